@@ -1,0 +1,52 @@
+# make lab | make test        each sets itself up the first time, and starts at once after that
+# make lint                   ruff, as CI runs it
+# make notebooks              for maintainers: run all notebooks and store their outputs
+# make clean                  remove the environment (.venv)
+#
+# PYTHON=python3.12 make test   chooses the Python that .venv is made with.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+NEEDED_GB := 8
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint notebooks bench clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -n 6
+
+lab: $(READY)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: $(READY)
+	$(BIN)/python -m course_utils refresh
+
+bench: $(READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv
+
+# The mark is written last: an interrupted set-up is done again, a finished one never.
+$(READY): requirements.txt pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "There is no $(PYTHON). Install Python 3.10 or newer, or name yours: make test PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "$(PYTHON) is too old. Name Python 3.10 or newer: make test PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo "$(PYTHON) could not make .venv. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@$(BIN)/python -c 'import torch' 2> /dev/null || \
+	  $(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < $(NEEDED_GB) * 10**9)' || { \
+	  echo "Not enough disk: PyTorch and the rest need $(NEEDED_GB) GB free here."; exit 1; }
+	@echo "Setting up .venv (the first time this takes some minutes and up to $(NEEDED_GB) GB)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt || { \
+	  echo "Installing failed (see above). Is the network there? Then run the same command again."; exit 1; }
+	@touch $@

@@ -1,0 +1,1 @@
+"""Notebooks as tests, and (later) the grading of submissions."""

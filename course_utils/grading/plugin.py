@@ -1,0 +1,37 @@
+"""A pytest plugin: what every ``pytest --nbval`` run of the course's notebooks needs.
+
+pytest loads it wherever the course is installed. It acts in the course's own folder only.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle what the kernels inherit, from whichever directory pytest was started."""
+    sanitize = Path(config.rootpath, "tests", "sanitize.cfg")
+    if not sanitize.is_file() or not Path(config.rootpath, "course_utils").is_dir():
+        return
+    if getattr(config.option, "nbval", False):
+        # nbval reads this path from the working directory, and takes the kernel that happens
+        # to be called "python3"; both must not depend on where pytest was started.
+        config.option.nbval_sanitize_with = config.option.nbval_sanitize_with or str(sanitize)
+        config.option.nbval_current_env = not config.option.nbval_kernel_name
+    os.environ.update(kernel_environment(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+
+
+def kernel_environment(workers: int = 1) -> dict[str, str]:
+    """Return the variables with which a notebook runs as a test, beside ``workers`` - 1 others."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    return {
+        # What is stored is the quick profile's output. A progress bar prints times.
+        "COURSE_PROFILE": "quick",
+        "TQDM_DISABLE": "1",
+        # Two kernels that each take all cores slow each other down.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+    }

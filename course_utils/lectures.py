@@ -1,0 +1,167 @@
+"""The lectures as files: their metadata, the course map in the README, and how they are stored."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from .grading.plugin import kernel_environment
+from .runtime import project_root
+
+REPOSITORY = "image-classification-course/notebooks"  # owner/name, where the badges lead
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+README_FIGURE_TAG = "readme-figure"
+FIGURE_PATH = "data/readme_figure.png"
+
+
+@dataclass(frozen=True)
+class Lecture:
+    """One notebook and what its metadata says of it. ``minutes`` are those of study."""
+
+    path: Path
+    id: str
+    title: str
+    minutes: int
+    points: int
+    requires: tuple[str, ...]
+
+    @property
+    def colab_url(self) -> str:
+        """Return the address that opens the lecture in Colab."""
+        return (
+            f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/"
+            f"notebooks/{self.path.name}"
+        )
+
+
+def read_lecture(path: Path) -> Lecture:
+    """Read the metadata of one notebook.
+
+    Raises:
+        ValueError: the notebook has no complete ``course`` metadata.
+    """
+    course = nbformat.read(path, as_version=4).metadata.get("course", {})
+    missing = {"id", "title", "minutes", "points", "requires"} - set(course)
+    if missing:
+        raise ValueError(f"{path.name}: metadata.course lacks {', '.join(sorted(missing))}")
+    return Lecture(
+        path,
+        course["id"],
+        course["title"],
+        course["minutes"],
+        course["points"],
+        tuple(course["requires"]),
+    )
+
+
+def all_lectures() -> list[Lecture]:
+    """Return every lecture, in order."""
+    return [read_lecture(path) for path in sorted((project_root() / "notebooks").glob("*.ipynb"))]
+
+
+def course_map(lectures: list[Lecture]) -> str:
+    """Return the table of lectures that the README shows, as Markdown."""
+    rows = ["| | Lecture | Study | Points | Needs | |", "|---|---|---|---|---|---|"]
+    for lecture in lectures:
+        rows.append(
+            f"| {lecture.id} | [{lecture.title}](notebooks/{lecture.path.name}) "
+            f"| {lecture.minutes} min | {lecture.points} | {', '.join(lecture.requires) or '–'} "
+            f"| [![Open in Colab]({BADGE})]({lecture.colab_url}) |"
+        )
+    return "\n".join(rows)
+
+
+def readme_figure(lectures: list[Lecture]) -> tuple[bytes, str]:
+    """Return the figure that the README shows, as PNG bytes and its description.
+
+    It is the stored output of the one cell that carries the tag ``readme-figure``.
+
+    Raises:
+        ValueError: no cell with this tag stores a figure.
+    """
+    for lecture in lectures:
+        for cell in nbformat.read(lecture.path, as_version=4).cells:
+            if README_FIGURE_TAG in cell.metadata.get("tags", ()):
+                for output in cell.outputs:
+                    if "image/png" in output.get("data", {}):
+                        alt = output.metadata["image/png"]["alt"]
+                        return base64.b64decode(output.data["image/png"]), alt
+    raise ValueError(f"no notebook stores a figure in a cell tagged {README_FIGURE_TAG!r}")
+
+
+def renewed(readme: str, part: str, text: str) -> str:
+    """Return the README's text with ``text`` in its ``part``, between that part's two marks.
+
+    Raises:
+        ValueError: the README has lost these marks.
+    """
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    marks = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not marks.search(readme):
+        raise ValueError(f"README.md lacks the marks {begin} and {end}")
+    return marks.sub(lambda _: f"{begin}\n{text}\n{end}", readme)
+
+
+def renewed_readme(readme: str, lectures: list[Lecture]) -> str:
+    """Return the README's text with its course map and the description of its figure made anew."""
+    _, alt = readme_figure(lectures)
+    with_figure = renewed(readme, "figure", f"![{alt}]({FIGURE_PATH})")
+    return renewed(with_figure, "course map", course_map(lectures))
+
+
+def refresh_readme() -> None:
+    """Write the README's generated parts and its figure, each in place of the old one at once."""
+    root, lectures = project_root(), all_lectures()
+    readme = root / "README.md"
+    write_whole(readme, renewed_readme(readme.read_text("utf-8"), lectures).encode())
+    write_whole(root / FIGURE_PATH, readme_figure(lectures)[0])
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it: an interrupt leaves the old one."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def refresh(path: Path) -> None:
+    """Run a notebook from top to bottom and store its outputs in it.
+
+    It runs as its test does: quick profile, on the CPU. What is stored holds no times of
+    execution and no version of this machine's Python.
+
+    Raises:
+        RuntimeError: a cell raised an error or wrote to stderr. The file is left as it was.
+    """
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = nbformat.read(path, as_version=4)
+    os.environ.update(kernel_environment() | {"COURSE_DEVICE": "cpu"})
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise RuntimeError(f"{path.name}: {error}") from None
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", ()):
+            if output.get("name") == "stderr":
+                raise RuntimeError(f"{path.name}, cell {number} wrote to stderr: {output.text}")
+    notebook.metadata.pop("language_info", None)
+    notebook.metadata.kernelspec = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
+    write_whole(path, (nbformat.writes(notebook) + "\n").encode())

@@ -1,0 +1,63 @@
+"""Pictures of images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .style import Figure, new_figure
+
+
+def to_picture(image: torch.Tensor) -> np.ndarray:
+    """Return a (C, H, W) image as the array that ``imshow`` draws: (H, W) or (H, W, 3).
+
+    Accepts uint8, or floats in [0, 1]. Floats a little outside are clipped.
+    """
+    image = image.detach().cpu()
+    if image.is_floating_point():
+        image = image.float().clamp(0, 1)
+    elif image.dtype != torch.uint8:
+        raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}")
+    else:
+        image = image.float() / 255
+    return image[0].numpy() if image.shape[0] == 1 else image.permute(1, 2, 0).numpy()
+
+
+def draw_image(axes: Any, image: torch.Tensor, title: str = "", **text: Any) -> None:
+    """Draw one (C, H, W) image without ticks. The same value has the same grey in every image."""
+    axes.imshow(to_picture(image), cmap="gray", vmin=0, vmax=1)
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, **{"fontsize": 9, **text})
+
+
+def image_grid(
+    images: torch.Tensor,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 8,
+    alt: str,
+    size: float = 1.1,
+) -> Figure:
+    """Return a grid of images, (N, C, H, W) uint8 or float in [0, 1], ``size`` inches each."""
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"image_grid needs images (N, C, H, W), got shape {tuple(images.shape)}")
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    lines = max((title.count("\n") + 1 for title in titles or () if title), default=0)
+    figure, axes = new_figure(
+        rows,
+        columns,
+        width=columns * size,
+        height=rows * (size + 0.19 * lines),
+        squeeze=False,
+    )
+    for place in axes.flat:
+        place.set_axis_off()
+    for index, (place, image) in enumerate(zip(axes.flat, images, strict=False)):
+        draw_image(place, image, titles[index] if titles else "")
+    return figure.described(alt)

@@ -1,0 +1,84 @@
+"""The device that tensors live on, and what depends on it: seeds, waiting and timing.
+
+torch is imported inside the functions, so that ``python -m course_utils doctor`` can still
+explain what is wrong on a machine where torch is missing or broken.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+def get_device() -> torch.device:
+    """Return the device to compute on.
+
+    The environment variable ``COURSE_DEVICE`` (``cpu``, ``cuda``, ``mps``, ...) decides if it
+    is set. Otherwise it is the accelerator that torch reports, or the CPU if there is none.
+
+    Raises:
+        ValueError: ``COURSE_DEVICE`` names a device that torch cannot use here.
+    """
+    import torch
+
+    wanted = os.environ.get("COURSE_DEVICE")
+    if wanted:
+        try:
+            torch.empty(1, device=wanted)
+        except Exception as error:  # torch raises RuntimeError, AssertionError or others here
+            raise ValueError(
+                f"COURSE_DEVICE={wanted!r} cannot be used here: {str(error).splitlines()[0]} "
+                "Set it to 'cpu', or remove it to let the course choose."
+            ) from None
+        return torch.device(wanted)
+    if torch.accelerator.is_available():
+        return torch.accelerator.current_accelerator()
+    return torch.device("cpu")
+
+
+def synchronize(device: torch.device | str) -> None:
+    """Wait until all work queued on ``device`` is done. The CPU has no queue."""
+    import torch
+
+    if torch.device(device).type != "cpu" and torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+
+
+class Timer:
+    """Measure the wall-clock seconds of a ``with`` block, including work queued on ``device``.
+
+    Example::
+
+        with Timer(device) as timer:
+            model(images)
+        print(timer.seconds)
+    """
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = device
+        self.seconds = 0.0
+
+    def __enter__(self) -> Timer:
+        synchronize(self.device)
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        synchronize(self.device)
+        self.seconds = time.perf_counter() - self._start
+
+
+def seed_everything(seed: int = 0) -> None:
+    """Seed Python, NumPy and torch (on every device), so that a run repeats on one machine."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries and students use the global generator
+    torch.manual_seed(seed)

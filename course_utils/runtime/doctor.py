@@ -1,0 +1,114 @@
+"""``python -m course_utils doctor``: what this machine has, what is wrong, and the remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from .device import get_device
+from .session import cache_dir, profile, project_root
+
+OLDEST_PYTHON = (3, 10)
+INSTALL = "python -m pip install -r requirements.txt"
+NEEDED = ("torch", "torchvision", "torchsummary", "matplotlib", "numpy", "tqdm", "filelock")
+FOR_TESTS = ("jupyterlab", "ipywidgets", "nbval", "pytest", "pytest-xdist")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. ``remedy`` is empty where nothing is wrong."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    serious: bool = True
+
+    def __str__(self) -> str:
+        mark = "ok     " if not self.remedy else ("PROBLEM" if self.serious else "note   ")
+        line = f"{mark}  {self.what:<14} {self.found}"
+        return f"{line}\n{'':<9}remedy: {self.remedy}" if self.remedy else line
+
+
+def report(found_data: Callable[[], list[Finding]]) -> int:
+    """Print all findings; return 1 if one of them keeps the course from running, else 0."""
+    findings = [python(), *packages(NEEDED, serious=True), *packages(FOR_TESTS, serious=False)]
+    findings += [guarded("device", device), guarded("profile", chosen_profile)]
+    findings += [disk(), cache()]
+    try:
+        findings += found_data()
+    except Exception as error:  # a broken torch, or damaged bundled data: say it, go on
+        findings.append(Finding("data", "cannot be read", str(error)))
+    print(*findings, sep="\n")
+    problems = sum(bool(finding.remedy) and finding.serious for finding in findings)
+    print(f"\n{problems} problem(s) found" if problems else "\nAll is well.")
+    return 1 if problems else 0
+
+
+def python() -> Finding:
+    """Return the Python version."""
+    found = f"{platform.python_version()} ({sys.executable})"
+    if sys.version_info >= OLDEST_PYTHON:
+        return Finding("Python", found)
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    return Finding("Python", found, f"install Python {wanted} or newer")
+
+
+def packages(names: tuple[str, ...], *, serious: bool) -> list[Finding]:
+    """Return the version of each package; an import is tried, since a version alone can mislead."""
+    findings = []
+    for name in names:
+        try:
+            found = version(name)
+            import_module({"pytest-xdist": "xdist"}.get(name, name))
+        except PackageNotFoundError:
+            findings.append(Finding(name, "missing", INSTALL, serious))
+        except Exception as error:
+            problem = f"{found}, but it cannot be imported: {str(error).splitlines()[0]}"
+            findings.append(Finding(name, problem, f"reinstall: {INSTALL}", serious))
+        else:
+            findings.append(Finding(name, found))
+    return findings
+
+
+def guarded(what: str, find: Callable[[], str]) -> Finding:
+    """Return what ``find`` finds, or its error as the remedy."""
+    try:
+        return Finding(what, find())
+    except Exception as error:
+        return Finding(what, "cannot be chosen", str(error))
+
+
+def device() -> str:
+    """Return the device and how many threads the CPU uses."""
+    import torch
+
+    return f"{get_device()} ({torch.get_num_threads()} CPU threads of {os.cpu_count()} cores)"
+
+
+def chosen_profile() -> str:
+    """Return the profile and how to change it."""
+    other = "full" if profile() == "quick" else "quick"
+    return f"{profile()} (COURSE_PROFILE={other} changes it)"
+
+
+def disk() -> Finding:
+    """Return the free disk space: the full data sets need about 1 GB."""
+    free = shutil.disk_usage(project_root()).free / 1e9
+    if free > 1:
+        return Finding("disk", f"{free:.0f} GB free")
+    return Finding("disk", f"{free:.1f} GB free", "free some space: full data needs 1 GB", False)
+
+
+def cache() -> Finding:
+    """Return whether the folder for downloads can be written."""
+    folder = cache_dir()
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    if os.access(parent, os.W_OK):
+        return Finding("cache", str(folder))
+    return Finding("cache", f"{folder} cannot be written", "set COURSE_CACHE to a folder you own")

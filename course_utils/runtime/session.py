@@ -1,0 +1,90 @@
+"""One notebook session: its folders, its profile, its set-up, progress bars and claims."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .device import get_device, seed_everything
+
+if TYPE_CHECKING:
+    import torch
+
+Choice = TypeVar("Choice")
+PROFILES = ("quick", "full")
+
+
+def project_root() -> Path:
+    """Return the folder that holds ``notebooks``, ``course_utils`` and ``data``."""
+    return Path(__file__).resolve().parents[2]
+
+
+def cache_dir() -> Path:
+    """Return the folder for downloads: ``COURSE_CACHE``, or ``data/cache`` in the course."""
+    return Path(os.environ.get("COURSE_CACHE") or project_root() / "data" / "cache")
+
+
+def profile() -> str:
+    """Return the profile, ``"quick"`` or ``"full"``.
+
+    ``COURSE_PROFILE`` decides if it is set. Otherwise a machine with an accelerator gets
+    ``"full"`` (all the data, long training) and any other gets ``"quick"`` (about a minute for
+    a notebook on two CPU cores).
+
+    Raises:
+        ValueError: ``COURSE_PROFILE`` is neither of the two.
+    """
+    wanted = os.environ.get("COURSE_PROFILE")
+    if not wanted:
+        return "quick" if get_device().type == "cpu" else "full"
+    if wanted not in PROFILES:
+        raise ValueError(f"COURSE_PROFILE={wanted!r} is unknown. Set it to 'quick' or 'full'.")
+    return wanted
+
+
+def by_profile(*, quick: Choice, full: Choice) -> Choice:
+    """Return the value for the current profile: the one place where the two profiles differ."""
+    return quick if profile() == "quick" else full
+
+
+def setup(seed: int = 0) -> torch.device:
+    """Start a notebook: choose the device, seed everything, and print what was chosen."""
+    import torch
+
+    device = get_device()
+    seed_everything(seed)
+    name = f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    print(f"Device: {name} | profile: {profile()} | torch {torch.__version__}")
+    if device.type == "cpu" and "google.colab" in sys.modules:
+        print("No GPU is on. To use one: Runtime > Change runtime type > T4 GPU, then run again.")
+        print("Without it, the quick profile runs every cell on a smaller sample.")
+    return device
+
+
+def progress(
+    iterable: Iterable | None = None,
+    *,
+    total: int | None = None,
+    description: str = "",
+    unit: str = "step",
+) -> Any:
+    """Return a tqdm bar over ``iterable`` (or over ``total`` steps that you ``update``).
+
+    The bar appears after one second and goes away when the work is done, so that short work
+    shows nothing and a stored notebook keeps no trace of it. ``TQDM_DISABLE=1`` turns it off.
+    """
+    from tqdm.auto import tqdm
+
+    return tqdm(iterable, total=total, desc=description, unit=unit, leave=False, delay=1)
+
+
+def claim(text: str, holds: bool) -> None:
+    """Print whether a statement about a result holds.
+
+    A result of training differs a little from machine to machine. A statement about it, with a
+    margin, does not. So a notebook states what must hold, and its test compares that line.
+    """
+    print(f"✓ {text}" if holds else f"✗ does not hold: {text}")

@@ -1,0 +1,7 @@
+"""Settings of all tests. The plugin course_utils.grading.plugin sets the environment."""
+
+import hypothesis
+
+# A slow machine is no failure: no test depends on how long something takes.
+hypothesis.settings.register_profile("course", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("course")

@@ -1,0 +1,63 @@
+"""``pytest --nbval`` on a lecture works from any directory, and notices what has changed."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from course_utils.grading.plugin import kernel_environment
+from course_utils.runtime import project_root
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Return a folder that pytest takes for the course, with one notebook."""
+    (tmp_path / "course_utils").mkdir()
+    (tmp_path / "tests").mkdir()
+    for name in ("pyproject.toml", "tests/sanitize.cfg"):
+        (tmp_path / name).write_text((project_root() / name).read_text("utf-8"), "utf-8")
+    return tmp_path
+
+
+def write(folder, source, output):
+    text = new_output("stream", name="stdout", text=output)
+    cell = new_code_cell(source, outputs=[text], execution_count=1)
+    path = folder / "lecture.ipynb"
+    nbformat.write(new_notebook(cells=[cell]), path)
+    return path
+
+
+def run(path, directory):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "--nbval", "-n0", "-q", str(path)]
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_notebook_passes_from_another_directory(course, tmp_path_factory):
+    source = "import os\nprint(os.environ['COURSE_PROFILE'], os.environ['TQDM_DISABLE'], object())"
+    path = write(course, source, "quick 1 <object object at 0x7f0000000000>\n")
+    status, printed = run(path, tmp_path_factory.mktemp("elsewhere"))
+    assert status == 0, printed
+    assert "1 passed" in printed
+
+
+def test_a_changed_output_fails(course):
+    status, printed = run(write(course, "print(2 + 2)", "5\n"), course)
+    assert status == 1, printed
+    assert "1 failed" in printed
+
+
+def test_threads_are_divided_among_workers(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert kernel_environment(1)["OMP_NUM_THREADS"] == "8"
+    assert kernel_environment(4)["OMP_NUM_THREADS"] == "2"
+    assert kernel_environment(16)["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert kernel_environment(4)["OMP_NUM_THREADS"] == "3"
