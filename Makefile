@@ -14,7 +14,7 @@ NEEDED_GB := 8
 .PHONY: help lab test lint notebooks bench clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 6
+	@sed -n 's/^# //p' Makefile | head -n 5
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks

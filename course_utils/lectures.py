@@ -141,12 +141,15 @@ def refresh(path: Path) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
+    from .grading.kernel import AsyncFileKernelManager
+
     notebook = nbformat.read(path, as_version=4)
     os.environ.update(kernel_environment() | {"COURSE_DEVICE": "cpu"})
     client = NotebookClient(
         notebook,
         timeout=600,
         kernel_name="python3",
+        kernel_manager_class=AsyncFileKernelManager,
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     )

@@ -22,7 +22,17 @@ def pytest_configure(config: pytest.Config) -> None:
         # to be called "python3"; both must not depend on where pytest was started.
         config.option.nbval_sanitize_with = config.option.nbval_sanitize_with or str(sanitize)
         config.option.nbval_current_env = not config.option.nbval_kernel_name
+        use_file_kernels()
     os.environ.update(kernel_environment(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+
+
+def use_file_kernels() -> None:
+    """Let nbval start its kernels without network ports."""
+    import nbval.kernel
+
+    from .kernel import FileKernelManager
+
+    nbval.kernel.KernelManager = FileKernelManager
 
 
 def kernel_environment(workers: int = 1) -> dict[str, str]:

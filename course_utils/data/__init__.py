@@ -1,0 +1,28 @@
+"""Named data sets as uint8 tensors, their splits and statistics, and the loaders over them."""
+
+from .augment import crop, flip, pad_crop, shift, standard_augmentation, zoom
+from .download import DownloadError
+from .loaders import BatchLoader, batches, dataloader
+from .loading import Found, found_data, load_data, load_data_or_stand_in
+from .photos import photograph
+from .types import ImageData, Split
+
+__all__ = [
+    "BatchLoader",
+    "DownloadError",
+    "Found",
+    "ImageData",
+    "Split",
+    "batches",
+    "crop",
+    "dataloader",
+    "flip",
+    "found_data",
+    "load_data",
+    "load_data_or_stand_in",
+    "pad_crop",
+    "photograph",
+    "shift",
+    "standard_augmentation",
+    "zoom",
+]

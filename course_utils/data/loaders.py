@@ -1,0 +1,141 @@
+"""Two ways to get batches: a fast one that keeps the images on the device, and torch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .types import ImageData
+
+
+class BatchLoader:
+    """Batches of a split that lies on the device as a whole, in uint8.
+
+    Each pass yields (images float32 (B, C, H, W) normalised, labels int64 (B,)), both on the
+    device; the last batch may be smaller. Passes are numbered from 0: the pass number and the seed
+    decide the order and the augmentation, on every device alike. `set_epoch(3)` makes the next
+    pass number 3, which is how an interrupted training continues.
+
+    augment: a function of uint8 images (B, C, H, W) that takes the keyword `generator`, as those in
+    `augment.py` do. It runs before normalisation, so that what it fills with 0 is black.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        split: str = "train",
+        *,
+        batch_size: int = 128,
+        device: torch.device | str = "cpu",
+        shuffle: bool | None = None,
+        augment: Callable[..., Tensor] | None = None,
+        seed: int = 0,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        part = data.split(split)
+        self.data = data
+        self.images = part.images.to(device)
+        self.labels = part.labels.to(device)
+        self.batch_size = batch_size
+        self.shuffle = split == "train" if shuffle is None else shuffle
+        self.augment = augment
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass number `epoch`."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        return self._batches(epoch)
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        # Random numbers are drawn on the CPU: a GPU's generator would give another order.
+        mixed = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(mixed[0] >> np.uint64(1)))
+        order = None
+        if self.shuffle:
+            order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
+        for start in range(0, len(self.labels), self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            batch = batch if order is None else order[batch]
+            images = self.images[batch]
+            if self.augment is not None:
+                images = self.augment(images, generator=generator)
+            yield self.data.normalize(images), self.labels[batch]
+
+
+def batches(
+    data: ImageData,
+    split: str = "train",
+    *,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    shuffle: bool | None = None,
+    augment: Callable[..., Tensor] | None = None,
+    seed: int = 0,
+) -> BatchLoader:
+    """Return a BatchLoader over a split; shuffle is on for "train" and off for the others."""
+    return BatchLoader(
+        data,
+        split,
+        batch_size=batch_size,
+        device=device,
+        shuffle=shuffle,
+        augment=augment,
+        seed=seed,
+    )
+
+
+class SplitDataset(Dataset):
+    """One split as torch sees data sets: item i is (image float32 (C, H, W) normalised, label)."""
+
+    def __init__(
+        self, data: ImageData, split: str, transform: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        self.data = data
+        self.part = data.split(split)
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = self.part.images[index]
+        if self.transform is not None:
+            image = self.transform(image)
+        return self.data.normalize(image), int(self.part.labels[index])
+
+
+def dataloader(
+    data: ImageData,
+    split: str = "train",
+    *,
+    batch_size: int = 128,
+    num_workers: int = 0,
+    shuffle: bool | None = None,
+    transform: Callable[[Tensor], Tensor] | None = None,
+) -> DataLoader:
+    """Return torch's DataLoader over a split; it yields what `batches` yields, on the CPU.
+
+    transform: a function of one uint8 image (C, H, W), applied before normalisation.
+    shuffle is on for "train" and off for the others.
+    """
+    shuffle = split == "train" if shuffle is None else shuffle
+    dataset = SplitDataset(data, split, transform)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        # A random order of nothing is an error in torch; an empty split is none here.
+        shuffle=shuffle and len(dataset) > 0,
+        num_workers=num_workers,
+    )

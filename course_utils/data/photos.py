@@ -1,0 +1,124 @@
+"""Fashion-MNIST on photographs: garments, tinted and shifted, laid on patches of photographs.
+
+It is the idea by which MNIST-M was made from MNIST (Ganin et al., 2016, "Domain-adversarial
+training of neural networks"): a colour data set as hard for a pixel comparison as CIFAR-10, with
+nothing to download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from torch import Tensor
+
+from ..runtime import project_root
+from .types import Split
+
+PHOTOGRAPHS = {
+    "grace_hopper": "09d3dc4bd740960002e5d2ec4188651bc0067120e39678fde8d02eb0cf0b54d9",
+    "china": "98267a560091d42573ede01a528735e3e48ac624bf1dd128beefa73fbd5caa84",
+    "flower": "6460fbb5d0a131df6951ced1f2629073ab3d93b32703f57161b0b648f052744e",
+}
+SIZE = 32
+MAX_SHIFT = 2
+DARKEST_TINT = 96
+BLOCK = 1000  # images made at once: keeps the temporary arrays under 20 MB
+
+
+def photograph(name: str = "flower") -> Tensor:
+    """Return a bundled photograph, "grace_hopper", "china" or "flower": uint8 (3, H, W).
+
+    Raises ValueError for another name, RuntimeError when the file is missing or damaged.
+    """
+    if name not in PHOTOGRAPHS:
+        raise ValueError(f"no photograph is called {name!r}: choose from {', '.join(PHOTOGRAPHS)}")
+    from PIL import Image  # only this needs it: the other data sets load without
+
+    path = project_root() / "data" / f"photograph_{name}.png"
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != PHOTOGRAPHS[name]:
+        raise RuntimeError(
+            f"the bundled file data/{path.name} is missing or damaged: "
+            "restore the data/ folder from the course's repository"
+        )
+    with Image.open(path) as image:
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def backgrounds(part: str) -> list[np.ndarray]:
+    """Return what "train" or "test" images are laid on: uint8 (3, H, W) pieces of photographs.
+
+    Training images see the left three quarters of each photograph and test images the right
+    quarter, so that no test background was seen in training.
+    """
+    pieces = []
+    for name in PHOTOGRAPHS:
+        pixels = photograph(name).numpy()
+        cut = pixels.shape[2] * 3 // 4
+        pieces.append(pixels[:, :, :cut] if part == "train" else pixels[:, :, cut:])
+    return pieces
+
+
+def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: int) -> np.ndarray:
+    """Lay grey garments (N, 28, 28) uint8 on random patches of photographs: uint8 (N, 3, 32, 32).
+
+    Each garment gets a random tint, and a shift of up to 2 pixels from the middle. Where it is
+    black the photograph shows; from intensity 64 on it is opaque; between, both are mixed.
+
+    The result is the same to the bit on every machine: the arithmetic is in whole numbers, and
+    numpy has frozen the stream of RandomState (NEP 19), unlike that of its newer generators.
+    Image i depends on the seed, i and garment i only.
+    """
+    random = np.random.RandomState(seed)
+    draws = random.randint(0, 2**31 - 1, size=(len(garments), 8), dtype=np.int64)
+    images = np.empty((len(garments), 3, SIZE, SIZE), np.uint8)
+    for start in range(0, len(garments), BLOCK):
+        block = slice(start, start + BLOCK)
+        images[block] = _composite(garments[block], photographs, draws[block])
+    return images
+
+
+def _composite(garments: np.ndarray, photographs: list[np.ndarray], draws: np.ndarray):
+    tint = DARKEST_TINT + draws[:, :3] % (256 - DARKEST_TINT)
+    tint = tint.astype(np.uint16)[:, :, None, None]
+    intensity = _shifted(garments, draws[:, 3], draws[:, 4])[:, None].astype(np.uint16)
+    patches = _patches(photographs, draws[:, 5], draws[:, 6], draws[:, 7]).astype(np.uint16)
+    colour = intensity * tint // 255
+    opacity = np.minimum(intensity * 4, 255)
+    return ((255 - opacity) * patches + opacity * colour) // 255  # at most 255 * 255: fits uint16
+
+
+def _shifted(garments: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Put each 28x28 garment on a 32x32 canvas, up to 2 pixels from the middle."""
+    room = SIZE - garments.shape[-1]  # 4 pixels: 2 on each side of the middle
+    wide = np.pad(garments, ((0, 0), (room, room), (room, room)))
+    windows = sliding_window_view(wide, (SIZE, SIZE), axis=(1, 2))
+    steps = 2 * MAX_SHIFT + 1
+    return windows[np.arange(len(garments)), down % steps, right % steps]
+
+
+def _patches(
+    photographs: list[np.ndarray], which: np.ndarray, row: np.ndarray, column: np.ndarray
+) -> np.ndarray:
+    """Cut a 3x32x32 patch for each image out of the photograph that was drawn for it."""
+    patches = np.empty((len(which), 3, SIZE, SIZE), np.uint8)
+    which = which % len(photographs)
+    for number, photo in enumerate(photographs):
+        windows = sliding_window_view(photo, (SIZE, SIZE), axis=(1, 2)).swapaxes(0, 1)
+        windows = windows.swapaxes(1, 2)  # (rows, columns, 3, 32, 32)
+        chosen = which == number
+        rows, columns = row[chosen] % windows.shape[0], column[chosen] % windows.shape[1]
+        patches[chosen] = windows[rows, columns]
+    return patches
+
+
+def as_split(garments: np.ndarray, labels: np.ndarray, part: str) -> Split:
+    """Make the "train" or "test" Split of `fashion_photos` from grey garments (N, 28, 28).
+
+    The data set is one and the same for everybody: its seeds are fixed.
+    """
+    seed = {"train": 1, "test": 2}[part]
+    images = on_photographs(garments, backgrounds(part), seed)
+    return Split(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
