@@ -1,0 +1,61 @@
+"""Parameters and floating-point operations of single layers.
+
+One multiply-add counts as two FLOPs, and adding the bias is not counted, as in
+`torch.utils.flop_counter`. FLOPs are for one image.
+"""
+
+from __future__ import annotations
+
+from .sizes import Pair, as_pair
+
+
+def conv_parameters(
+    in_channels: int, out_channels: int, kernel_size: Pair, *, bias: bool = True, groups: int = 1
+) -> int:
+    """Weights of a convolution: one kernel of in_channels/groups × F × F, and one bias, a filter.
+
+    Raises ValueError when `groups` does not divide both numbers of channels.
+    """
+    return out_channels * (_kernel_weights(in_channels, out_channels, kernel_size, groups) + bias)
+
+
+def local_parameters(
+    in_channels: int, out_channels: int, kernel_size: Pair, output_size: Pair, *, bias: bool = True
+) -> int:
+    """The same layer without sharing: every output position has its own kernel and bias."""
+    rows, columns = as_pair(output_size)
+    return rows * columns * conv_parameters(in_channels, out_channels, kernel_size, bias=bias)
+
+
+def linear_parameters(in_features: int, out_features: int, *, bias: bool = True) -> int:
+    """Weights and biases of a fully connected layer."""
+    return (in_features + bias) * out_features
+
+
+def conv_flops(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: Pair,
+    output_size: Pair,
+    *,
+    groups: int = 1,
+) -> int:
+    """2 FLOPs for each weight of a filter at each output number, padding zeros included."""
+    rows, columns = as_pair(output_size)
+    weights = _kernel_weights(in_channels, out_channels, kernel_size, groups)
+    return 2 * out_channels * rows * columns * weights
+
+
+def linear_flops(in_features: int, out_features: int) -> int:
+    """2 FLOPs for each weight."""
+    return 2 * in_features * out_features
+
+
+def _kernel_weights(in_channels: int, out_channels: int, kernel_size: Pair, groups: int) -> int:
+    if groups < 1 or in_channels % groups or out_channels % groups:
+        raise ValueError(
+            f"groups={groups} must divide both in_channels={in_channels} "
+            f"and out_channels={out_channels}"
+        )
+    height, width = as_pair(kernel_size)
+    return in_channels // groups * height * width

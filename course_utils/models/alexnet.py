@@ -1,0 +1,156 @@
+"""AlexNet: torchvision's one-tower form, the two towers of the paper, and a slim form.
+
+Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
+networks", NeurIPS 2012. The one-tower form: Krizhevsky, "One weird trick for parallelizing
+convolutional neural networks", 2014.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class AlexNet(nn.Module):
+    """Five convolutions and three fully connected layers; parameter names as in torchvision.
+
+    Input: float (N, 3, H, W) with H and W at least 63, usually 224. Output: logits
+    (N, num_classes). 61,100,840 parameters for 1000 classes.
+    """
+
+    def __init__(self, num_classes: int = 1000, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(64, 192, kernel_size=5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(192, 384, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(384, 256, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(256, 256, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+        )
+        self.avgpool = nn.AdaptiveAvgPool2d((6, 6))
+        self.classifier = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(256 * 6 * 6, 4096),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(4096, 4096),
+            nn.ReLU(inplace=True),
+            nn.Linear(4096, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, num_classes) of images (N, 3, H, W)."""
+        return self.classifier(self.avgpool(self.features(images)).flatten(1))
+
+
+class TwoTowerAlexNet(nn.Module):
+    """The network of 2012: two towers, one for each GPU, that meet in the third convolution.
+
+    ``groups=2`` is what the towers are: a kernel reads only the half of the channels that lies on
+    its own GPU. Input: float (N, 3, 227, 227). Output: logits (N, num_classes). 60,965,224
+    parameters for 1000 classes.
+
+    unit: an even number. The convolutions have 3, 8, 12, 12 and 8 units of channels, the hidden
+    layers 128. The paper's is 32, which gives 96, 256, 384, 384, 256 and 4096.
+    """
+
+    def __init__(self, num_classes: int = 1000, *, unit: int = 32, dropout: float = 0.5) -> None:
+        super().__init__()
+        if unit < 2 or unit % 2:
+            raise ValueError(f"unit must be an even number, for the two towers; got {unit}")
+        hidden = 128 * unit
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 3 * unit, kernel_size=11, stride=4),
+            nn.ReLU(inplace=True),
+            response_normalization(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(3 * unit, 8 * unit, kernel_size=5, padding=2, groups=2),
+            nn.ReLU(inplace=True),
+            response_normalization(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(8 * unit, 12 * unit, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(12 * unit, 12 * unit, kernel_size=3, padding=1, groups=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(12 * unit, 8 * unit, kernel_size=3, padding=1, groups=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+        )
+        self.classifier = nn.Sequential(
+            nn.Linear(8 * unit * 6 * 6, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, num_classes) of images (N, 3, 227, 227)."""
+        return self.classifier(self.features(images).flatten(1))
+
+
+def response_normalization() -> nn.LocalResponseNorm:
+    """Return the paper's normalisation: k = 2, n = 5, alpha = 0.0001, beta = 0.75.
+
+    PyTorch divides alpha by n, the paper does not: hence five times the paper's alpha.
+    """
+    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+
+
+class SlimAlexNet(nn.Module):
+    """The form that the course trains on 32x32 images; layers and names as in `AlexNet`.
+
+    The first convolution is 5x5 with stride 1, and the last feature map 3x3. Input: float
+    (N, in_channels, 32, 32). Output: logits (N, num_classes).
+
+    width: channels of the first convolution; the others have 3, 6, 4 and 4 times as many, as in
+    `AlexNet`. The default is a quarter of it.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        *,
+        in_channels: int = 3,
+        width: int = 16,
+        hidden: int = 128,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(in_channels, width, kernel_size=5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # 32 -> 15
+            nn.Conv2d(width, 3 * width, kernel_size=5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # 15 -> 7
+            nn.Conv2d(3 * width, 6 * width, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(6 * width, 4 * width, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(4 * width, 4 * width, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # 7 -> 3
+        )
+        self.classifier = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(4 * width * 3 * 3, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, num_classes) of images (N, in_channels, 32, 32)."""
+        return self.classifier(self.features(images).flatten(1))

@@ -1,0 +1,219 @@
+"""ResNet: layers learn what to add to their input.
+
+He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016. Layer names and
+the place of the stride (in the 3x3 convolution of a bottleneck) are torchvision's, so that its
+weights load unchanged.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DEPTHS = {  # name: (bottleneck?, blocks in each of the four stages)
+    "resnet18": (False, (2, 2, 2, 2)),
+    "resnet34": (False, (3, 4, 6, 3)),
+    "resnet50": (True, (3, 4, 6, 3)),
+    "resnet101": (True, (3, 4, 23, 3)),
+    "resnet152": (True, (3, 8, 36, 3)),
+}
+
+
+def convolution(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+) -> nn.Conv2d:
+    """Return a convolution that keeps the size at stride 1. Batch norm follows it: no bias."""
+    padding = kernel_size // 2
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
+
+
+class PadShortcut(nn.Module):
+    """Shortcut A of the paper: skip every other pixel, fill new channels with zeros. No weights."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride, self.new_channels = stride, out_channels - in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
+
+
+def make_shortcut(
+    in_channels: int, out_channels: int, stride: int, kind: str = "projection"
+) -> nn.Module | None:
+    """Return what the shortcut does: None is the identity, where the shapes allow it.
+
+    kind: ``"pad"`` (the paper's A) or ``"projection"`` (its B: a 1x1 convolution).
+    """
+    if stride == 1 and in_channels == out_channels:
+        return None
+    if kind == "pad":
+        return PadShortcut(in_channels, out_channels, stride)
+    if kind != "projection":
+        raise ValueError(f"unknown shortcut {kind!r}: choose 'pad' or 'projection'")
+    return nn.Sequential(
+        convolution(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels)
+    )
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut around them. ``residual=False`` leaves the shortcut out:
+    the plain network that the paper compares with."""
+
+    expansion = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int = 1,
+        *,
+        shortcut: str = "projection",
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv1 = convolution(in_channels, channels, 3, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = convolution(channels, channels, 3)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.residual = residual
+        self.downsample = (
+            make_shortcut(in_channels, channels, stride, shortcut) if residual else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        if self.residual:
+            out = out + (x if self.downsample is None else self.downsample(x))
+        return self.relu(out)
+
+
+class Bottleneck(nn.Module):
+    """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them."""
+
+    expansion = 4
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str = "projection"
+    ) -> None:
+        super().__init__()
+        out_channels = channels * self.expansion
+        self.conv1 = convolution(in_channels, channels, 1)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = convolution(channels, channels, 3, stride)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = convolution(channels, out_channels, 1)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = make_shortcut(in_channels, out_channels, stride, shortcut)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, 4 * channels, H / stride, W / stride)."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """The family for large images: ResNet-18 to ResNet-152; names as in torchvision.
+
+    Input: float (N, 3, H, W), usually 224x224. Output: logits (N, num_classes).
+    name: one of ``DEPTHS``.
+    """
+
+    def __init__(self, name: str = "resnet18", num_classes: int = 1000) -> None:
+        super().__init__()
+        if name not in DEPTHS:
+            raise ValueError(f"unknown network {name!r}: choose one of {', '.join(DEPTHS)}")
+        bottleneck, depths = DEPTHS[name]
+        block = Bottleneck if bottleneck else BasicBlock
+        self.conv1 = convolution(3, 64, 7, stride=2)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        channels = 64
+        for stage, depth in enumerate(depths):
+            width = 64 * 2**stage
+            blocks = make_stage(block, channels, width, depth, stride=1 if stage == 0 else 2)
+            setattr(self, f"layer{stage + 1}", blocks)
+            channels = width * block.expansion
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, num_classes)
+        initialize(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, num_classes) of images (N, 3, H, W)."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+class SmallResNet(nn.Module):
+    """The family for 32x32 images, section 4.2 of the paper: 6n + 2 layers, n = ``blocks``.
+
+    Three stages of n basic blocks with ``width``, 2 and 4 times ``width`` channels, then global
+    average pooling over 8x8. n = 3 is ResNet-20, n = 9 is ResNet-56. ``residual=False`` is the
+    plain network of the same depth.
+    """
+
+    def __init__(
+        self,
+        blocks: int = 3,
+        num_classes: int = 10,
+        *,
+        in_channels: int = 3,
+        width: int = 16,
+        shortcut: str = "pad",
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv1 = convolution(in_channels, width, 3)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        options = {"shortcut": shortcut, "residual": residual}
+        self.layer1 = make_stage(BasicBlock, width, width, blocks, 1, **options)
+        self.layer2 = make_stage(BasicBlock, width, 2 * width, blocks, 2, **options)
+        self.layer3 = make_stage(BasicBlock, 2 * width, 4 * width, blocks, 2, **options)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(4 * width, num_classes)
+        initialize(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, num_classes) of images (N, in_channels, H, W)."""
+        x = self.relu(self.bn1(self.conv1(images)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+def make_stage(
+    block: type[nn.Module], in_channels: int, channels: int, depth: int, stride: int, **options
+) -> nn.Sequential:
+    """Return ``depth`` blocks; the first one changes the size and the number of channels."""
+    blocks = [block(in_channels, channels, stride, **options)]
+    for _ in range(depth - 1):
+        blocks.append(block(channels * block.expansion, channels, **options))
+    return nn.Sequential(*blocks)
+
+
+def initialize(model: nn.Module) -> None:
+    """Set the weights of convolutions by Kaiming's rule (He et al., ICCV 2015)."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def zero_last_batch_norm(model: nn.Module) -> None:
+    """Start every residual block as the identity: the last batch norm's weight becomes 0.
+
+    Goyal et al., "Accurate, large minibatch SGD", 2017.
+    """
+    for module in model.modules():
+        if isinstance(module, Bottleneck):
+            nn.init.zeros_(module.bn3.weight)
+        elif isinstance(module, BasicBlock):
+            nn.init.zeros_(module.bn2.weight)

@@ -1,0 +1,131 @@
+"""VGG: one idea, 3x3 convolutions, repeated; every depth from one list notation.
+
+Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
+ICLR 2015. Batch normalisation: Ioffe and Szegedy, ICML 2015. Initialisation: He et al., ICCV 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+# A number is a 3x3 convolution with so many output channels; "M" is a 2x2 max pool with stride 2.
+CONFIGURATIONS = {
+    "vgg11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+    "vgg13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+    "vgg16": [*[64] * 2, "M", *[128] * 2, "M", *[256] * 3, "M", *[512] * 3, "M", *[512] * 3, "M"],
+    "vgg19": [*[64] * 2, "M", *[128] * 2, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4, "M"],
+}
+
+
+def make_layers(
+    configuration: Sequence[int | str], batch_norm: bool = False, in_channels: int = 3
+) -> nn.Sequential:
+    """Return the layers that ``configuration`` lists: convolutions with ReLU, and max pools.
+
+    Raises:
+        ValueError: an entry is neither a positive number of channels nor ``"M"``.
+    """
+    layers: list[nn.Module] = []
+    for position, entry in enumerate(configuration):
+        if entry == "M":
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            continue
+        if type(entry) is not int or entry < 1:
+            raise ValueError(
+                f"entry {position} of the configuration is {entry!r}: write a number of channels "
+                "for a convolution, or 'M' for max pooling"
+            )
+        layers.append(nn.Conv2d(in_channels, entry, kernel_size=3, padding=1))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(entry))
+        layers.append(nn.ReLU(inplace=True))
+        in_channels = entry
+    return nn.Sequential(*layers)
+
+
+class VGG(nn.Module):
+    """Convolutions, average pooling, three fully connected layers; names as in torchvision.
+
+    Input: float (N, in_channels, H, W). Output: logits (N, num_classes).
+
+    name: one of ``CONFIGURATIONS``. The defaults are the network of the paper, for 224x224 images:
+    ``pool_size`` is the side of the last feature map, ``hidden`` the width of the classifier.
+    width: multiplies every number of channels.
+    """
+
+    def __init__(
+        self,
+        name: str = "vgg11",
+        num_classes: int = 1000,
+        *,
+        batch_norm: bool = False,
+        in_channels: int = 3,
+        width: float = 1.0,
+        pool_size: int = 7,
+        hidden: int = 4096,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if name not in CONFIGURATIONS:
+            raise ValueError(f"unknown network {name!r}: choose one of {', '.join(CONFIGURATIONS)}")
+        configuration = [
+            entry if entry == "M" else round(entry * width) for entry in CONFIGURATIONS[name]
+        ]
+        channels = configuration[-2]
+        self.features = make_layers(configuration, batch_norm, in_channels)
+        self.avgpool = nn.AdaptiveAvgPool2d(pool_size)
+        self.classifier = nn.Sequential(
+            nn.Linear(channels * pool_size**2, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
+        initialize(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, num_classes) of images (N, 3, H, W)."""
+        return self.classifier(self.avgpool(self.features(images)).flatten(1))
+
+
+def slim_vgg(
+    name: str = "vgg11",
+    num_classes: int = 10,
+    *,
+    width: float = 0.25,
+    batch_norm: bool = True,
+    in_channels: int = 3,
+) -> VGG:
+    """Return the form that the course trains on 32x32 images.
+
+    Five max pools leave a 1x1 feature map, and a narrow classifier is enough for ten classes.
+    """
+    return VGG(
+        name,
+        num_classes,
+        batch_norm=batch_norm,
+        in_channels=in_channels,
+        width=width,
+        pool_size=1,
+        hidden=round(512 * width),
+        dropout=0.2,
+    )
+
+
+def initialize(model: nn.Module) -> None:
+    """Set the weights by Kaiming's rule, variance 2 / (inputs of a unit); biases start at 0.
+
+    For convolutions, "fan_out" counts the outputs in place of the inputs, as torchvision does.
+    torchvision draws linear weights with standard deviation 0.01, whatever their number. That is
+    the rule's value for 20,000 inputs; with the 128 of a slim VGG the signal would die on its way
+    to the logits, and training would not start.
+    """
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            mode = "fan_out" if isinstance(module, nn.Conv2d) else "fan_in"
+            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
+            nn.init.zeros_(module.bias)
