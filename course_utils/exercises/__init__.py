@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from importlib import import_module
 from typing import Any
 
@@ -13,12 +14,8 @@ __all__ = ["all_exercises", "check", "get_exercise"]
 
 def all_exercises() -> dict[str, Exercise]:
     """Return every exercise by its id, in the order of the course."""
-    found = {}
-    for module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        if module.startswith("l") and module[1:3].isdigit():
-            for exercise in import_module(f".{module}", __name__).EXERCISES:
-                found[exercise.id] = exercise
-    return found
+    lectures = sorted({name[1:3] for name in _modules()})
+    return {e.id: e for lecture in lectures for e in _exercises_of(lecture)}
 
 
 def get_exercise(exercise_id: str) -> Exercise:
@@ -27,10 +24,21 @@ def get_exercise(exercise_id: str) -> Exercise:
     Raises:
         KeyError: there is no such exercise.
     """
-    exercises = all_exercises()
-    if exercise_id not in exercises:
-        raise KeyError(f"there is no exercise {exercise_id!r}; there are {', '.join(exercises)}")
-    return exercises[exercise_id]
+    for exercise in _exercises_of(exercise_id.split(".")[0]):
+        if exercise.id == exercise_id:
+            return exercise
+    raise KeyError(f"there is no exercise {exercise_id!r}; there are {', '.join(all_exercises())}")
+
+
+def _modules() -> list[str]:
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return [name for name in names if re.fullmatch(r"l\d\d_\w+", name)]
+
+
+def _exercises_of(lecture: str) -> list[Exercise]:
+    """Return one lecture's exercises. Only its own file is imported, so a check starts at once."""
+    found = [name for name in _modules() if name.startswith(f"l{lecture}_")]
+    return [e for name in found for e in import_module(f".{name}", __name__).EXERCISES]
 
 
 def check(exercise_id: str, answer: Any) -> None:

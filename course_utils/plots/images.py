@@ -53,7 +53,7 @@ def image_grid(
         rows,
         columns,
         width=columns * size,
-        height=rows * (size + 0.19 * lines),
+        height=rows * (size + 0.19 * lines) + 0.06,
         squeeze=False,
     )
     for place in axes.flat:

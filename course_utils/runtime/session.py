@@ -78,7 +78,18 @@ def progress(
     """
     from tqdm.auto import tqdm
 
-    return tqdm(iterable, total=total, desc=description, unit=unit, leave=False, delay=1)
+    # In a notebook tqdm does not look at its own variable.
+    disabled = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return tqdm(
+        iterable,
+        total=total,
+        desc=description,
+        unit=unit,
+        unit_scale=unit == "B",
+        leave=False,
+        delay=1,
+        disable=disabled,
+    )
 
 
 def claim(text: str, holds: bool) -> None:

@@ -1,0 +1,45 @@
+"""What happens inside a network: its filters and the maps that its layers put out."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..runtime.evaluation import evaluation_mode
+
+
+def feature_maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
+    """Return what a layer puts out for these images, float on the CPU, usually (N, C, H, W).
+
+    images: normalised float (N, C, H, W). layer: its name in ``model.named_modules()``, for
+    example "features.0". The layer is read with a forward hook (a function that torch calls with a
+    layer's output); the model and its mode are not changed.
+
+    Raises:
+        ValueError: the model has no such layer, or does not use it for these images.
+    """
+    layers = dict(model.named_modules())
+    if layer not in layers:
+        names = ", ".join(name for name in layers if name)
+        raise ValueError(f"the model has no layer {layer!r}; its layers are: {names}")
+    outputs: list[Tensor] = []
+    # Cloned, because a following nn.ReLU(inplace=True) writes into the output.
+    hook = layers[layer].register_forward_hook(lambda *call: outputs.append(call[2].clone()))
+    try:
+        with evaluation_mode(model):
+            model(images.to(next(model.parameters()).device))
+    finally:
+        hook.remove()
+    if not outputs:
+        raise ValueError(f"the model did not use its layer {layer!r} for these images")
+    return outputs[0].float().cpu()
+
+
+def first_layer_filters(model: nn.Module) -> Tensor:
+    """Return the weights of the first convolution, float32 (filters, channels, height, width).
+
+    They are the only filters that see pixels. Raises ValueError when there is no convolution.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            return module.weight.detach().float().cpu().clone()
+    raise ValueError(f"{type(model).__name__} has no convolution")

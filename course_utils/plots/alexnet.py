@@ -1,0 +1,283 @@
+"""Figures of AlexNet's parts: the contest, the towers, and each idea of 2012 by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
+
+from ..arithmetic import conv_output_size
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+HATCHES = ["", "///", "...", "xxx"]
+PADDING, UNREAD = "#CFCFCF", COLORS[1]
+
+
+def contest_errors(errors: Mapping[str, float], networks: Sequence[str]) -> Figure:
+    """The error (%) of the entries of a contest; those in ``networks`` are set apart."""
+    figure, axes = new_figure(width=8, height=3.2)
+    for index, (name, error) in enumerate(errors.items()):
+        is_network = name in networks
+        axes.bar(
+            index,
+            error,
+            width=0.65,
+            facecolor=COLORS[0] if is_network else "white",
+            edgecolor=COLORS[0] if is_network else "black",
+            hatch="" if is_network else "///",
+            label={True: "convolutional network", False: "features made by hand"}[is_network],
+        )
+        axes.text(index, error + 0.5, f"{error:.1f}", ha="center")
+    axes.set_xticks(range(len(errors)), errors)
+    axes.set(ylabel="top-5 error (%)", ylim=(0, 1.15 * max(errors.values())))
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.legend(unique.values(), unique.keys())
+    said = "; ".join(f"{' '.join(name.split())} {error:.1f} %" for name, error in errors.items())
+    return figure.described(f"Top-5 error of entries to the ImageNet contest: {said}.")
+
+
+def last_windows(
+    settings: Mapping[str, tuple[int, int]], kernel_size: int = 11, stride: int = 4
+) -> Figure:
+    """Where the last windows of a layer end; settings: name -> (size, padding).
+
+    One row of pixels a panel, its right end only. Grey: padding; orange and crossed: left over.
+    """
+    reach = kernel_size + 2 * stride + 6  # pixels shown: the last three windows and a little
+    figure, places = new_figure(len(settings), 1, width=9, height=1.55 * len(settings))
+    said = []
+    for axes, (name, (size, padding)) in zip(places, settings.items(), strict=True):
+        windows = conv_output_size(size, kernel_size, stride, padding)
+        end = (windows - 1) * stride + kernel_size - padding  # the first pixel no window reads
+        last = size + padding
+        for pixel in range(last - reach, last):
+            _draw_pixel(axes, pixel, is_padding=pixel >= size, is_read=pixel < end)
+        for back in range(3):
+            start = end - kernel_size - back * stride
+            axes.plot([start, start + kernel_size], [1.5 + back] * 2, "|-", color="black", ms=7)
+            axes.text(start - 0.4, 1.5 + back, f"window {windows - back}", ha="right", va="center")
+        left = last - end
+        axes.set_title(f"{name}: {windows} windows, left over: {left}", fontsize=10)
+        axes.set(xlim=(last - reach - 7, last + 1), ylim=(-0.1, 4.1), yticks=[])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        axes.spines["left"].set_visible(False)
+        where = "in the padding" if left and end >= size else "of the image"
+        said.append(f"{name}: {windows} windows, {left} left over {where if left else ''}".strip())
+    places[-1].set_xlabel("pixel of the row (counted from 0)")
+    return figure.described(
+        f"The right end of a row of pixels, with the last three windows of {kernel_size} pixels "
+        f"and stride {stride}. {'; '.join(said)}."
+    )
+
+
+def _draw_pixel(axes: Any, pixel: int, *, is_padding: bool, is_read: bool) -> None:
+    color = PADDING if is_padding else COLORS[5]
+    axes.add_patch(
+        Rectangle(
+            (pixel, 0),
+            1,
+            1,
+            facecolor=color if is_read or is_padding else UNREAD,
+            edgecolor="white",
+            linewidth=0.8,
+        )
+    )
+    if not is_read:
+        axes.plot([pixel + 0.15, pixel + 0.85], [0.15, 0.85], color="black", linewidth=1)
+        axes.plot([pixel + 0.15, pixel + 0.85], [0.85, 0.15], color="black", linewidth=1)
+
+
+def two_towers(layers: Sequence[tuple[str, str, bool]]) -> Figure:
+    """Two rows of boxes, one for each tower; layers: (name, what a tower holds, reads both?).
+
+    The first and the last layer stand between the towers.
+    """
+    figure, axes = new_figure(width=9.4, height=3.3)
+    last = len(layers) - 1
+    for index, (name, text, meets) in enumerate(layers):
+        heights = [0.5] if index in (0, last) else [1.0, 0.0]
+        for tower, height in enumerate(heights):
+            color = ("white", COLORS[5], "#F3D9A0")[0 if len(heights) == 1 else 1 + tower]
+            box = FancyBboxPatch(
+                (index - 0.3, height - 0.14),
+                0.6,
+                0.28,
+                boxstyle="round,pad=0.03",
+                facecolor=color,
+                edgecolor="black",
+            )
+            axes.add_patch(box)
+            axes.text(index, height, text, ha="center", va="center", fontsize=9)
+        axes.text(index, 1.42, name, ha="center", fontsize=9, weight="bold")
+        if index:
+            _draw_arrows(axes, index, meets, first=index == 1, end=index == last)
+    axes.text(-0.55, 1.0, "GPU 1", rotation=90, va="center", ha="center", fontsize=9)
+    axes.text(-0.55, 0.0, "GPU 2", rotation=90, va="center", ha="center", fontsize=9)
+    axes.set(xlim=(-0.7, last + 0.45), ylim=(-0.35, 1.6))
+    axes.set_axis_off()
+    meeting = [name for name, _, meets in layers[2:] if meets]
+    return figure.described(
+        f"The network as two towers of {len(layers) - 2} layers each, between the image and the "
+        f"output. A layer reads its own tower only, except in {', '.join(meeting)}, which read "
+        f"both. A tower holds: {', '.join(f'{name} {text}' for name, text, _ in layers[1:-1])}."
+    )
+
+
+def _draw_arrows(axes: Any, index: int, meets: bool, *, first: bool, end: bool) -> None:
+    sources = [0.5] if first else [1.0, 0.0]
+    targets = [0.5] if end else [1.0, 0.0]
+    for source in sources:
+        for target in targets:
+            crosses = abs(source - target) == 1
+            if crosses and not meets:
+                continue
+            style = dict(
+                arrowstyle="-|>",
+                color=COLORS[1] if crosses else "black",
+                linestyle="--" if crosses else "-",
+                shrinkA=0,
+                shrinkB=0,
+            )
+            axes.annotate("", (index - 0.34, target), (index - 0.66, source), arrowprops=style)
+
+
+def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+    """Activation functions (left) and their slopes (right); name -> (values, slopes) at ``x``."""
+    figure, places = new_figure(1, 2, width=9, height=2.9)
+    said = []
+    for index, (name, pair) in enumerate(curves.items()):
+        for axes, values in zip(places, pair, strict=True):
+            axes.plot(x.cpu(), values.cpu(), color=COLORS[index], ls=LINES[index], label=name)
+        slopes = pair[1]
+        said.append(f"{name} has slope {slopes[0]:.3f} at {x[0]:g} and {slopes[-1]:.3f} at {x[-1]:g}")
+    for axes, label in zip(places, ("output", "slope of the output"), strict=True):
+        axes.set(xlabel="input", ylabel=label)
+        axes.grid(alpha=0.3)
+    places[0].legend()
+    return figure.described(f"Activation functions and their slopes: {'; '.join(said)}.")
+
+
+def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) -> Figure:
+    """Activations of the channels at one pixel, before and after normalisation.
+
+    cases: name -> (before (C,), after (C,)), one panel each. size: channels in a window.
+    """
+    figure, places = new_figure(1, len(cases), width=9.4, height=3.1, sharey=True, squeeze=False)
+    said = []
+    for axes, (name, (before, after)) in zip(places[0], cases.items(), strict=True):
+        channels = torch.arange(len(before))
+        axes.bar(
+            channels, before.cpu(), 0.8, color="white", edgecolor="black", hatch="//", label="before"
+        )
+        axes.bar(channels, after.cpu(), 0.45, color=COLORS[0], label="after")
+        axes.set(title=name, xlabel="channel")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        peak = int(before.argmax())
+        said.append(f"{name}: the largest, {before[peak]:.1f}, becomes {after[peak]:.2f}")
+    places[0, 0].set_ylabel("activation")
+    places[0, -1].legend()
+    return figure.described(
+        f"Activations of {len(before)} channels at one pixel, before and after local response "
+        f"normalisation over {size} channels. {'; '.join(said)}."
+    )
+
+
+def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
+    """Masks of one layer (left), and what a unit above it gets to add up over many masks (right).
+
+    masks: bool (N, H, W), True is kept. sums: float (M,). evaluation: the same sum without dropout.
+    """
+    count = len(masks)
+    figure, places = new_figure(
+        1, count + 1, width=9.4, height=2.6, gridspec_kw={"width_ratios": [1] * count + [2.2]}
+    )
+    for number, (axes, mask) in enumerate(zip(places, masks.cpu(), strict=False)):
+        axes.imshow(mask.float(), cmap="gray", vmin=-0.6, vmax=1)
+        for row, column in (~mask).nonzero().tolist():
+            axes.text(column, row, "×", ha="center", va="center", color="white", fontsize=9)
+        axes.set(xticks=[], yticks=[], title=f"step {number + 1}: {int(mask.sum())} kept")
+    mean = sums.mean().item()
+    places[-1].hist(sums.cpu().numpy(), bins=40, color=COLORS[5], edgecolor="white")
+    places[-1].axvline(evaluation, color="black", label=f"evaluation: {evaluation:.2f}")
+    places[-1].axvline(mean, color=COLORS[1], ls="--", label=f"mean of training: {mean:.2f}")
+    places[-1].set(xlabel="what the unit adds up", ylabel=f"of {len(sums):,} masks")
+    places[-1].margins(y=0.35)
+    places[-1].legend(loc="upper center", ncols=1)
+    return figure.described(
+        f"{count} dropout masks of a layer of {masks[0].numel()} units, and the sums that a unit "
+        f"above gets with {len(sums):,} masks: mean {mean:.2f}, from {sums.min():.2f} to "
+        f"{sums.max():.2f}; in evaluation {evaluation:.2f}."
+    )
+
+
+def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str]) -> Figure:
+    """The standard deviation of each layer's output, one line for each initialisation."""
+    figure, axes = new_figure(width=8, height=3.2)
+    said = []
+    for index, (name, values) in enumerate(spreads.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
+        axes.plot(range(len(layers)), values, label=name, **style)
+        said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
+    axes.set_xticks(range(len(layers)), layers)
+    axes.set_yscale("log")
+    axes.set(xlabel="layer", ylabel="standard deviation of the\noutput (log scale)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure.described(f"Spread of each layer's output before training: {'; '.join(said)}.")
+
+
+def range_test(result: Any, chosen: float | None = None) -> Figure:
+    """A `course_utils.training.RangeTest`: the loss against the learning rate.
+
+    chosen: a rate to mark; the test's own suggestion if None.
+    """
+    chosen = result.suggestion if chosen is None else chosen
+    figure, axes = new_figure(width=8, height=3.3)
+    axes.plot(result.learning_rates, result.losses, ".", color="0.65", label="loss of the batch")
+    axes.plot(result.learning_rates, result.smoothed, color=COLORS[0], label="smoothed")
+    axes.axvline(chosen, color=COLORS[1], ls="--", label=f"chosen: {chosen:.2g}")
+    axes.axvline(result.lowest, color="black", ls=":", label=f"lowest: {result.lowest:.2g}")
+    axes.set_xscale("log")
+    axes.set_ylim(0.9 * min(result.losses), 2 * result.smoothed[0])
+    axes.set(xlabel="learning rate (log scale)", ylabel="loss (nats)")
+    axes.legend()
+    return figure.described(
+        f"Learning-rate range test over {len(result)} steps: the smoothed loss starts at "
+        f"{result.smoothed[0]:.2f} and is lowest, {min(result.smoothed):.2f}, at the rate "
+        f"{result.lowest:.2g}; chosen is {chosen:.2g}."
+    )
+
+
+def accuracy_on_versions(accuracies: Mapping[str, Mapping[str, float]], title: str = "") -> Figure:
+    """Accuracies of several models on several versions of the same images, as groups of bars.
+
+    accuracies: model -> {version: share in [0, 1]}, the same versions for each model.
+    """
+    figure, axes = new_figure(width=8, height=3.2)
+    versions = list(next(iter(accuracies.values())))
+    width = 0.8 / len(accuracies)
+    said = []
+    for index, (name, by_version) in enumerate(accuracies.items()):
+        places = [n + (index - (len(accuracies) - 1) / 2) * width for n in range(len(versions))]
+        bars = axes.bar(
+            places,
+            list(by_version.values()),
+            0.92 * width,
+            label=name,
+            color=COLORS[index],
+            hatch=HATCHES[index],
+            edgecolor="white",
+        )
+        axes.bar_label(bars, [f"{value:.0%}" for value in by_version.values()], fontsize=9)
+        values = ", ".join(f"{version} {value:.1%}" for version, value in by_version.items())
+        said.append(f"{name}: {values}")
+    axes.set_xticks(range(len(versions)), versions)
+    axes.set(ylabel="accuracy", ylim=(0, 1), title=title)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure.described(f"Accuracy. {title + '. ' if title else ''}{'; '.join(said)}.")

@@ -1,0 +1,125 @@
+"""Figures of one network and of its training, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from .style import COLORS, LINES, Figure, new_figure
+
+MAX_SHEETS = 16  # a stage with more feature maps than this is drawn with as many
+
+
+def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure:
+    """Draw the stages of a network from left to right, to scale.
+
+    stages: (name, what makes it, shape), for example ("C1", "conv 5×5", (6, 28, 28)). A stage
+    (C, H, W) is a stack of C sheets of H × W; a stage (N,) is a column of N cells.
+
+    Raises:
+        ValueError: there is no stage, or a shape is neither (C, H, W) nor (N,).
+    """
+    if not stages or any(len(shape) not in (1, 3) for _, _, shape in stages):
+        raise ValueError("network_stages needs stages with shapes (C, H, W) or (N,)")
+    figure, axes = new_figure(width=9.4, height=2.6)
+    x, tallest = 0.0, max((shape[-1] for *_, shape in stages if len(shape) == 3), default=32)
+    for index, (name, made_by, shape) in enumerate(stages):
+        width = _draw_stage(axes, x, tallest, shape, COLORS[0] if index else "0.4")
+        size = "×".join(map(str, shape))
+        lines = ((name, dict(weight="bold")), (size, {}), (made_by, dict(color="0.3")))
+        for line, (text, style) in enumerate(lines):
+            axes.annotate(
+                text,
+                (x + width / 2, -0.7 * tallest),
+                xytext=(0, -14 * line),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize=10,
+                **style,
+            )
+        x += width + 0.55 * tallest
+    axes.set_xlim(-0.2 * tallest, x - 0.35 * tallest)
+    axes.set_ylim(-1.25 * tallest, 0.75 * tallest)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    shapes = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, _, shape in stages)
+    return figure.described(f"Drawing of a network, from left to right. Shapes: {shapes}.")
+
+
+def _draw_stage(axes: Any, x: float, tallest: int, shape: tuple[int, ...], color: str) -> float:
+    """Draw one stage, centred on height 0, and return its width."""
+    if len(shape) == 1:
+        height = min(shape[0] / 100, 1.2) * tallest
+        axes.add_patch(Rectangle((x, -height / 2), 3, height, facecolor=color, edgecolor="white"))
+        return 3.0
+    channels, height, width = shape
+    sheets, step = min(channels, MAX_SHEETS), 0.05 * tallest
+    back = (sheets - 1) * step
+    for sheet in reversed(range(sheets)):
+        corner = (x + sheet * step, -height / 2 - back / 2 + sheet * step)
+        axes.add_patch(
+            Rectangle(corner, width, height, facecolor=color, edgecolor="white", linewidth=0.8)
+        )
+    return width + back
+
+
+def connection_table(table: Tensor) -> Figure:
+    """Show which input maps each output map reads; ``table`` is bool (outputs, inputs)."""
+    outputs, inputs = table.shape
+    figure, axes = new_figure(width=6.4, height=2.6)
+    axes.imshow(table.T.cpu().float().numpy(), cmap="Blues", vmin=0, vmax=1.4)
+    for output, source in table.cpu().nonzero().tolist():
+        axes.text(output, source, "×", ha="center", va="center", color="white", weight="bold")
+    axes.set(xlabel="map of C3", ylabel="map of S2", xticks=range(outputs), yticks=range(inputs))
+    axes.set_xticks([edge - 0.5 for edge in range(outputs + 1)], minor=True)
+    axes.set_yticks([edge - 0.5 for edge in range(inputs + 1)], minor=True)
+    axes.grid(which="minor", color="0.85")
+    axes.tick_params(which="both", length=0)
+    return figure.described(
+        f"Table of connections: {outputs} output maps by {inputs} input maps, "
+        f"{int(table.sum())} of {table.numel()} connections are there."
+    )
+
+
+def curves_by_step(
+    curves: Mapping[str, Sequence[float]],
+    *,
+    ylabel: str = "loss of the batch (nats)",
+    levels: Mapping[str, float] | None = None,
+    log: bool = False,
+) -> Figure:
+    """Draw a value against the training step, one line for each named curve.
+
+    levels: horizontal lines for comparison, by name. log: logarithmic vertical axis. A value that
+    is not finite leaves a gap.
+    """
+    figure, axes = new_figure(width=8, height=3.2)
+    said = []
+    for index, (name, values) in enumerate(curves.items()):
+        values = torch.as_tensor(values).cpu().double()
+        finite = values.where(values.isfinite(), torch.nan)
+        axes.plot(
+            range(1, len(values) + 1), finite, color=COLORS[index], ls=LINES[index], label=name
+        )
+        said.append(f"{name} from {values[0]:.3g} to {values[-1]:.3g}")
+    for name, level in (levels or {}).items():
+        axes.axhline(level, color="0.5", linewidth=1, zorder=0)
+        axes.annotate(
+            name,
+            (1, level),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="bottom",
+            color="0.3",
+        )
+        said.append(f"{name} is marked")
+    if log:
+        axes.set_yscale("log")
+    axes.set(xlabel="training step (batch)", ylabel=ylabel)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure.described(f"{ylabel} against the training step: {'; '.join(said)}.")

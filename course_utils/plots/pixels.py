@@ -1,0 +1,154 @@
+"""Figures of lecture 01: images as vectors, distances, neighbours, and weights as images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.ticker import PercentFormatter
+from torch import Tensor
+
+from .images import draw_image
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+
+def image_as_vector(image: Tensor, row: int) -> Figure:
+    """A grey uint8 image (1, H, W) with one row marked, that row, and all rows one after the other.
+
+    The same numbers are drawn three times: as a picture, as one row, as the whole vector.
+    """
+    height, width = image.shape[1:]
+    figure, (left, middle, right) = new_figure(1, 3, width=9.2, height=2.4, width_ratios=[1, 2, 3])
+    draw_image(left, image, f"{height}×{width} pixels")
+    left.axhspan(row - 0.5, row + 0.5, fill=False, edgecolor=COLORS[1], linewidth=1.5)
+    middle.step(range(width), image[0, row].cpu(), where="mid", color=COLORS[1])
+    middle.set(title=f"row {row}: {width} numbers", xlabel="column (pixels)")
+    middle.set_ylabel("grey value (0 to 255)")
+    right.plot(image.flatten().cpu(), color=COLORS[0], linewidth=0.7)
+    start = row * width
+    right.axvspan(start, start + width, color=COLORS[1], alpha=0.35, linewidth=0)
+    right.set(title=f"all rows: {height * width:,} numbers", xlabel="place in the vector")
+    return figure.described(
+        f"An image of {height}×{width} pixels; its row {row} as a curve of {width} grey values, up "
+        f"to {int(image[0, row].max())}; all its rows one after the other, {height * width} values."
+    )
+
+
+def image_differences(image: Tensor, others: Mapping[str, Tensor], texts: Sequence[str]) -> Figure:
+    """Top: other uint8 images (1, H, W). Bottom: their absolute difference from ``image``, bright
+    where the two differ, with a text below each."""
+    figure, axes = new_figure(2, len(others) + 1, width=1.75 * (len(others) + 1), height=4)
+    draw_image(axes[0, 0], image, "the image")
+    axes[1, 0].set_axis_off()
+    for index, (name, other) in enumerate(others.items(), start=1):
+        draw_image(axes[0, index], other, name)
+        difference = (image.int() - other.int()).abs().byte()
+        draw_image(axes[1, index], difference)
+        axes[1, index].text(
+            0.5, -0.06, texts[index - 1], ha="center", va="top", transform=axes[1, index].transAxes
+        )
+    listed = "; ".join(
+        f"{name}: {' '.join(text.split())}" for name, text in zip(others, texts, strict=True)
+    )
+    return figure.described(f"Differences between an image and others, pixel by pixel. {listed}.")
+
+
+def neighbor_rows(
+    queries: Tensor,
+    query_names: Sequence[str],
+    neighbors: Tensor,
+    neighbor_names: Sequence[Sequence[str]],
+    predicted_names: Sequence[str],
+) -> Figure:
+    """One row a query: the image, then its nearest training images, the nearest first.
+
+    queries: uint8 (M, C, H, W). neighbors: uint8 (M, k, C, H, W). A neighbour of the query's own
+    class has a thick solid frame, any other a thin dashed one.
+    """
+    rows, k = neighbors.shape[:2]
+    figure, axes = new_figure(
+        rows,
+        k + 1,
+        width=1.35 * (k + 1) + 0.5,
+        height=1.55 * rows,
+        squeeze=False,
+        width_ratios=[1.45] + [1] * k,  # room for the longer text over the query
+    )
+    for row in range(rows):
+        own = query_names[row]
+        draw_image(axes[row, 0], queries[row], f"{own}\npredicted: {predicted_names[row]}")
+        for column in range(k):
+            name, place = neighbor_names[row][column], axes[row, column + 1]
+            draw_image(place, neighbors[row, column], name)
+            place.set_axis_on()
+            place.set(xticks=[], yticks=[])
+            same = name == own
+            for spine in place.spines.values():
+                spine.set(visible=True, color=COLORS[0] if same else COLORS[1])
+                spine.set(linewidth=2.5 if same else 1.2, linestyle="-" if same else "--")
+    listed = "; ".join(
+        f"{own} ({', '.join(names)})"
+        for own, names in zip(query_names, neighbor_names, strict=True)
+    )
+    return figure.described(f"{rows} test images with their {k} nearest neighbours: {listed}.")
+
+
+def accuracy_by_k(curves: Mapping[str, Mapping[int, float]], best: int | None = None) -> Figure:
+    """Accuracy of K-NN against k, on a logarithmic axis; name -> {k: accuracy}.
+
+    ``best`` marks the k that was chosen.
+    """
+    figure, axes = new_figure(width=7.5, height=3.4)
+    texts = []
+    for index, (name, curve) in enumerate(curves.items()):
+        ks, values = zip(*sorted(curve.items()), strict=True)
+        style = dict(color=COLORS[index], marker=MARKERS[index], linestyle=LINES[index])
+        axes.plot(ks, values, label=name, **style)
+        texts.append(f"{name}: {values[0]:.1%} at k = {ks[0]}, {values[-1]:.1%} at k = {ks[-1]}")
+    if best is not None:
+        axes.axvline(best, color="0.5", linestyle=":", label=f"chosen: k = {best}")
+        texts.append(f"chosen k = {best}")
+    axes.set_xscale("log")
+    axes.set_xticks(ks, ks)
+    axes.minorticks_off()
+    axes.set(xlabel="k (number of neighbours, logarithmic)", ylabel="accuracy")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure.described(f"Accuracy against k. {'; '.join(texts)}.")
+
+
+def seconds_by_size(seconds: Mapping[int, float], queries: int) -> Figure:
+    """Seconds that K-NN takes for ``queries`` images against the number of training images."""
+    figure, axes = new_figure(width=6.5, height=3)
+    axes.plot(list(seconds), list(seconds.values()), color=COLORS[0], marker=MARKERS[0])
+    axes.set(xlabel="training images", ylabel=f"seconds for {queries:,} predictions")
+    axes.set_xlim(0)
+    axes.set_ylim(0)
+    axes.grid(alpha=0.3)
+    sizes = sorted(seconds)
+    return figure.described(
+        f"Time of {queries:,} K-NN predictions: {seconds[sizes[0]]:.2g} s with {sizes[0]:,} "
+        f"training images, {seconds[sizes[-1]]:.2g} s with {sizes[-1]:,}."
+    )
+
+
+def weight_images(weights: Tensor, names: Sequence[str]) -> Figure:
+    """The weights of a linear classifier as images, float (K, 1, H, W), all on one scale.
+
+    Red: this pixel counts for the class; blue: against it; white: it does not matter.
+    """
+    weights = weights.detach().float().cpu()
+    limit = weights.abs().max().item()
+    columns = 5
+    rows = -(-len(weights) // columns)
+    figure, axes = new_figure(rows, columns, width=8, height=1.75 * rows, squeeze=False)
+    for place in axes.flat:
+        place.set_axis_off()
+    for place, weight, name in zip(axes.flat, weights, names, strict=False):
+        shown = place.imshow(weight[0].numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        place.set_title(name, fontsize=9)
+    figure.colorbar(shown, ax=axes, label="weight", shrink=0.8)
+    return figure.described(
+        f"The weights of a linear classifier as {len(weights)} images, one for each class "
+        f"({', '.join(names)}), between {-limit:.2g} and {limit:.2g}."
+    )

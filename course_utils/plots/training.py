@@ -1,0 +1,109 @@
+"""Training runs: learning curves, and learning rates side by side.
+
+A run is a `course_utils.training.History`: it has columns (``history["train_loss"]``), a best row,
+and a reason why it ``stopped``, if it stopped early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+
+from .style import COLORS, MARKERS, Figure, new_figure
+
+
+def learning_curves(history: Any, title: str = "") -> Figure:
+    """Loss (left) and accuracy (right) against the epoch, of one History or a dict of them.
+
+    Solid with markers: on the validation images. Dashed: on the training images, collected while
+    the weights change. A ring marks the best epoch of each run.
+    """
+    runs = history if isinstance(history, Mapping) else {"": history}
+    if not runs:
+        raise ValueError("learning_curves needs at least one History")
+    figure, axes = new_figure(1, 2, width=9, height=3.4)
+    for place, measure in zip(axes, ("loss", "accuracy"), strict=True):
+        for index, (name, run) in enumerate(runs.items()):
+            _draw_run(place, run, measure, index, name)
+    _label_epochs(axes[0], "cross-entropy loss (nats)")
+    _label_epochs(axes[1], "accuracy")
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    for label, style in (("validation", "-"), ("training", "--")):
+        axes[0].plot([], [], style, color="0.4", label=label)
+    axes[0].plot([], [], "o", markersize=11, fillstyle="none", color="0.4", label="best epoch")
+    if len(runs) == 1:
+        axes[0].legend()
+    else:
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=4)
+    title = title or ("" if isinstance(history, Mapping) else history.description)
+    figure.suptitle(title, fontsize=11)
+    texts = [f"{name or 'The run'}: {_spoken(run)}" for name, run in runs.items()]
+    return figure.described(f"{_opening('Learning curves', title)} {' '.join(texts)}")
+
+
+def learning_rates(histories: Mapping[float, Any], title: str = "") -> Figure:
+    """Runs that differ in the learning rate: training loss by epoch, and best accuracy by rate.
+
+    histories: learning rate -> History. A run that stopped in its first epoch has no curve; the
+    legend says so, and a cross at 0 stands for its accuracy.
+    """
+    if not histories:
+        raise ValueError("learning_rates needs at least one History")
+    figure, (left, right) = new_figure(1, 2, width=9, height=3.3)
+    for index, (rate, run) in enumerate(histories.items()):
+        style = dict(color=COLORS[index % 8], marker=MARKERS[index % 8])
+        note = ": loss not finite" if run.stopped else ""
+        left.plot(run["epoch"], run["train_loss"], label=f"{rate:g}{note}", **style)
+        best = run.best.validation_accuracy if len(run) else 0
+        right.plot([rate], [best], markersize=8, **style | ({} if len(run) else {"marker": "x"}))
+    left.set_yscale("log")
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter(NullFormatter())
+    _label_epochs(left, "training loss (nats, log scale)")
+    left.legend(title="learning rate")
+    right.set_xscale("log")
+    right.set_xlabel("learning rate (log scale)")
+    right.set_ylabel("best validation accuracy")
+    right.set_ylim(-0.05, 1)
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.suptitle(title, fontsize=11)
+    texts = [f"Rate {rate:g}: {_spoken(run)}" for rate, run in histories.items()]
+    return figure.described(f"{_opening('Several learning rates', title)} {' '.join(texts)}")
+
+
+def _draw_run(axes: Any, run: Any, measure: str, index: int, name: str) -> None:
+    color, marker = COLORS[index % 8], MARKERS[index % 8]
+    label = f"{name} ({run.stopped})" if name and run.stopped else name or None
+    axes.plot(run["epoch"], run[f"validation_{measure}"], color=color, marker=marker, label=label)
+    axes.plot(run["epoch"], run[f"train_{measure}"], "--", color=color)
+    if len(run):
+        best = getattr(run.best, f"validation_{measure}")
+        axes.plot([run.best.epoch], [best], "o", markersize=13, fillstyle="none", color=color)
+
+
+def _label_epochs(axes: Any, label: str) -> None:
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+
+
+def _spoken(run: Any) -> str:
+    """Return the run as a sentence for the description of a figure."""
+    stopped = f" It stopped early: {run.stopped}." if run.stopped else ""
+    if not len(run):
+        return f"no epoch was completed.{stopped}"
+    first, last = run["train_loss"][0], run["train_loss"][-1]
+    return (
+        f"{len(run)} epochs, training loss from {first:.2f} to {last:.2f}, "
+        f"best validation accuracy {run.best.validation_accuracy:.1%} in epoch "
+        f"{run.best.epoch}.{stopped}"
+    )
+
+
+def _opening(kind: str, title: str) -> str:
+    return f"{kind}: {title}." if title else f"{kind}."

@@ -1,0 +1,245 @@
+"""Figures of the VGG family: its columns, its parameters, and how numbers fare in deep networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
+
+from ..inspection import wilson_interval
+from .images import draw_image
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+HATCHES = ["", "///", "...", "xx", "\\\\\\", "++"]
+STAGE_SHADES = ["#DCEBF5", "#B9D7EB", "#96C3E1", "#73AFD7", "#509BCD"]  # light to dark blue
+LARGEST_BAR = 0.86  # of the axis: the rest is for the label
+
+
+def weights_for_view(fields: Sequence[int], counts: Mapping[str, Sequence[int]]) -> Figure:
+    """Weights of several ways to see the same field; name -> one number for each field."""
+    figure, axes = new_figure(width=7, height=3.2)
+    said = []
+    for index, (name, values) in enumerate(counts.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
+        axes.plot(fields, values, label=name, **style)
+        said.append(f"{name} from {values[0]:,} to {values[-1]:,}")
+    axes.set(xlabel="pixels seen (a square with this side)", ylabel="weights", ylim=(0, None))
+    axes.set_xticks(fields, [f"{field}×{field}" for field in fields])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure.described(
+        f"Number of weights against the field that is seen, {fields[0]} to {fields[-1]} pixels: "
+        f"{'; '.join(said)}."
+    )
+
+
+def configurations(
+    networks: Mapping[str, Sequence[int | str]], classifier: Sequence[int] = (4096, 4096, 1000)
+) -> Figure:
+    """Draw networks as columns, the image on top; name -> list of channels and "M" (max pool).
+
+    The stages between two pools stand at the same height in every column.
+    """
+    figure, axes = new_figure(width=2.2 * len(networks) + 0.4, height=6.3)
+    stages = {name: _stages(entries) for name, entries in networks.items()}
+    depth = max(map(len, stages.values()))
+    rooms = [max(len(s[i]) if i < len(s) else 0 for s in stages.values()) for i in range(depth)]
+    said = []
+    for column, (name, parts) in enumerate(stages.items()):
+        y = 0.0
+        for stage, room in enumerate(rooms):
+            for row, channels in enumerate(parts[stage] if stage < len(parts) else ()):
+                color = STAGE_SHADES[min(stage, len(STAGE_SHADES) - 1)]
+                _block(axes, column, y + row, f"conv 3×3, {channels}", color)
+            _block(axes, column, y + room, "max pool 2×2", COLORS[4], "///", 0.55)
+            y += room + 0.8
+        for number in classifier:
+            _block(axes, column, y, f"linear, {number}", "#DDDDDD", "...")
+            y += 1
+        convolutions = sum(map(len, parts))
+        layers = convolutions + len(classifier)
+        axes.text(column, -0.35, name, ha="center", weight="bold", fontsize=11)
+        axes.text(column, y + 0.5, f"{convolutions} + {len(classifier)} = {layers}", ha="center")
+        said.append(f"{name}: {'-'.join(str(len(part)) for part in parts)} convolutions by stage")
+    axes.set(xlim=(-0.6, len(networks) - 0.4), ylim=(y + 0.8, -1.1))
+    axes.set_axis_off()
+    return figure.described(
+        f"Networks as columns of layers, image on top. {'; '.join(said)}. Each ends with linear "
+        f"layers of {', '.join(map(str, classifier))} outputs."
+    )
+
+
+def _stages(entries: Sequence[int | str]) -> list[list[int]]:
+    """The channels between the pools."""
+    stages: list[list[int]] = [[]]
+    for entry in entries:
+        if entry == "M":
+            stages.append([])
+        else:
+            stages[-1].append(entry)
+    return stages if stages[-1] else stages[:-1]
+
+
+def _block(
+    axes: Any,
+    column: float,
+    y: float,
+    text: str,
+    color: str,
+    hatch: str = "",
+    height: float = 0.86,
+) -> None:
+    style = dict(facecolor=color, edgecolor="0.35", linewidth=0.7)
+    axes.add_patch(Rectangle((column - 0.44, y), 0.88, height, hatch=hatch, alpha=0.9, **style))
+    box = dict(facecolor="white", edgecolor="none", pad=0.8, alpha=0.85) if hatch else None
+    place = (column, y + height / 2)
+    axes.text(*place, text, ha="center", va="center_baseline", fontsize=9, bbox=box)
+
+
+def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
+    """One bar a network, divided into its parts; network -> {part: parameters}."""
+    figure, axes = new_figure(width=9.2, height=1.5 + 0.48 * len(budgets))
+    totals = {name: sum(parts.values()) for name, parts in budgets.items()}
+    parts = list(next(iter(budgets.values())))
+    widest = max(totals.values())
+    for row, (name, budget) in enumerate(budgets.items()):
+        left = 0
+        for index, part in enumerate(parts):
+            style = dict(color=COLORS[index], hatch=HATCHES[index], edgecolor="white")
+            axes.barh(row, budget[part], left=left, height=0.66, **style)
+            if budget[part] > 0.05 * widest:
+                share = f"{budget[part] / totals[name]:.0%}"
+                box = dict(facecolor="white", edgecolor="none", pad=1.2)
+                axes.text(left + budget[part] / 2, row, share, ha="center", va="center", bbox=box)
+            left += budget[part]
+        axes.text(left + 0.01 * widest, row, f"{totals[name] / 1e6:.1f} M", va="center")
+    axes.set_yticks(range(len(budgets)), budgets)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, widest / LARGEST_BAR), xlabel="parameters (millions)", title=title)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:.0f}")
+    handles = [
+        Patch(facecolor=COLORS[i], hatch=HATCHES[i], edgecolor="white", label=part)
+        for i, part in enumerate(parts)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(parts))
+    said = [
+        f"{name} {totals[name]:,}: "
+        + ", ".join(f"{part} {count / totals[name]:.0%}" for part, count in budget.items())
+        for name, budget in budgets.items()
+    ]
+    return figure.described(f"Where the parameters are. {'. '.join(said)}.")
+
+
+def signal_by_depth(
+    curves: Mapping[str, Mapping[str, Sequence[float]]], boundary: int | None = None
+) -> Figure:
+    """The size of the numbers after each layer; panel title -> {name: one value a layer}.
+
+    boundary: the number of the last convolution; a dotted line after it marks the classifier.
+    """
+    figure, panels = new_figure(1, len(curves), width=9.4, height=3.9, sharey=True, squeeze=False)
+    said = []
+    for axes, (title, lines) in zip(panels[0], curves.items(), strict=True):
+        for index, (name, values) in enumerate(lines.items()):
+            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
+            axes.plot(range(1, len(values) + 1), values, label=name, **style)
+            said.append(f"{title}, {name}: from {values[0]:.2g} to {values[-1]:.2g}")
+        axes.axhline(1, color="0.6", linewidth=0.8, zorder=0)
+        if boundary:
+            axes.axvline(boundary + 0.5, color="0.5", ls=":")
+            axes.annotate(
+                " linear",
+                (boundary + 0.5, 0.02),
+                xycoords=("data", "axes fraction"),
+                fontsize=9,
+            )
+        axes.set(xlabel="layer with weights", title=title, yscale="log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    panels[0, 0].set_ylabel("root mean square of the output\n(log scale)")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure.described(f"Size of the signal by layer. {'; '.join(said)}.")
+
+
+def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int]) -> Figure:
+    """How the numbers of some channels are distributed; panel title -> float (N, C, H, W)."""
+    figure, places = new_figure(1, len(panels), width=9.2, height=3, squeeze=False)
+    said = []
+    for axes, (title, values) in zip(places[0], panels.items(), strict=True):
+        values = values.detach().float().cpu()
+        low, high = values[:, list(channels)].min().item(), values[:, list(channels)].max().item()
+        edges = torch.linspace(low, high, 61)
+        for index, channel in enumerate(channels):
+            column = values[:, channel].flatten()
+            counts = torch.histogram(column, edges).hist / len(column)
+            style = dict(color=COLORS[index], ls=LINES[index], linewidth=1.8)
+            axes.plot((edges[1:] + edges[:-1]) / 2, counts, label=f"channel {channel}", **style)
+            said.append(
+                f"{title}, channel {channel}: mean {column.mean():.2f}, "
+                f"standard deviation {column.std():.2f}"
+            )
+        axes.set(title=title, xlabel="value", ylim=(0, None))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.grid(alpha=0.3)
+    places[0, 0].set_ylabel("share of the values")
+    places[0, 0].legend()
+    return figure.described(f"Distributions of values. {'; '.join(said)}.")
+
+
+def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) -> Figure:
+    """What one image becomes: for each stage its strongest maps; name -> float (C, H, W).
+
+    image: uint8 or float in [0, 1], (C, H, W). On the left it is shown at the size of the maps.
+    Each row has its own scale, from 0 (dark) to its largest value (bright).
+    """
+    image = image.detach().cpu()
+    image = image.float() / 255 if image.dtype == torch.uint8 else image
+    figure, axes = new_figure(
+        len(stages), columns + 1, width=9.2, height=1.2 * len(stages), squeeze=False
+    )
+    for place in axes.flat:
+        place.set_axis_off()
+    said = []
+    for row, (name, maps) in zip(axes, stages.items(), strict=True):
+        maps = maps.detach().float().cpu()
+        size = "×".join(map(str, maps.shape))
+        draw_image(row[0], F.adaptive_avg_pool2d(image, maps.shape[1:]), "image, as small")
+        strongest = maps.flatten(1).mean(1).argsort(descending=True)[:columns]
+        top = maps[strongest].max().clamp(min=1e-12).item()
+        for place, channel in zip(row[1:], strongest.tolist(), strict=False):
+            place.imshow(maps[channel].numpy(), cmap="viridis", vmin=0, vmax=top)
+        row[1].set_title(f"{name}: {size}", fontsize=10, loc="left")
+        said.append(f"{name} {size}")
+    return figure.described(
+        f"One image and the {columns} strongest maps of each stage: {', '.join(said)}."
+    )
+
+
+def accuracy_against_cost(
+    results: Mapping[str, tuple[int, int, float]], cost: str, title: str = ""
+) -> Figure:
+    """Accuracy with its 95 % interval against a cost; name -> (correct, total, cost)."""
+    figure, axes = new_figure(width=7.6, height=3.4)
+    said = []
+    for index, (name, (correct, total, price)) in enumerate(results.items()):
+        low, high = wilson_interval(correct, total)
+        share = correct / total
+        style = dict(color=COLORS[index], marker=MARKERS[index], capsize=4, markersize=8)
+        axes.errorbar(price, share, yerr=[[share - low], [high - share]], **style)
+        axes.annotate(
+            f"{name}\n{share:.1%}", (price, share), xytext=(9, 0), textcoords="offset points"
+        )
+        said.append(f"{name} {share:.1%} at {price:,.0f}")
+    axes.set_xscale("log")
+    axes.margins(x=0.35, y=0.25)
+    axes.set(xlabel=f"{cost} (log scale)", ylabel="accuracy", title=title)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(alpha=0.3)
+    return figure.described(f"Accuracy against {cost}: {'; '.join(said)}.")

@@ -1,0 +1,77 @@
+"""What `fit` trains with: optimizers, learning-rate schedules, and each epoch's random numbers."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..runtime import seed_everything
+
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("one_cycle", "step", None)
+
+
+def make_optimizer(
+    name: str, model: nn.Module, learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """Return Adam (Kingma and Ba, 2015) or SGD with Nesterov momentum 0.9.
+
+    Adam's weight decay is decoupled (AdamW: Loshchilov and Hutter, 2019); without weight decay the
+    two are the same.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if name == "adam":
+        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+    return torch.optim.SGD(
+        parameters, lr=learning_rate, momentum=0.9, nesterov=True, weight_decay=weight_decay
+    )
+
+
+def make_schedule(
+    name: str | None, optimizer: torch.optim.Optimizer, epochs: int, batches_per_epoch: int
+) -> Any:
+    """Return a schedule to step after every batch, or None for a constant rate.
+
+    ``"one_cycle"``: from 1/25 of the rate up to the rate in the first 30 % of the steps, then down
+    to almost 0 (Smith and Topin, "Super-convergence", 2018). ``"step"``: a tenth of the rate after
+    each third of the epochs.
+    """
+    schedulers = torch.optim.lr_scheduler
+    if name == "one_cycle":
+        peak = [group["lr"] for group in optimizer.param_groups]
+        return schedulers.OneCycleLR(optimizer, peak, total_steps=epochs * batches_per_epoch)
+    if name == "step":
+        third = math.ceil(epochs / 3)
+        return schedulers.StepLR(optimizer, third * batches_per_epoch, gamma=0.1)
+    return None
+
+
+@contextmanager
+def epoch_randomness(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
+    """Give an epoch random numbers of its own; put the caller's generators back afterwards.
+
+    Dropout and augmentation then depend on ``seed`` and ``epoch`` alone: a resumed run draws what
+    an uninterrupted one would have drawn, and training does not change what is drawn after it.
+    """
+    accelerator = None if device.type == "cpu" else torch.get_device_module(device)
+    device_state = accelerator and accelerator.get_rng_state(device)
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    exact = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True  # some of cuDNN's algorithms do not repeat exactly
+    seed_everything(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = exact
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
+        if accelerator:
+            accelerator.set_rng_state(device_state, device)

@@ -1,0 +1,124 @@
+"""The session's choices: device, profile, seeds, claims, progress; and the doctor's report."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils import by_profile, claim, get_device, progress, seed_everything, setup
+from course_utils.__main__ import main
+from course_utils.runtime import Timer, cache_dir, profile, project_root, synchronize
+from course_utils.runtime.doctor import Finding, packages, report
+
+
+def test_device_follows_the_variable(monkeypatch):
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    assert get_device() == torch.device("cpu")
+    monkeypatch.setenv("COURSE_DEVICE", "meta")
+    assert get_device() == torch.device("meta")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99"])
+def test_an_unusable_device_is_named_with_a_remedy(monkeypatch, name):
+    monkeypatch.setenv("COURSE_DEVICE", name)
+    with pytest.raises(ValueError, match=f"COURSE_DEVICE='{name}'.*Set it to 'cpu'"):
+        get_device()
+
+
+def test_device_without_the_variable_is_what_torch_reports(monkeypatch):
+    monkeypatch.delenv("COURSE_DEVICE", raising=False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("mps"))
+    assert get_device() == torch.device("mps")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert get_device() == torch.device("cpu")
+
+
+def test_profile(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    assert by_profile(quick=1, full=2) == 2
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    assert by_profile(quick=1, full=2) == 1
+    monkeypatch.setenv("COURSE_PROFILE", "fast")
+    with pytest.raises(ValueError, match="'quick' or 'full'"):
+        profile()
+
+
+def test_profile_without_the_variable_follows_the_device(monkeypatch):
+    monkeypatch.delenv("COURSE_PROFILE", raising=False)
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    assert profile() == "quick"
+    monkeypatch.setenv("COURSE_DEVICE", "meta")
+    assert profile() == "full"
+
+
+def test_setup_prints_and_seeds(capsys, monkeypatch):
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    assert setup(seed=3) == torch.device("cpu")
+    drawn = (random.random(), np.random.rand(), torch.rand(1).item())  # noqa: NPY002
+    seed_everything(3)
+    assert drawn == (random.random(), np.random.rand(), torch.rand(1).item())  # noqa: NPY002
+    printed = capsys.readouterr().out
+    assert "cpu" in printed
+    assert "profile: quick" in printed
+
+
+def test_claim(capsys):
+    claim("the sum is four", True)
+    claim("the sum is five", False)
+    assert capsys.readouterr().out == "✓ the sum is four\n✗ does not hold: the sum is five\n"
+
+
+def test_progress_passes_everything_on_and_prints_nothing_here(capsys):
+    assert list(progress(range(3), description="counting")) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_timer_and_synchronize():
+    with Timer("cpu") as timer:
+        sum(range(1000))
+    assert timer.seconds > 0
+    synchronize("cpu")
+
+
+def test_folders(monkeypatch, tmp_path):
+    assert (project_root() / "course_utils").is_dir()
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    assert cache_dir() == tmp_path
+
+
+def test_doctor_finds_this_machine_well(capsys):
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("Python", "torch", "device", "profile", "disk", "cache"):
+        assert name in printed
+    assert "All is well." in printed
+
+
+def test_doctor_names_problems_and_remedies(capsys, monkeypatch):
+    missing, broken = packages(("no-such-package", "pip"), serious=True)
+    assert missing.remedy == "python -m pip install -r requirements.txt"
+    assert not broken.remedy
+
+    def damaged():
+        raise ValueError("data/fashion.npz is damaged: fetch it again")
+
+    monkeypatch.setenv("COURSE_DEVICE", "gpu")
+    assert report(damaged) == 1
+    printed = capsys.readouterr().out
+    assert "fetch it again" in printed
+    assert "Set it to 'cpu'" in printed
+
+
+def test_doctor_only_notes_what_is_not_needed(capsys):
+    absent = Finding("cifar10", "not here", "put it into COURSE_DATA", serious=False)
+    assert report(lambda: [absent]) == 0
+    assert "note" in capsys.readouterr().out
+
+
+def test_wrong_usage_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["operate"])
+    assert exit_info.value.code == 2
+    assert "invalid choice" in capsys.readouterr().err
