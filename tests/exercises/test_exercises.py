@@ -1,0 +1,118 @@
+"""Every exercise: the solution and valid variants earn all points, wrong answers get their hint.
+
+The solution is the one in the lecture's notebook. Variants and wrong answers stand in
+``answers_NN.py`` beside this file.
+"""
+
+import re
+from importlib import import_module
+
+import nbformat
+import numpy as np
+import pytest
+
+from course_utils.exercises import all_exercises, check
+from course_utils.exercises.core import Unusable, run_case, score
+from course_utils.lectures import all_lectures
+
+EXERCISES = all_exercises()
+REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
+NONSENSE = [None, True, -1, 3.5, float("nan"), "text", [], {}, Unusable("Sneaky")]
+
+
+def answers(exercise_id):
+    return import_module(f"answers_{exercise_id.split('.')[0]}").ANSWERS[exercise_id]
+
+
+def every(kind):
+    return [
+        pytest.param(exercise_id, name, id=f"{exercise_id} {name}")
+        for exercise_id in EXERCISES
+        for name in answers(exercise_id)[kind]
+    ]
+
+
+def define(exercise_id, *, solved):
+    """Return what the answer cell defines, after the imports of its notebook."""
+    lecture = next(x for x in all_lectures() if x.id == exercise_id.split(".")[0])
+    cells = nbformat.read(lecture.path, as_version=4).cells
+    source = next(
+        cell.source
+        for cell in cells
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == f"{exercise_id}-answer"
+    )
+    if not solved:
+        source, replaced = REGION.subn(r"\1raise NotImplementedError", source)
+        assert replaced
+    space = {}
+    imports = [
+        line
+        for cell in cells
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+        if re.match(r"(import|from) \w", line) and not line.endswith("(")
+    ]
+    exec("\n".join(imports), space)
+    before = set(space)
+    exec(source, space)
+    (defined,) = [v for k, v in space.items() if k not in before and k != "__builtins__"]
+    return defined
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_solution_earns_all_points(exercise_id):
+    exercise = EXERCISES[exercise_id]
+    for seed in (0, 1):
+        result = score(exercise, define(exercise_id, solved=True), seed)
+        assert result.points == exercise.points, str(result)
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_unsolved_stub_earns_nothing_and_raises_nothing(exercise_id, capsys):
+    check(exercise_id, define(exercise_id, solved=False))
+    assert re.fullmatch(
+        rf"{exercise_id} \w+: 0/\d+ points \(not solved yet\)\n", capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(("exercise_id", "name"), every("variants"))
+def test_valid_variant_earns_all_points(exercise_id, name):
+    result = score(EXERCISES[exercise_id], answers(exercise_id)["variants"][name])
+    assert result.points == EXERCISES[exercise_id].points, str(result)
+
+
+@pytest.mark.parametrize(("exercise_id", "name"), every("wrong"))
+def test_wrong_answer_earns_less_and_gets_its_hint(exercise_id, name):
+    answer, hint = answers(exercise_id)["wrong"][name]
+    result = score(EXERCISES[exercise_id], answer)
+    assert result.points < EXERCISES[exercise_id].points
+    assert re.search(hint, result.hint), str(result)
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_there_are_enough_answers_with_hints_of_their_own(exercise_id):
+    assert len(answers(exercise_id)["variants"]) >= 1
+    wrong = answers(exercise_id)["wrong"]
+    assert len(wrong) >= 3
+    hints = [score(EXERCISES[exercise_id], answer).hint for answer, _ in wrong.values()]
+    assert len(set(hints)) >= 3
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_judge_survives_nonsense(exercise_id):
+    exercise = EXERCISES[exercise_id]
+    for case in exercise.cases(np.random.default_rng(0)):
+        for nonsense in NONSENSE:
+            assert not exercise.judge(case, nonsense).is_right
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_cases_are_plain_and_repeat_by_seed(exercise_id):
+    exercise = EXERCISES[exercise_id]
+    solution = define(exercise_id, solved=True)
+    first, again, other = (list(exercise.cases(np.random.default_rng(s))) for s in (1, 1, 2))
+    assert repr(first) == repr(again)
+    assert repr(first) != repr(other), "a new seed must give new cases"
+    for case in first:
+        assert exercise.judge(case, run_case(exercise, solution, case)).is_right
+        assert exercise.describe(case)

@@ -1,0 +1,95 @@
+"""The README's course map is that of the notebooks; notebooks are stored clean or not at all."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_utils.__main__ import main
+from course_utils.lectures import (
+    FIGURE_PATH,
+    all_lectures,
+    course_map,
+    read_lecture,
+    readme_figure,
+    refresh,
+    renewed,
+    renewed_readme,
+)
+from course_utils.runtime import project_root
+
+
+def write(path, *sources, **course):
+    metadata = {"course": course} if course else {}
+    cells = [new_code_cell(source) for source in sources]
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Undo what ``refresh`` sets for its kernel."""
+    for name in ("COURSE_PROFILE", "COURSE_DEVICE", "TQDM_DISABLE", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "quick" if name == "COURSE_PROFILE" else "1")
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+
+
+def test_readme_shows_the_stored_figure():
+    content, alt = readme_figure(all_lectures())
+    assert (project_root() / FIGURE_PATH).read_bytes() == content, "run: make notebooks"
+    assert alt in (project_root() / "README.md").read_text("utf-8")
+
+
+def test_generated_parts_of_the_readme_are_fresh():
+    readme = (project_root() / "README.md").read_text("utf-8")
+    assert renewed_readme(readme, all_lectures()) == readme, "run: make notebooks"
+
+
+def test_course_map_shows_the_metadata(tmp_path):
+    path = write(
+        tmp_path / "04_alexnet.ipynb",
+        id="04",
+        title="AlexNet",
+        minutes=60,
+        points=25,
+        requires=["03"],
+    )
+    row = course_map([read_lecture(path)]).splitlines()[-1]
+    assert row.startswith("| 04 | [AlexNet](notebooks/04_alexnet.ipynb) | 60 min | 25 | 03 |")
+    assert "/blob/main/notebooks/04_alexnet.ipynb)" in row
+
+
+def test_a_readme_without_marks_is_an_error():
+    with pytest.raises(ValueError, match="lacks the marks"):
+        renewed("# A course", "course map", "| a table |")
+
+
+def test_a_lecture_without_metadata_is_named(tmp_path):
+    path = write(tmp_path / "05_vgg.ipynb", id="05", title="VGG")
+    with pytest.raises(ValueError, match="05_vgg.ipynb: metadata.course lacks minutes, points"):
+        read_lecture(path)
+
+
+def test_refresh_stores_outputs_and_nothing_of_the_machine(tmp_path, environment):
+    path = write(tmp_path / "a.ipynb", "import os\nos.environ['COURSE_PROFILE']", "print(2 + 2)")
+    refresh(path)
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.cells[0].outputs[0].data["text/plain"] == "'quick'"
+    assert notebook.cells[1].outputs[0].text == "4\n"
+    assert [cell.execution_count for cell in notebook.cells] == [1, 2]
+    assert "language_info" not in notebook.metadata
+    assert "execution" not in notebook.cells[0].metadata
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "import sys\nprint('careful', file=sys.stderr)"])
+def test_a_notebook_that_fails_is_left_as_it_was(tmp_path, environment, source):
+    path = write(tmp_path / "bad.ipynb", source)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match=r"bad\.ipynb"):
+        refresh(path)
+    assert path.read_bytes() == before
+
+
+def test_refresh_names_a_missing_file(capsys, environment):
+    assert main(["refresh", "no_such.ipynb"]) == 1
+    assert "no_such.ipynb: there is no such file" in capsys.readouterr().err
