@@ -22,17 +22,18 @@ def course(tmp_path):
     return tmp_path
 
 
-def write(folder, source, output):
+def write(folder, source, output, name="lecture.ipynb"):
     text = new_output("stream", name="stdout", text=output)
     cell = new_code_cell(source, outputs=[text], execution_count=1)
-    path = folder / "lecture.ipynb"
+    path = folder / name
     nbformat.write(new_notebook(cells=[cell]), path)
     return path
 
 
-def run(path, directory):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "--nbval", "-n0", "-q", str(path)]
+def run(path, directory, *options):
+    inherited = ("PYTEST_", "OMP_")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(inherited)}
+    command = [sys.executable, "-m", "pytest", "--nbval", "-n0", "-q", str(path), *options]
     done = subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, timeout=120
     )
@@ -51,6 +52,15 @@ def test_a_changed_output_fails(course):
     status, printed = run(write(course, "print(2 + 2)", "5\n"), course)
     assert status == 1, printed
     assert "1 failed" in printed
+
+
+def test_two_workers_share_the_threads(course):
+    """The process that starts the workers must not hand them all threads each."""
+    share = max(1, os.cpu_count() // 2)
+    for name in ("a.ipynb", "b.ipynb"):
+        write(course, "import os\nprint(os.environ['OMP_NUM_THREADS'])", f"{share}\n", name)
+    status, printed = run(course, course, "-n2")
+    assert status == 0, printed
 
 
 def test_threads_are_divided_among_workers(monkeypatch):

@@ -228,6 +228,8 @@ class PredictByVote(_Shown):
         yield dict(distances=torch.tensor([[1.0, 2, 2, 2, 2]]), labels=competing, k=2)
         equal = torch.tensor([[3.0, 1, 1, 1, 1, 1]])
         yield dict(distances=equal, labels=torch.tensor([4, 3, 1, 1, 0, 0]), k=3)
+        tied = torch.tensor([[1.0, 2.0, 2.0]])
+        yield dict(distances=tied, labels=torch.tensor([3, 1, 0]), k=2)
         for size in rng.integers(20, 60, 12):
             images, classes = int(size), int(rng.integers(2, 6))
             distances = rng.random((30, images))
@@ -482,6 +484,9 @@ class TopKAccuracy(_Shown):
         equal = torch.tensor([[1.0, 1, 1, 1], [2, 2, 1, 0], [0, 2, 2, 2], [1, 0, 1, 1]])
         for k in (1, 2):
             yield dict(scores=equal, labels=torch.tensor([1, 1, 3, 3]), k=k)
+        tied = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.5, 0.0]])
+        for k in (1, 2):
+            yield dict(scores=tied, labels=torch.tensor([2, 1]), k=k)
         for number in range(10):
             images, classes = int(rng.integers(15, 40)), int(rng.integers(4, 11))
             scores = rng.standard_normal((images, classes))

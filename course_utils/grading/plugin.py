@@ -23,7 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.nbval_sanitize_with = config.option.nbval_sanitize_with or str(sanitize)
         config.option.nbval_current_env = not config.option.nbval_kernel_name
         use_file_kernels()
-    os.environ.update(kernel_environment(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+    worker = getattr(config, "workerinput", None)
+    if worker is None and getattr(config.option, "numprocesses", None):
+        return  # xdist's workers run the notebooks, and would inherit what is set here
+    os.environ.update(kernel_environment(worker["workercount"] if worker else 1))
 
 
 def use_file_kernels() -> None:

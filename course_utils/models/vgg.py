@@ -119,13 +119,11 @@ def slim_vgg(
 def initialize(model: nn.Module) -> None:
     """Set the weights by Kaiming's rule, variance 2 / (inputs of a unit); biases start at 0.
 
-    For convolutions, "fan_out" counts the outputs in place of the inputs, as torchvision does.
-    torchvision draws linear weights with standard deviation 0.01, whatever their number. That is
-    the rule's value for 20,000 inputs; with the 128 of a slim VGG the signal would die on its way
-    to the logits, and training would not start.
+    torchvision takes the outputs instead of the inputs for convolutions, and draws linear weights
+    with standard deviation 0.01. That is the rule's value for 20,000 inputs; with the 128 of a
+    slim VGG the signal would die on its way to the logits, and training would not start.
     """
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
-            mode = "fan_out" if isinstance(module, nn.Conv2d) else "fan_in"
-            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)

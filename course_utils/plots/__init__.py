@@ -44,8 +44,24 @@ from .pixels import (
 )
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
 from .training import learning_curves, learning_rates
+from .vgg import (
+    accuracy_against_cost,
+    channel_distributions,
+    configurations,
+    parameter_budget,
+    signal_by_depth,
+    stage_maps,
+    weights_for_view,
+)
 
 __all__ = [
+    "accuracy_against_cost",
+    "channel_distributions",
+    "configurations",
+    "parameter_budget",
+    "signal_by_depth",
+    "stage_maps",
+    "weights_for_view",
     "accuracy_on_versions",
     "activation_curves",
     "contest_errors",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
@@ -152,9 +151,10 @@ def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) ->
     said = []
     for index, (name, pair) in enumerate(curves.items()):
         for axes, values in zip(places, pair, strict=True):
-            axes.plot(x.cpu(), values.cpu(), color=COLORS[index], ls=LINES[index], label=name)
-        slopes = pair[1]
-        said.append(f"{name} has slope {slopes[0]:.3f} at {x[0]:g} and {slopes[-1]:.3f} at {x[-1]:g}")
+            style = dict(color=COLORS[index], ls=LINES[index])
+            axes.plot(x.tolist(), values.tolist(), label=name, **style)
+        ends = " and ".join(f"{pair[1][end]:.3f} at {x[end]:g}" for end in (0, -1))
+        said.append(f"{name} has slope {ends}")
     for axes, label in zip(places, ("output", "slope of the output"), strict=True):
         axes.set(xlabel="input", ylabel=label)
         axes.grid(alpha=0.3)
@@ -170,11 +170,10 @@ def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) ->
     figure, places = new_figure(1, len(cases), width=9.4, height=3.1, sharey=True, squeeze=False)
     said = []
     for axes, (name, (before, after)) in zip(places[0], cases.items(), strict=True):
-        channels = torch.arange(len(before))
-        axes.bar(
-            channels, before.cpu(), 0.8, color="white", edgecolor="black", hatch="//", label="before"
-        )
-        axes.bar(channels, after.cpu(), 0.45, color=COLORS[0], label="after")
+        channels = range(len(before))
+        outline = dict(color="white", edgecolor="black", hatch="//")
+        axes.bar(channels, before.tolist(), 0.8, label="before", **outline)
+        axes.bar(channels, after.tolist(), 0.45, color=COLORS[0], label="after")
         axes.set(title=name, xlabel="channel")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         peak = int(before.argmax())
@@ -197,7 +196,7 @@ def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
         1, count + 1, width=9.4, height=2.6, gridspec_kw={"width_ratios": [1] * count + [2.2]}
     )
     for number, (axes, mask) in enumerate(zip(places, masks.cpu(), strict=False)):
-        axes.imshow(mask.float(), cmap="gray", vmin=-0.6, vmax=1)
+        axes.imshow(mask.float().numpy(), cmap="gray", vmin=-0.6, vmax=1)
         for row, column in (~mask).nonzero().tolist():
             axes.text(column, row, "×", ha="center", va="center", color="white", fontsize=9)
         axes.set(xticks=[], yticks=[], title=f"step {number + 1}: {int(mask.sum())} kept")
@@ -206,7 +205,7 @@ def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
     places[-1].axvline(evaluation, color="black", label=f"evaluation: {evaluation:.2f}")
     places[-1].axvline(mean, color=COLORS[1], ls="--", label=f"mean of training: {mean:.2f}")
     places[-1].set(xlabel="what the unit adds up", ylabel=f"of {len(sums):,} masks")
-    places[-1].margins(y=0.35)
+    places[-1].margins(y=0.5)
     places[-1].legend(loc="upper center", ncols=1)
     return figure.described(
         f"{count} dropout masks of a layer of {masks[0].numel()} units, and the sums that a unit "

@@ -89,7 +89,7 @@ def neighbor_rows(
         f"{own} ({', '.join(names)})"
         for own, names in zip(query_names, neighbor_names, strict=True)
     )
-    return figure.described(f"{rows} test images with their {k} nearest neighbours: {listed}.")
+    return figure.described(f"{rows} images with their {k} nearest training images: {listed}.")
 
 
 def accuracy_by_k(curves: Mapping[str, Mapping[int, float]], best: int | None = None) -> Figure:

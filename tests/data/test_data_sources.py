@@ -263,7 +263,9 @@ def test_all_of_fashion_mnist_by_download(monkeypatch, tmp_path, tiny_fashion, c
     assert fashion.locate() == cache / "fashion_mnist"
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", gzip.compress(b"other data")])
+@pytest.mark.parametrize(
+    "content", [b"", b"junk", gzip.compress(b"other data", mtime=0)], ids=["empty", "junk", "other"]
+)
 def test_a_damaged_file_of_fashion_mnist_is_named(monkeypatch, tmp_path, tiny_fashion, content):
     put(tmp_path, {f"{n}.gz": gzip.compress(c) for n, c in tiny_fashion.items()})
     put(tmp_path, {"t10k-labels-idx1-ubyte.gz": content})
