@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from course_utils.grading.kernel import AsyncFileKernelManager
 from course_utils.grading.plugin import kernel_environment
 from course_utils.lectures import all_lectures
 
@@ -28,7 +29,9 @@ def measure(path: Path) -> tuple[float, float]:
     notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
     resources = {"metadata": {"path": str(path.parent)}}
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=600, resources=resources).execute()
+    NotebookClient(
+        notebook, timeout=600, resources=resources, kernel_manager_class=AsyncFileKernelManager
+    ).execute()
     seconds = time.perf_counter() - start
     return seconds, int(notebook.cells[-1].outputs[0].text) * 1024 / 1e9
 

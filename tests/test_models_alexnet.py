@@ -3,6 +3,8 @@
 That `AlexNet` is torchvision's is tested in test_models_torchvision.py.
 """
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -86,6 +88,17 @@ def test_response_normalization_is_the_paper_s():
         near = x[:, max(0, i - 2) : i + 3]
         want[:, i] = x[:, i] / (2 + 1e-4 * near.square().sum(1)) ** 0.75
     torch.testing.assert_close(response_normalization()(x), want)
+
+
+def test_slim_form_starts_without_an_opinion_and_with_a_signal_in_every_layer():
+    torch.manual_seed(0)
+    model = SlimAlexNet().eval()
+    images = torch.randn(64, 3, 32, 32)
+    with torch.no_grad():
+        loss = F.cross_entropy(model(images), torch.arange(64) % 10)
+        hidden = model.classifier[:-2](model.features(images).flatten(1))
+    assert loss.item() == pytest.approx(math.log(10), abs=0.1)
+    assert 0.3 < hidden.std(dim=0).mean() < 3
 
 
 @pytest.mark.parametrize("channels", [1, 3])

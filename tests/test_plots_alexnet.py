@@ -38,6 +38,11 @@ FIGURES = {
         ["input", "output", "slope of the output", "ReLU"],
         ["ReLU has slope 0.000 at -1 and 1.000 at 1"],
     ),
+    "loss_by_rate": (
+        lambda: plots.loss_by_rate({"ReLU": {0.01: 1.2, 0.1: 1.5}, "tanh": {0.01: 1.8, 0.1: 0.9}}),
+        ["learning rate (log scale)", "training loss (nats)", "0.01", "tanh"],
+        ["ReLU is lowest at the rate 0.01: 1.20", "tanh is lowest at the rate 0.1: 0.90"],
+    ),
     "lateral_inhibition": (
         lambda: plots.lateral_inhibition({"alone": (BEFORE, AFTER), "flat": (AFTER, AFTER)}, 5),
         ["channel", "activation", "alone", "before", "after"],

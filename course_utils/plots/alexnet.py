@@ -162,6 +162,25 @@ def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) ->
     return figure.described(f"Activation functions and their slopes: {'; '.join(said)}.")
 
 
+def loss_by_rate(losses: Mapping[str, Mapping[float, float]]) -> Figure:
+    """Training loss against the learning rate; losses: name -> {learning rate: loss (nats)}."""
+    figure, axes = new_figure(width=7, height=3.2)
+    said = []
+    for index, (name, by_rate) in enumerate(losses.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
+        axes.plot(list(by_rate), list(by_rate.values()), label=name, **style)
+        best = min(by_rate, key=by_rate.get)
+        said.append(f"{name} is lowest at the rate {best:g}: {by_rate[best]:.2f}")
+    axes.set_xscale("log")
+    rates = sorted({rate for by_rate in losses.values() for rate in by_rate})
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.set_xticks([], minor=True)
+    axes.set(xlabel="learning rate (log scale)", ylabel="training loss (nats)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure.described(f"Training loss against the learning rate. {'; '.join(said)}.")
+
+
 def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) -> Figure:
     """Activations of the channels at one pixel, before and after normalisation.
 
