@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import sklearn.metrics
 import torch
@@ -234,3 +236,9 @@ def test_inspection_works_on_labels_from_anywhere(data):
     by_shift = accuracy_by_shift(lambda images: [0] * len(images), data.test, [0])
     assert by_shift == {0: 0.25}
     assert isinstance(data.test, Split)
+
+
+def test_summary_says_what_to_install_where_torchsummary_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchsummary", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install torchsummary"):
+        summary(LeNet5(), (1, 32, 32))

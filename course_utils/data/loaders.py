@@ -20,6 +20,7 @@ class BatchLoader:
     decide the order and the augmentation, on every device alike. `set_epoch(3)` makes the next
     pass number 3, which is how an interrupted training continues.
 
+    shuffle: on for "train" and off for the others, unless given.
     augment: a function of uint8 images (B, C, H, W) that takes the keyword `generator`, as those in
     `augment.py` do. It runs before normalisation, so that what it fills with 0 is black.
     """
@@ -74,26 +75,8 @@ class BatchLoader:
             yield self.data.normalize(images), self.labels[batch]
 
 
-def batches(
-    data: ImageData,
-    split: str = "train",
-    *,
-    batch_size: int = 128,
-    device: torch.device | str = "cpu",
-    shuffle: bool | None = None,
-    augment: Callable[..., Tensor] | None = None,
-    seed: int = 0,
-) -> BatchLoader:
-    """Return a BatchLoader over a split; shuffle is on for "train" and off for the others."""
-    return BatchLoader(
-        data,
-        split,
-        batch_size=batch_size,
-        device=device,
-        shuffle=shuffle,
-        augment=augment,
-        seed=seed,
-    )
+# How it reads in a loop: for images, labels in batches(data, "train", batch_size=64).
+batches = BatchLoader
 
 
 class SplitDataset(Dataset):
