@@ -221,8 +221,10 @@ def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
         axes.set(xticks=[], yticks=[], title=f"step {number + 1}: {int(mask.sum())} kept")
     mean = sums.mean().item()
     places[-1].hist(sums.cpu().numpy(), bins=40, color=COLORS[5], edgecolor="white")
-    places[-1].axvline(evaluation, color="black", label=f"evaluation: {evaluation:.2f}")
-    places[-1].axvline(mean, color=COLORS[1], ls="--", label=f"mean of training: {mean:.2f}")
+    places[-1].axvline(evaluation, ymax=0.7, color="black", label=f"evaluation: {evaluation:.2f}")
+    places[-1].axvline(
+        mean, ymax=0.7, color=COLORS[1], ls="--", label=f"mean of training: {mean:.2f}"
+    )
     places[-1].set(xlabel="what the unit adds up", ylabel=f"of {len(sums):,} masks")
     places[-1].margins(y=0.5)
     places[-1].legend(loc="upper center", ncols=1)
