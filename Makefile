@@ -1,6 +1,7 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
 # make lint                   ruff, as CI runs it
 # make notebooks              for maintainers: run all notebooks and store their outputs
+# make bench | make full-size measurements; training on all images (hours on a CPU)
 # make clean                  remove the environment (.venv)
 #
 # PYTHON=python3.12 make test   chooses the Python that .venv is made with.
@@ -11,10 +12,10 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks bench clean
+.PHONY: help lab test lint notebooks bench full-size clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 5
+	@sed -n 's/^# //p' Makefile | head -n 6
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -30,7 +31,10 @@ notebooks: $(READY)
 	$(BIN)/python -m course_utils refresh
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/knn.py benchmarks/notebooks.py benchmarks/training.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+full-size: $(READY)
+	$(BIN)/python benchmarks/full_size.py
 
 clean:
 	rm -rf .venv

@@ -29,6 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
         "notebooks", nargs="*", type=Path, help="notebook files; without any, all of them"
     )
     stored.set_defaults(do=refresh)
+    full = commands.add_parser(
+        "full",
+        help="run lectures at full size on this machine and write their results",
+        description="All images and all epochs, on the accelerator if there is one; on a CPU a "
+        "lecture can take hours. Writes the executed notebook and its printed results, also those "
+        "of a run that was interrupted.",
+    )
+    full.add_argument("lectures", nargs="+", help="numbers of lectures, for example 05")
+    full.add_argument("--out", type=Path, help="folder of the results (default: the cache folder)")
+    full.set_defaults(do=run_at_full_size)
     options = parser.parse_args(arguments)
     return options.do(options)
 
@@ -47,8 +57,8 @@ def doctor(options: argparse.Namespace) -> int:
 
 def refresh(options: argparse.Namespace) -> int:
     """Run and store notebooks, then renew the README's course map."""
+    from .execution import refresh as refresh_one
     from .lectures import all_lectures, refresh_readme
-    from .lectures import refresh as refresh_one
     from .runtime import progress
 
     paths = options.notebooks or [lecture.path for lecture in all_lectures()]
@@ -70,6 +80,30 @@ def refresh(options: argparse.Namespace) -> int:
         print(failure, file=sys.stderr)
     print(f"{stored} of {len(paths)} notebooks stored")
     return 1 if failures else 0
+
+
+def run_at_full_size(options: argparse.Namespace) -> int:
+    """Run the lectures named by their numbers in the full profile."""
+    from .execution import run_full
+    from .lectures import all_lectures
+    from .runtime import cache_dir
+
+    paths = {lecture.id: lecture.path for lecture in all_lectures()}
+    if unknown := set(options.lectures) - set(paths):
+        names = ", ".join(sorted(unknown))
+        print(f"no lecture {names}: choose from {', '.join(paths)}", file=sys.stderr)
+        return 2
+    folder = options.out or cache_dir() / "results"
+    failed = False
+    for number in options.lectures:
+        path = paths[number]
+        try:
+            failures = run_full(path, folder)
+        except RuntimeError as error:
+            failures = [str(error)]
+        print(f"{path.stem}: results in {folder / path.stem}.txt", *failures, sep="\n")
+        failed = failed or bool(failures)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

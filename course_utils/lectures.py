@@ -1,4 +1,4 @@
-"""The lectures as files: their metadata, the course map in the README, and how they are stored."""
+"""The lectures as files: their metadata, and the parts of the README that are made from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import nbformat
 
-from .grading.plugin import kernel_environment
 from .runtime import project_root
 
 REPOSITORY = "image-classification-course/notebooks"  # owner/name, where the badges lead
@@ -127,44 +126,3 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(content)
     os.replace(temporary, path)
-
-
-def refresh(path: Path) -> None:
-    """Run a notebook from top to bottom and store its outputs in it.
-
-    It runs as its test does: quick profile, on the CPU. What is stored holds no times of
-    execution and no version of this machine's Python.
-
-    Raises:
-        RuntimeError: a cell raised an error or wrote to stderr. The file is left as it was.
-    """
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
-
-    from .grading.kernel import AsyncFileKernelManager
-
-    notebook = nbformat.read(path, as_version=4)
-    os.environ.update(kernel_environment() | {"COURSE_DEVICE": "cpu"})
-    client = NotebookClient(
-        notebook,
-        timeout=600,
-        kernel_name="python3",
-        kernel_manager_class=AsyncFileKernelManager,
-        record_timing=False,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        raise RuntimeError(f"{path.name}: {error}") from None
-    for number, cell in enumerate(notebook.cells):
-        for output in cell.get("outputs", ()):
-            if output.get("name") == "stderr":
-                raise RuntimeError(f"{path.name}, cell {number} wrote to stderr: {output.text}")
-    notebook.metadata.pop("language_info", None)
-    notebook.metadata.kernelspec = {
-        "display_name": "Python 3",
-        "language": "python",
-        "name": "python3",
-    }
-    write_whole(path, (nbformat.writes(notebook) + "\n").encode())

@@ -1,17 +1,18 @@
-"""The README's course map is that of the notebooks; notebooks are stored clean or not at all."""
+"""The README's course map is that of the notebooks; notebooks are stored clean or not at all; a
+run at full size writes what it gave."""
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.__main__ import main
+from course_utils.execution import refresh, run_full
 from course_utils.lectures import (
     FIGURE_PATH,
     all_lectures,
     course_map,
     read_lecture,
     readme_figure,
-    refresh,
     renewed,
     renewed_readme,
 )
@@ -93,3 +94,27 @@ def test_a_notebook_that_fails_is_left_as_it_was(tmp_path, environment, source):
 def test_refresh_names_a_missing_file(capsys, environment):
     assert main(["refresh", "no_such.ipynb"]) == 1
     assert "no_such.ipynb: there is no such file" in capsys.readouterr().err
+
+
+def test_a_full_run_writes_the_notebook_and_what_it_printed(tmp_path, environment):
+    claims = "print('✓ this holds')\nprint('✗ does not hold: that')"
+    path = write(tmp_path / "a.ipynb", "import os\nprint(os.environ['COURSE_PROFILE'])", claims)
+    before = path.read_bytes()
+    assert run_full(path, tmp_path / "out") == ["✗ does not hold: that"]
+    text = (tmp_path / "out" / "a.txt").read_text("utf-8")
+    assert text.splitlines()[2:] == ["full", "✓ this holds", "✗ does not hold: that"]
+    notebook = nbformat.read(tmp_path / "out" / "a.ipynb", as_version=4)
+    assert notebook.cells[0].outputs[0].text == "full\n"
+    assert path.read_bytes() == before
+
+
+def test_a_full_run_that_stops_keeps_what_was_done(tmp_path, environment):
+    path = write(tmp_path / "a.ipynb", "print('done')", "1 / 0", "print('never')")
+    with pytest.raises(RuntimeError, match=r"(?s)a\.ipynb.*ZeroDivisionError"):
+        run_full(path, tmp_path)
+    assert (tmp_path / "a.txt").read_text("utf-8").splitlines()[2:] == ["done"]
+
+
+def test_a_full_run_names_unknown_lectures(capsys):
+    assert main(["full", "99"]) == 2
+    assert "no lecture 99: choose from 01, 02" in capsys.readouterr().err
