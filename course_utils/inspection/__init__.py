@@ -1,6 +1,7 @@
 """What a trained network does, in numbers. `course_utils.plots` draws them."""
 
 from .features import feature_maps, first_layer_filters
+from .gradients import gradient_flow, loss_along, random_direction
 from .predictions import (
     Predictions,
     accuracy_by_shift,
@@ -20,9 +21,12 @@ __all__ = [
     "feature_maps",
     "first_layer_filters",
     "footprint",
+    "gradient_flow",
     "label_predictor",
+    "loss_along",
     "most_confident_mistakes",
     "predict",
+    "random_direction",
     "summary",
     "wilson_interval",
 ]

@@ -1,0 +1,99 @@
+"""How the gradient comes back through a network; the loss along a line through its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+def gradient_flow(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    layers: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.Linear),
+) -> dict[str, float]:
+    """Return the norm of the gradient of the loss at the output of each layer, in their order.
+
+    The loss is the cross-entropy of one batch. A layer is named as in ``named_modules``. The model
+    keeps its weights, its mode and its gradients; batch norm's running statistics move by one
+    batch if the model is in training mode.
+
+    images: normalised float (N, C, H, W) on the model's device. labels: int64 (N,), likewise.
+    """
+    norms: dict[str, float] = {}
+    hooks = []
+
+    def watch(name: str) -> None:
+        def after_forward(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+            norms[name] = 0.0  # in the order of the forward pass
+            output.register_hook(lambda grad: norms.update({name: grad.norm().item()}))
+
+        hooks.append(modules[name].register_forward_hook(after_forward))
+
+    modules = {name: m for name, m in model.named_modules() if isinstance(m, layers)}
+    try:
+        for name in modules:
+            watch(name)
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        with torch.enable_grad():
+            loss = F.cross_entropy(model(images), labels)
+            torch.autograd.grad(loss, parameters, allow_unused=True)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return norms
+
+
+def random_direction(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return a random direction in the space of the weights, on their device.
+
+    Each filter (each row of a linear layer) gets a random direction with its own norm, so that
+    networks whose weights differ in size can be compared. Biases and batch norm stay where they
+    are: their direction is 0. Li et al., "Visualizing the loss landscape of neural nets", 2018.
+    """
+    direction = {}
+    for name, weight in model.named_parameters():
+        step = torch.randn(weight.shape, generator=generator).to(weight.device)
+        if weight.ndim < 2:
+            direction[name] = torch.zeros_like(step)
+            continue
+        flat = step.flatten(1)
+        sizes = weight.detach().flatten(1).norm(dim=1, keepdim=True)
+        direction[name] = (flat * sizes / flat.norm(dim=1, keepdim=True)).view_as(step)
+    return direction
+
+
+def loss_along(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    direction: dict[str, Tensor],
+    distances: Iterable[float],
+) -> list[float]:
+    """Return the cross-entropy at ``weights + distance * direction`` for each distance.
+
+    Batch norm uses the statistics of these images, as in training: those that it stored belong to
+    the weights at distance 0. The model is not changed.
+
+    images: normalised float (N, C, H, W) on the model's device. labels: int64 (N,), likewise.
+    """
+    was_training = model.training
+    losses = []
+    model.train()
+    try:
+        with torch.no_grad():
+            for distance in distances:
+                moved = {
+                    name: weight + distance * direction[name]
+                    for name, weight in model.named_parameters()
+                }
+                buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+                logits = functional_call(model, moved | buffers, (images,))
+                losses.append(F.cross_entropy(logits, labels).item())
+    finally:
+        model.train(was_training)
+    return losses

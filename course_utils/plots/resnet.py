@@ -1,0 +1,131 @@
+"""ResNet: blocks and shortcuts, errors by depth, gradients by layer, the loss along a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+
+def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
+    """Draw blocks from top to bottom: title -> (texts of the layers, text of the shortcut).
+
+    An empty text of the shortcut: there is none.
+    """
+    figure, panels = new_figure(1, len(blocks), width=9.2, height=4.2, squeeze=False)
+    for axes, (title, (layers, shortcut)) in zip(panels[0], blocks.items(), strict=True):
+        bottom = len(layers)
+        for row, text in enumerate(layers):
+            _layer(axes, row, text)
+            _arrow(axes, row - 1, row)
+        axes.text(0.1, -0.95, "x", ha="left", va="center", style="italic")
+        if shortcut:
+            _arrow(axes, bottom - 1, bottom)
+            _draw_shortcut(axes, bottom, shortcut)
+        axes.text(0.1, bottom + 0.5, "ReLU", ha="left", va="center", fontsize=9)
+        _arrow(axes, bottom + 0.35 if shortcut else bottom - 0.72, bottom + 1.0, gap=0)
+        axes.set(xlim=(-1.3, 2.3), ylim=(bottom + 1.1, -1.2), title=title)
+        axes.set_axis_off()
+    texts = [
+        f"{title}: {' then '.join(layers)}; shortcut: {shortcut or 'none'}"
+        for title, (layers, shortcut) in blocks.items()
+    ]
+    return figure.described(f"Blocks. {'. '.join(texts)}.")
+
+
+def _layer(axes: Any, row: float, text: str) -> None:
+    axes.add_patch(
+        FancyBboxPatch(
+            (-1.0, row - 0.22),
+            2.0,
+            0.44,
+            boxstyle="round,pad=0.04",
+            facecolor="#CFE6F5",
+            edgecolor="black",
+        )
+    )
+    axes.text(0, row, text, ha="center", va="center", fontsize=9)
+
+
+def _arrow(axes: Any, start: float, end: float, gap: float = 0.28) -> None:
+    style = dict(arrowstyle="-|>", color="black", shrinkA=0, shrinkB=0)
+    axes.annotate("", (0, end - gap), (0, start + gap), arrowprops=style)
+
+
+def _draw_shortcut(axes: Any, bottom: int, text: str) -> None:
+    """A path past the layers that meets the branch in a plus sign."""
+    axes.plot([0, 1.5, 1.5], [-0.62, -0.62, bottom], color=COLORS[1], lw=2)
+    style = dict(arrowstyle="-|>", color=COLORS[1], lw=2, shrinkA=0, shrinkB=0)
+    axes.annotate("", (0.2, bottom), (1.5, bottom), arrowprops=style)
+    axes.text(1.6, bottom / 2 - 0.3, text, va="center", fontsize=9, color=COLORS[1])
+    axes.plot([0], [bottom], "o", markersize=16, color="white", markeredgecolor="black")
+    axes.text(0, bottom, "+", ha="center", va="center", fontsize=12)
+
+
+def errors_by_epoch(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """The share of wrong answers, a panel for each kind of network: kind -> {name: History}.
+
+    Solid with markers: training images. Dashed: validation images.
+    """
+    figure, panels = new_figure(1, len(runs), width=9, height=3.5, sharey=True, squeeze=False)
+    said = []
+    for axes, (kind, by_name) in zip(panels[0], runs.items(), strict=True):
+        for index, (name, run) in enumerate(by_name.items()):
+            style = dict(color=COLORS[index])
+            train, validation = (
+                [1 - share for share in run[f"{part}_accuracy"]] for part in ("train", "validation")
+            )
+            axes.plot(run["epoch"], train, marker=MARKERS[index], label=name, **style)
+            axes.plot(run["epoch"], validation, "--", **style)
+            said.append(f"{kind}, {name}: training error ends at {train[-1]:.0%}")
+        axes.plot([], [], color="0.4", label="training")
+        axes.plot([], [], "--", color="0.4", label="validation")
+        axes.set(title=kind, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    panels[0, 0].set_ylabel("error")
+    panels[0, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure.described(f"Errors by epoch. {'; '.join(said)}.")
+
+
+def values_by_layer(
+    curves: Mapping[str, Sequence[float]],
+    ylabel: str,
+    *,
+    xlabel: str = "layer, from the image to the output",
+    log: bool = True,
+) -> Figure:
+    """One value a layer, a line for each name; values of 0 leave a gap on the log scale."""
+    figure, axes = new_figure(width=8, height=3.4)
+    said = []
+    for index, (name, values) in enumerate(curves.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
+        axes.plot(range(1, len(values) + 1), values, label=name, **style)
+        said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
+    if log:
+        axes.set_yscale("log")
+    axes.set(xlabel=xlabel, ylabel=f"{ylabel}{' (log scale)' if log else ''}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure.described(f"{ylabel} by layer: {'; '.join(said)}.")
+
+
+def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float]]) -> Figure:
+    """The loss at points of a line through the trained weights (distance 0)."""
+    figure, axes = new_figure(width=7.6, height=3.3)
+    said = []
+    for index, (name, values) in enumerate(losses.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
+        axes.plot(distances, values, label=name, **style)
+        said.append(f"{name}: {min(values):.2f} at its lowest, {values[-1]:.2f} at the right end")
+    axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+    axes.set(xlabel="distance, in norms of the filters", ylabel="loss of the batch (nats)")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure.described(f"Loss along a line through the weights. {'; '.join(said)}.")
