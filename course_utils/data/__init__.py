@@ -4,7 +4,7 @@ from .augment import crop, flip, pad_crop, shift, standard_augmentation, zoom
 from .download import DownloadError
 from .loaders import BatchLoader, batches, dataloader
 from .loading import Found, found_data, load_data, load_data_or_stand_in
-from .photos import photograph
+from .photos import PHOTOGRAPHS, Recipe, photograph, recipe
 from .types import ImageData, Split
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "DownloadError",
     "Found",
     "ImageData",
+    "PHOTOGRAPHS",
+    "Recipe",
     "Split",
     "batches",
     "crop",
@@ -22,6 +24,7 @@ __all__ = [
     "load_data_or_stand_in",
     "pad_crop",
     "photograph",
+    "recipe",
     "shift",
     "standard_augmentation",
     "zoom",

@@ -8,6 +8,7 @@ nothing to download.
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ PHOTOGRAPHS = {
 }
 SIZE = 32
 MAX_SHIFT = 2
+SEEDS = {"train": 1, "test": 2}
 DARKEST_TINT = 96
 BLOCK = 1000  # images made at once: keeps the temporary arrays under 20 MB
 
@@ -71,8 +73,7 @@ def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: in
     numpy has frozen the stream of RandomState (NEP 19), unlike that of its newer generators.
     Image i depends on the seed, i and garment i only.
     """
-    random = np.random.RandomState(seed)
-    draws = random.randint(0, 2**31 - 1, size=(len(garments), 8), dtype=np.int64)
+    draws = _draws(len(garments), seed)
     images = np.empty((len(garments), 3, SIZE, SIZE), np.uint8)
     for start in range(0, len(garments), BLOCK):
         block = slice(start, start + BLOCK)
@@ -80,23 +81,67 @@ def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: in
     return images
 
 
+class Recipe(NamedTuple):
+    """What each of N images of `fashion_photos` was made with, all int64.
+
+    tint: (N, 3), the colour of full intensity, red, green and blue, 96 to 255.
+    right, down: (N,), by how many pixels the garment was moved from the middle, -2 to 2.
+    photograph: (N,), what it lies on, as a place in the list ``PHOTOGRAPHS``.
+    """
+
+    tint: Tensor
+    right: Tensor
+    down: Tensor
+    photograph: Tensor
+
+
+def recipe(part: str, count: int) -> Recipe:
+    """Return what the first ``count`` images of "train" or "test" were made with.
+
+    Test images stand in `fashion_photos` in this order. Of the images of "train", some are cut off
+    for validation: there the order is that before the cut.
+    """
+    draws = _draws(count, SEEDS[part])
+    down, right = (MAX_SHIFT - _window(draws)).T
+    photo = _photo(draws, len(PHOTOGRAPHS))
+    return Recipe(*(torch.from_numpy(x.copy()) for x in (_tint(draws), right, down, photo)))
+
+
+def _draws(count: int, seed: int) -> np.ndarray:
+    """Eight whole numbers for each image, int64 (count, 8). Row i depends on seed and i only."""
+    random = np.random.RandomState(seed)
+    return random.randint(0, 2**31 - 1, size=(count, 8), dtype=np.int64)
+
+
+def _tint(draws: np.ndarray) -> np.ndarray:
+    return DARKEST_TINT + draws[:, :3] % (256 - DARKEST_TINT)
+
+
+def _window(draws: np.ndarray) -> np.ndarray:
+    """The first row and column (N, 2) of the canvas in the padded garment: 2, 2 is the middle."""
+    return draws[:, 3:5] % (2 * MAX_SHIFT + 1)
+
+
+def _photo(draws: np.ndarray, count: int) -> np.ndarray:
+    return draws[:, 5] % count
+
+
 def _composite(garments: np.ndarray, photographs: list[np.ndarray], draws: np.ndarray):
-    tint = DARKEST_TINT + draws[:, :3] % (256 - DARKEST_TINT)
-    tint = tint.astype(np.uint16)[:, :, None, None]
-    intensity = _shifted(garments, draws[:, 3], draws[:, 4])[:, None].astype(np.uint16)
-    patches = _patches(photographs, draws[:, 5], draws[:, 6], draws[:, 7]).astype(np.uint16)
+    tint = _tint(draws).astype(np.uint16)[:, :, None, None]
+    intensity = _shifted(garments, _window(draws))[:, None].astype(np.uint16)
+    which = _photo(draws, len(photographs))
+    patches = _patches(photographs, which, draws[:, 6], draws[:, 7]).astype(np.uint16)
     colour = intensity * tint // 255
     opacity = np.minimum(intensity * 4, 255)
     return ((255 - opacity) * patches + opacity * colour) // 255  # at most 255 * 255: fits uint16
 
 
-def _shifted(garments: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _shifted(garments: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Put each 28x28 garment on a 32x32 canvas, up to 2 pixels from the middle."""
     room = SIZE - garments.shape[-1]  # 4 pixels: 2 on each side of the middle
     wide = np.pad(garments, ((0, 0), (room, room), (room, room)))
     windows = sliding_window_view(wide, (SIZE, SIZE), axis=(1, 2))
-    steps = 2 * MAX_SHIFT + 1
-    return windows[np.arange(len(garments)), down % steps, right % steps]
+    return windows[np.arange(len(garments)), window[:, 0], window[:, 1]]
 
 
 def _patches(
@@ -104,7 +149,6 @@ def _patches(
 ) -> np.ndarray:
     """Cut a 3x32x32 patch for each image out of the photograph that was drawn for it."""
     patches = np.empty((len(which), 3, SIZE, SIZE), np.uint8)
-    which = which % len(photographs)
     for number, photo in enumerate(photographs):
         windows = sliding_window_view(photo, (SIZE, SIZE), axis=(1, 2)).swapaxes(0, 1)
         windows = windows.swapaxes(1, 2)  # (rows, columns, 3, 32, 32)
@@ -119,6 +163,5 @@ def as_split(garments: np.ndarray, labels: np.ndarray, part: str) -> Split:
 
     The data set is one and the same for everybody: its seeds are fixed.
     """
-    seed = {"train": 1, "test": 2}[part]
-    images = on_photographs(garments, backgrounds(part), seed)
+    images = on_photographs(garments, backgrounds(part), SEEDS[part])
     return Split(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))

@@ -1,5 +1,7 @@
 """What a trained network does, in numbers. `course_utils.plots` draws them."""
 
+from .attribution import grad_cam, occlusion
+from .calibration import Reliability, expected_calibration_error, fit_temperature, reliability
 from .features import feature_maps, first_layer_filters
 from .gradients import gradient_flow, loss_along, random_direction
 from .predictions import (
@@ -16,17 +18,23 @@ from .summary import Footprint, footprint, summary
 __all__ = [
     "Footprint",
     "Predictions",
+    "Reliability",
     "accuracy_by_shift",
     "confusion_matrix",
+    "expected_calibration_error",
     "feature_maps",
     "first_layer_filters",
+    "fit_temperature",
     "footprint",
+    "grad_cam",
     "gradient_flow",
     "label_predictor",
     "loss_along",
     "most_confident_mistakes",
+    "occlusion",
     "predict",
     "random_direction",
+    "reliability",
     "summary",
     "wilson_interval",
 ]

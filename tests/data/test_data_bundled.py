@@ -171,6 +171,33 @@ def test_all_at_once_is_the_same_as_one_by_one(sample, monkeypatch):
     assert photos.on_photographs(some[:0], pieces, seed=5).shape == (0, 3, 32, 32)
 
 
+def test_the_recipe_makes_the_images_again(on_photos, sample):
+    """Rebuilt from the recipe alone: where the garment is opaque, the background does not count."""
+    made = photos.recipe("test", 200)
+    garments = sample["test_images"][:200].astype(int)
+    for i in range(0, 200, 7):
+        canvas = np.zeros((32, 32), int)
+        top, left = 2 + int(made.down[i]), 2 + int(made.right[i])
+        canvas[top : top + 28, left : left + 28] = garments[i]
+        colour = canvas * made.tint[i].numpy()[:, None, None] // 255
+        opaque = canvas >= 64
+        image = on_photos.test.images[i].numpy()
+        assert np.array_equal(image[:, opaque], colour[:, opaque])
+
+
+def test_the_recipe_names_the_photograph():
+    made = photos.recipe("train", 60)
+    flat = [np.full((3, 40, 40), 10 * n, np.uint8) for n in range(3)]
+    images = photos.on_photographs(np.zeros((60, 28, 28), np.uint8), flat, photos.SEEDS["train"])
+    assert (images[:, 0, 0, 0] == 10 * made.photograph.numpy()).all()
+    assert sorted(set(made.photograph.tolist())) == [0, 1, 2]
+    assert set(made.right.tolist()) == set(made.down.tolist()) == {-2, -1, 0, 1, 2}
+    assert made.tint.shape == (60, 3)
+    assert torch.equal(photos.recipe("train", 9).tint, made.tint[:9])
+    with pytest.raises(KeyError):
+        photos.recipe("validation", 9)
+
+
 def test_where_the_garment_is_black_the_photograph_shows():
     pieces = photos.backgrounds("test")
     image = photos.on_photographs(np.zeros((1, 28, 28), np.uint8), pieces, seed=0)[0]

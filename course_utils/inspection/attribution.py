@@ -1,0 +1,95 @@
+"""Where a network looks: Grad-CAM, and occlusion.
+
+Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
+localization", ICCV 2017. Zeiler and Fergus, "Visualizing and understanding convolutional
+networks", ECCV 2014 (occlusion).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..runtime.evaluation import evaluation_mode
+
+
+def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> Tensor:
+    """Return where the maps of a layer speak for a class, float32 (N, h, w) >= 0 on the CPU.
+
+    The weight of a map is the mean of the gradient of the class's logit over the map's pixels. The
+    result is ReLU of the weighted sum of the maps, as large as they are.
+
+    images: normalised float (N, C, H, W). classes: int64 (N,), the class asked about for each
+    image. layer: a name in ``model.named_modules()`` whose output is (N, C, h, w). The model, its
+    mode and its gradients are not changed.
+
+    Raises ValueError: there is no such layer, it was not used, or its output has another shape.
+    """
+    maps, logits = _maps_and_logits(model, images, layer)
+    chosen = logits.gather(1, classes.to(logits.device)[:, None])
+    (gradient,) = torch.autograd.grad(chosen.sum(), maps)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    return F.relu((weights * maps.detach()).sum(1)).float().cpu()
+
+
+def _maps_and_logits(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
+    layers = dict(model.named_modules())
+    if layer not in layers:
+        names = ", ".join(name for name in layers if name)
+        raise ValueError(f"the model has no layer {layer!r}; its layers are: {names}")
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        kept.append(output)
+        return output.clone()  # what follows may work in place: nn.ReLU(inplace=True)
+
+    # The images ask for gradients, so that there is a graph in a model with frozen weights too.
+    images = images.detach().to(next(model.parameters()).device).requires_grad_()
+    hook = layers[layer].register_forward_hook(keep)
+    try:
+        with evaluation_mode(model), torch.enable_grad():
+            logits = model(images)
+    finally:
+        hook.remove()
+    if not kept or kept[0].ndim != 4:
+        found = f"has the shape {tuple(kept[0].shape)}" if kept else "was not asked for"
+        raise ValueError(f"Grad-CAM needs maps (N, C, h, w); the output of {layer!r} {found}")
+    return kept[0], logits
+
+
+def occlusion(
+    model: nn.Module, images: Tensor, classes: Tensor, size: int = 8, stride: int = 4
+) -> Tensor:
+    """Return how much each pixel is needed for a class, float32 (N, H, W) on the CPU.
+
+    A square of ``size`` x ``size`` pixels is set to 0, which is the mean colour of the training
+    images. It moves by ``stride``. A pixel's value is the mean, over the squares that cover it, of
+    how much the probability of the class falls; below 0 where it rises.
+
+    images: normalised float (N, C, H, W). classes: int64 (N,), the class asked about.
+    Raises ValueError when the squares do not end at the border of the images, or leave gaps.
+    """
+    height, width = images.shape[2:]
+    if not 1 <= stride <= size <= min(height, width) or any(
+        (side - size) % stride for side in (height, width)
+    ):
+        raise ValueError(
+            f"squares of {size} pixels every {stride} pixels do not cover {height}x{width} images "
+            "exactly: choose stride <= size, and (side - size) a multiple of stride"
+        )
+    device = next(model.parameters()).device
+    images, classes = images.to(device), classes.to(device)[:, None]
+    fall = torch.zeros(len(images), height, width, device=device)
+    squares = torch.zeros(height, width, device=device)
+    with evaluation_mode(model):
+        whole = model(images).softmax(1).gather(1, classes)
+        for top in range(0, height - size + 1, stride):
+            for left in range(0, width - size + 1, stride):
+                place = (..., slice(top, top + size), slice(left, left + size))
+                covered = images.clone()
+                covered[place] = 0
+                probability = model(covered).softmax(1).gather(1, classes)
+                fall[place] += (whole - probability)[:, :, None].float()
+                squares[place] += 1
+    return (fall / squares).cpu()
