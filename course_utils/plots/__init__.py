@@ -12,6 +12,7 @@ from .alexnet import (
     signal_by_layer,
     two_towers,
 )
+from .attribution import heat_maps
 from .blocks import cost_by_layer, local_and_deep, shape_trace
 from .convolution import (
     adaptive_pooling,
@@ -43,6 +44,15 @@ from .pixels import (
     seconds_by_size,
     weight_images,
 )
+from .predictions import (
+    accuracy_by_slice,
+    embeddings,
+    image_rows,
+    precision_and_recall,
+    probability_bars,
+    reliability_diagram,
+    seeds_against_cost,
+)
 from .resnet import errors_by_epoch, loss_on_line, residual_blocks, values_by_layer
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
 from .training import learning_curves, learning_rates
@@ -64,6 +74,7 @@ __all__ = [
     "accuracy_against_cost",
     "accuracy_against_shift",
     "accuracy_by_k",
+    "accuracy_by_slice",
     "accuracy_on_versions",
     "accuracy_with_intervals",
     "activation_curves",
@@ -78,15 +89,18 @@ __all__ = [
     "convolution_picture",
     "cost_by_layer",
     "curves_by_step",
+    "embeddings",
     "errors_by_epoch",
     "draw_image",
     "dropout_masks",
     "effective_fields",
     "feature_maps",
     "filters",
+    "heat_maps",
     "image_as_vector",
     "image_differences",
     "image_grid",
+    "image_rows",
     "kernel_responses",
     "last_windows",
     "lateral_inhibition",
@@ -101,11 +115,15 @@ __all__ = [
     "new_figure",
     "number_grids",
     "parameter_budget",
+    "precision_and_recall",
+    "probability_bars",
     "range_test",
     "read_counts",
     "receptive_cones",
+    "reliability_diagram",
     "residual_blocks",
     "seconds_by_size",
+    "seeds_against_cost",
     "shape_trace",
     "signal_by_depth",
     "signal_by_layer",
