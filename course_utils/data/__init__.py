@@ -2,6 +2,7 @@
 
 from .augment import crop, flip, pad_crop, shift, standard_augmentation, zoom
 from .download import DownloadError
+from .folder import folder_problems
 from .loaders import BatchLoader, batches, dataloader
 from .loading import Found, found_data, load_data, load_data_or_stand_in
 from .photos import PHOTOGRAPHS, Recipe, photograph, recipe
@@ -19,6 +20,7 @@ __all__ = [
     "crop",
     "dataloader",
     "flip",
+    "folder_problems",
     "found_data",
     "load_data",
     "load_data_or_stand_in",

@@ -46,6 +46,54 @@ def load_folder(
     return Parts(title, provenance, class_names, _read(train, size), _read(test, size))
 
 
+def folder_problems(path: Path | str) -> list[str]:
+    """Return what is wrong with an image folder, one line for each problem, each with its remedy.
+
+    Found are a class without images, a single class, files that are no images, and images that are
+    not in RGB: `load_folder` turns those into RGB. Every file is read. An empty list means that all
+    is well.
+    """
+    path = Path(path)
+    if is_image_folder(path):
+        parts = {part: folder_problems(path / part) for part in ("train", "test")}
+        return [f"{part}/{problem}" for part, found in parts.items() for problem in found]
+    folders = _class_folders(path)
+    problems = [] if len(folders) > 1 else [f"{path.name} {_too_few(folders)}"]
+    for folder in folders:
+        images = _images(folder)
+        if not images:
+            problems.append(
+                f"{folder.name}: the class has no images; add some or delete the folder"
+            )
+        problems += [f"{folder.name}/{i.name}: {p}" for i in images if (p := _image_problem(i))]
+    return problems
+
+
+MODES = {
+    "1": "black and white",
+    "L": "grey",
+    "LA": "grey with transparency",
+    "P": "of 256 colours (a palette)",
+    "RGBA": "with transparency",
+    "CMYK": "in CMYK, the colours of printing",
+}
+
+
+def _image_problem(file: Path) -> str:
+    """What is wrong with this file; empty if it is an image in RGB."""
+    from PIL import Image
+
+    try:
+        _pixels(file, 8)
+    except ValueError as problem:
+        reason = problem.__cause__ or problem.__context__
+        return f"cannot be read as an image ({type(reason).__name__}); remove it"
+    with Image.open(file) as image:
+        if image.mode == "RGB":
+            return ""
+        return f"is {MODES.get(image.mode, image.mode)}; it is read as RGB: see how it looks"
+
+
 def _listings(path: Path) -> tuple[tuple[str, ...], Listing, Listing]:
     """Return the class names and the files and labels (N,) of the training and the test part."""
     parts = [part for part in ("train", "test") if (path / part).is_dir()]
@@ -65,21 +113,33 @@ def _listings(path: Path) -> tuple[tuple[str, ...], Listing, Listing]:
 
 
 def _classes(path: Path) -> tuple[tuple[str, ...], list[Path], np.ndarray]:
-    folders = sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith("."))
+    folders = _class_folders(path)
     if len(folders) < 2:
-        raise ValueError(
-            f"{path} has {len(folders)} class folder(s), two are the least: "
-            "put the images of each class into a folder with the class's name"
-        )
+        raise ValueError(f"{path} {_too_few(folders)}")
     files, labels = [], []
     for label, folder in enumerate(folders):
-        images = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-        images = [image for image in images if not image.name.startswith(".")]
+        images = _images(folder)
         if not images:
             raise ValueError(f"the class {folder.name!r} has no images: {folder}")
         files += images
         labels += [label] * len(images)
     return tuple(folder.name for folder in folders), files, np.array(labels)
+
+
+def _class_folders(path: Path) -> list[Path]:
+    return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def _images(folder: Path) -> list[Path]:
+    files = (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    return sorted(file for file in files if not file.name.startswith("."))
+
+
+def _too_few(folders: list[Path]) -> str:
+    return (
+        f"has {len(folders)} class folder(s), two are the least: "
+        "put the images of each class into a folder with the class's name"
+    )
 
 
 def _at(files: list[Path], labels: np.ndarray, chosen: np.ndarray) -> Listing:

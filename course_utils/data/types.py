@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,24 @@ class ImageData:
             raise ValueError(f"no split is called {name!r}: use 'train', 'validation' or 'test'")
         return getattr(self, name)
 
+    def only(self, class_names: Sequence[str]) -> ImageData:
+        """Return the data set of these classes alone, numbered from 0 in this order.
+
+        mean and std are those of the training images that are left. Raises ValueError for a class
+        that is not there, is named twice, or fewer than two classes.
+        """
+        names = tuple(class_names)
+        unknown = [name for name in names if name not in self.class_names]
+        if unknown:
+            known = ", ".join(self.class_names)
+            raise ValueError(f"{self.title} has no class {unknown[0]!r}; it has {known}")
+        if len(set(names)) != len(names) or len(names) < 2:
+            raise ValueError(f"name at least two classes, each once, not {', '.join(names)}")
+        old_labels = torch.tensor([self.class_names.index(name) for name in names])
+        parts = {p: _relabelled(self.split(p), old_labels) for p in ("train", "validation", "test")}
+        mean, std = channel_statistics(parts["train"].images)
+        return replace(self, class_names=names, **parts, mean=mean, std=std)
+
     def normalize(self, images: Tensor) -> Tensor:
         """Turn uint8 images (N, C, H, W) into float32: (x / 255 - mean) / std, on their device."""
         if images.dtype != torch.uint8:
@@ -124,6 +143,13 @@ class ImageData:
         rows.append(("mean", ", ".join(f"{value:.3f}" for value in self.mean)))
         rows.append(("std", ", ".join(f"{value:.3f}" for value in self.std)))
         return "\n".join([self.title, *(f"  {label:<11}{text}" for label, text in rows)])
+
+
+def _relabelled(part: Split, old_labels: Tensor) -> Split:
+    """The images whose label is in old_labels (K,); its position there is their new label."""
+    is_class = part.labels[:, None] == old_labels  # (N, K)
+    chosen = is_class.any(dim=1)
+    return Split(part.images[chosen], is_class[chosen].int().argmax(dim=1))
 
 
 def _shortened(names: tuple[str, ...], most: int = 10) -> str:

@@ -26,6 +26,7 @@ from .convolution import (
 )
 from .explorer import convolution_explorer, convolution_picture
 from .fields import effective_fields, receptive_cones
+from .finetuning import accuracy_by_labels, shared_objects, shares_of_guesses
 from .images import draw_image, image_grid, to_picture
 from .inspection import (
     accuracy_against_shift,
@@ -74,6 +75,7 @@ __all__ = [
     "accuracy_against_cost",
     "accuracy_against_shift",
     "accuracy_by_k",
+    "accuracy_by_labels",
     "accuracy_by_slice",
     "accuracy_on_versions",
     "accuracy_with_intervals",
@@ -89,11 +91,11 @@ __all__ = [
     "convolution_picture",
     "cost_by_layer",
     "curves_by_step",
-    "embeddings",
-    "errors_by_epoch",
     "draw_image",
     "dropout_masks",
     "effective_fields",
+    "embeddings",
+    "errors_by_epoch",
     "feature_maps",
     "filters",
     "heat_maps",
@@ -125,6 +127,8 @@ __all__ = [
     "seconds_by_size",
     "seeds_against_cost",
     "shape_trace",
+    "shared_objects",
+    "shares_of_guesses",
     "signal_by_depth",
     "signal_by_layer",
     "sliding_step",

@@ -16,7 +16,16 @@ from .session import cache_dir, profile, project_root
 
 OLDEST_PYTHON = (3, 10)
 INSTALL = "python -m pip install -r requirements.txt"
-NEEDED = ("torch", "torchvision", "torchsummary", "matplotlib", "numpy", "tqdm", "filelock")
+NEEDED = (
+    "torch",
+    "torchvision",
+    "torchsummary",
+    "matplotlib",
+    "numpy",
+    "safetensors",
+    "tqdm",
+    "filelock",
+)
 FOR_TESTS = ("jupyterlab", "ipywidgets", "nbval", "pytest", "pytest-xdist")
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils.data import load_data
+from course_utils.data import folder_problems, load_data
 from course_utils.data.folder import load_folder
 
 
@@ -145,3 +145,37 @@ def test_one_part_without_the_other(tmp_path, there, missing):
     write(tmp_path / there / "cat" / "0.png")
     with pytest.raises(ValueError, match=f"has a folder '{there}' but none called '{missing}'"):
         load_folder(tmp_path)
+
+
+def test_a_good_folder_has_no_problems(pets):
+    assert folder_problems(pets) == []
+    assert folder_problems(str(pets / "train")) == []
+
+
+def test_every_problem_is_named_with_a_remedy(pets):
+    cats = pets / "train" / "cat"
+    (cats / "torn.png").write_bytes((cats / "0.png").read_bytes()[:50])
+    Image.new("L", (8, 8)).save(cats / "grey.png")
+    Image.new("CMYK", (8, 8)).save(cats / "print.jpg")
+    (cats / "notes.txt").write_text("not looked at")
+    for file in (pets / "test" / "dog").iterdir():
+        file.unlink()
+    (pets / "train" / "bird").mkdir()
+    found = folder_problems(pets)
+    assert [line.split(":")[0] for line in found] == [
+        "train/bird",
+        "train/cat/grey.png",
+        "train/cat/print.jpg",
+        "train/cat/torn.png",
+        "test/dog",
+    ]
+    for line, words in zip(
+        found, ["has no images", "is grey", "CMYK", "remove it", "no images"], strict=True
+    ):
+        assert words in line
+
+
+def test_a_single_class_is_a_problem(tmp_path):
+    write(tmp_path / "cat" / "0.png")
+    (problem,) = folder_problems(tmp_path)
+    assert "two are the least" in problem

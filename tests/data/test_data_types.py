@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.transforms import Normalize
 
+from course_utils.data import load_data
 from course_utils.data.splits import stratified_indices
 from course_utils.data.types import Parts, Split, channel_statistics, make_image_data
 
@@ -180,3 +181,26 @@ def test_image_data_describes_itself():
     assert repr(data) == "ImageData('toy', 36/4/4 images)"
     with pytest.raises(ValueError, match="use 'train', 'validation' or 'test'"):
         data.split("valid")
+
+
+def test_only_keeps_some_classes_in_the_order_given():
+    data = load_data("fashion_mnist", profile="quick")
+    two = data.only(["Bag", "Coat"])
+    assert two.class_names == ("Bag", "Coat")
+    for part in ("train", "validation", "test"):
+        before, after = data.split(part), two.split(part)
+        old = torch.tensor([data.class_names.index(name) for name in two.class_names])
+        kept = torch.isin(before.labels, old)
+        assert torch.equal(after.images, before.images[kept])
+        assert torch.equal(old[after.labels], before.labels[kept])
+    mean, std = channel_statistics(two.train.images)
+    assert (two.mean, two.std) == (mean, std)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [(["Bag", "Hat"], "no class 'Hat'"), (["Bag"], "at least two"), (["Bag", "Bag"], "each once")],
+)
+def test_only_names_what_is_wrong(names, message):
+    with pytest.raises(ValueError, match=message):
+        load_data("fashion_mnist", profile="quick").only(names)

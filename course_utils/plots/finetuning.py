@@ -1,0 +1,113 @@
+"""Figures of lecture 06: fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.ticker import PercentFormatter
+from torch import Tensor
+
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+
+def shares_of_guesses(
+    shares: Tensor, row_names: Sequence[str], column_names: Sequence[str], title: str = ""
+) -> Figure:
+    """What a network says to classes it does not know: float (rows, columns), shares of a row."""
+    shares = shares.cpu()
+    if shares.shape != (len(row_names), len(column_names)):
+        raise ValueError(f"{len(row_names)} x {len(column_names)} names do not fit {shares.shape}")
+    figure, axes = new_figure(width=7.2, height=1.2 + 0.45 * len(row_names))
+    axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in torch.cartesian_prod(*map(torch.arange, shares.shape)).tolist():
+        share = shares[row, column].item()
+        color = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=color, fontsize=9)
+    axes.set_xticks(range(len(column_names)), column_names)
+    axes.set_yticks(range(len(row_names)), row_names)
+    axes.set(xlabel="what the network says", ylabel="what it is", title=title)
+    most = [
+        f"{name}: {column_names[row.argmax()]} {row.max():.0%}"
+        for name, row in zip(row_names, shares, strict=True)
+    ]
+    return figure.described(f"Most frequent answer for each class. {'; '.join(most)}.")
+
+
+def accuracy_by_labels(
+    results: Mapping[str, Mapping[int, Sequence[float]]], title: str = ""
+) -> Figure:
+    """Accuracy against the labels per class: name -> {labels per class: accuracies of the seeds}.
+
+    The line is the mean over the seeds; the band goes from the worst to the best.
+    """
+    figure, axes = new_figure(width=7.6, height=3.8)
+    said = []
+    for index, (name, by_count) in enumerate(results.items()):
+        counts = sorted(by_count)
+        runs = [torch.tensor(by_count[count]) for count in counts]
+        means = [run.mean().item() for run in runs]
+        color = COLORS[index]
+        style = dict(color=color, marker=MARKERS[index], linestyle=LINES[index])
+        axes.plot(counts, means, label=name, **style)
+        low, high = [run.min() for run in runs], [run.max() for run in runs]
+        axes.fill_between(counts, low, high, color=color, alpha=0.15, linewidth=0)
+        points = ", ".join(f"{m:.0%} at {c}" for c, m in zip(counts, means, strict=True))
+        said.append(f"{name}: {points}")
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set(xlabel="labelled images per class (log scale)", ylabel="test accuracy", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure.described(f"Accuracy against labels per class. {'; '.join(said)}.")
+
+
+def shared_objects(ways: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> Figure:
+    """Who shares what: for each way, the chains of the training and of the validation part.
+
+    A chain is (part, data set, list of files), as names; equal names are one object, drawn once.
+    """
+    figure, panels = new_figure(1, len(ways), width=10.2, height=3.6, squeeze=False)
+    said = []
+    for axes, (title, (train, validation)) in zip(panels[0], ways.items(), strict=True):
+        for level, (left, right) in enumerate(zip(train, validation, strict=True)):
+            _draw_level(axes, level, left, right)
+            if level:
+                above = train[level - 1] == validation[level - 1]
+                for x in (0.5, 1.5):
+                    start = 1.0 if above else x
+                    end = 1.0 if left == right else x
+                    _arrow(axes, (start, level - 0.73), (end, level - 0.29))
+        axes.set(xlim=(-0.15, 2.15), ylim=(2.45, -0.45), title=title)
+        axes.set_axis_off()
+        shared = [a for a, b in zip(train, validation, strict=True) if a == b]
+        said.append(
+            f"{title}: shared {', '.join(' '.join(s.split()) for s in shared) or 'nothing'}"
+        )
+    return figure.described(f"Objects behind the two parts. {'; '.join(said)}.")
+
+
+def _draw_level(axes: Any, level: int, left: str, right: str) -> None:
+    """Two boxes, or one in the middle where both parts hold the same object."""
+    places = {0.5: left, 1.5: right} if left != right else {1.0: left}
+    for middle, text in places.items():
+        color = COLORS[1] if len(places) == 1 else COLORS[0]
+        box = FancyBboxPatch(
+            (middle - 0.42, level - 0.25),
+            0.84,
+            0.5,
+            boxstyle="round,pad=0.02",
+            facecolor="white",
+            edgecolor=color,
+            linewidth=2.2 if len(places) == 1 else 1.2,
+        )
+        axes.add_patch(box)
+        axes.text(middle, level, text, ha="center", va="center", fontsize=8)
+
+
+def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=10, color="0.3"))

@@ -1,0 +1,339 @@
+"""Lecture 06: other right answers, and wrong ones with the hint that each should get."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset, Subset, random_split
+
+# --- 06.1 ----------------------------------------------------------------------------------------
+
+
+def prepared(model, num_classes, *, freeze="features", head=nn.Linear, keep=False):
+    """Freeze and replace; the options are mistakes or other ways to write it."""
+    if freeze:
+        for parameter in model.get_submodule(freeze).parameters():
+            parameter.requires_grad = False
+    if not keep:
+        model.classifier[6] = head(model.classifier[6].in_features, num_classes)
+    return model
+
+
+def frozen_by_method(model, num_classes):
+    model.classifier[-1] = nn.Linear(model.classifier[-1].in_features, num_classes)
+    model.features.requires_grad_(False)
+    return model
+
+
+def everything_frozen_first(model, num_classes):
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    return prepared(model, num_classes)
+
+
+def frozen_after_replacing(model, num_classes):
+    return prepared(model, num_classes).requires_grad_(False)
+
+
+def module_attribute(model, num_classes):
+    model.features.requires_grad = False
+    return prepared(model, num_classes, freeze=None)
+
+
+def only_convolutions(model, num_classes):
+    for layer in model.features:
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.requires_grad = False
+    return prepared(model, num_classes, freeze=None)
+
+
+def one_more_layer(model, num_classes):
+    model.classifier.append(nn.Linear(model.classifier[6].out_features, num_classes))
+    return prepared(model, num_classes, keep=True)
+
+
+def attribute_only(model, num_classes):
+    model.classifier[6].out_features = num_classes
+    return prepared(model, num_classes, keep=True)
+
+
+def replaced_where_needed(model, num_classes):
+    keep = model.classifier[6].out_features == num_classes
+    return prepared(model, num_classes, keep=keep)
+
+
+def returns_nothing(model, num_classes):
+    prepared(model, num_classes)
+
+
+def zero_head(*sizes):
+    layer = nn.Linear(*sizes)
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+def started_again(model, num_classes):
+    for layer in model.features:
+        if isinstance(layer, nn.Conv2d):
+            layer.reset_parameters()
+    return prepared(model, num_classes)
+
+
+# --- 06.2 ----------------------------------------------------------------------------------------
+
+
+def groups_with(
+    *, backbone="features", low=lambda rate, factor: rate / factor, high=None, all=False
+):
+    high = high or (lambda rate, factor: rate)
+
+    def parameter_groups(model, learning_rate, factor):
+        def wanted(module):
+            return [p for p in module.parameters() if all or p.requires_grad]
+
+        return [
+            {"params": wanted(model.get_submodule(backbone)), "lr": low(learning_rate, factor)},
+            {"params": wanted(model.classifier), "lr": high(learning_rate, factor)},
+        ]
+
+    return parameter_groups
+
+
+def one_group_a_parameter(model, learning_rate, factor):
+    return [
+        {"params": [p], "lr": learning_rate / (factor if n.startswith("features") else 1)}
+        for n, p in model.named_parameters()
+        if p.requires_grad
+    ]
+
+
+def generators(model, learning_rate, factor):
+    return [
+        {"params": (p for p in part.parameters() if p.requires_grad), "lr": rate}
+        for part, rate in (
+            (model.classifier, learning_rate),
+            (model.features, learning_rate / factor),
+        )
+    ]
+
+
+def whole_model_and_features(model, learning_rate, factor):
+    everything = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": everything, "lr": learning_rate},
+        {
+            "params": [p for p in model.features.parameters() if p.requires_grad],
+            "lr": learning_rate / factor,
+        },
+    ]
+
+
+def last_layer_only(model, learning_rate, factor):
+    groups = groups_with()(model, learning_rate, factor)
+    groups[1]["params"] = list(model.classifier[6].parameters())
+    return groups
+
+
+# --- 06.3 ----------------------------------------------------------------------------------------
+
+
+def permutation(size, seed):
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def split_with(
+    *, copied=copy.copy, order=permutation, exchange=False, swap=False, overlap=0, validate=None
+):
+    """Make a split; the options are mistakes or other ways to write it."""
+
+    def split_dataset(dataset, count, train_transform, validation_transform, seed):
+        if exchange:
+            train_transform, validation_transform = validation_transform, train_transform
+        train, validation = copied(dataset), copied(dataset)
+        train.transform = train_transform
+        validation.transform = validate or validation_transform
+        positions = order(len(dataset), seed)
+        parts = (
+            Subset(train, positions[count - overlap : len(positions) - overlap]),
+            Subset(validation, positions[:count]),
+        )
+        return parts[::-1] if swap else parts
+
+    return split_dataset
+
+
+class Transformed(Dataset):
+    """A subset with a transform of its own: the third way out."""
+
+    def __init__(self, subset, transform):
+        self.subset, self.transform = subset, transform
+
+    def __len__(self):
+        return len(self.subset)
+
+    def __getitem__(self, index):
+        image, label = self.subset[index]
+        return self.transform(image), label
+
+
+def wrapped(dataset, count, train_transform, validation_transform, seed):
+    generator = torch.Generator().manual_seed(seed)
+    parts = random_split(dataset, [len(dataset) - count, count], generator)
+    transforms = (train_transform, validation_transform)
+    return tuple(Transformed(p, t) for p, t in zip(parts, transforms, strict=True))
+
+
+def shared(dataset, count, train_transform, validation_transform, seed):
+    generator = torch.Generator().manual_seed(seed)
+    train, validation = random_split(dataset, [len(dataset) - count, count], generator)
+    train.dataset = validation.dataset = copy.copy(dataset)
+    train.dataset.transform = train_transform
+    validation.dataset.transform = validation_transform
+    return train, validation
+
+
+def on_the_subset(dataset, count, train_transform, validation_transform, seed):
+    generator = torch.Generator().manual_seed(seed)
+    train, validation = random_split(dataset, [len(dataset) - count, count], generator)
+    train.transform, validation.transform = train_transform, validation_transform
+    return train, validation
+
+
+def split_twice(dataset, count, train_transform, validation_transform, seed):
+    whole = split_with()
+    train, _ = whole(dataset, count, train_transform, validation_transform, seed)
+    _, validation = whole(dataset, count, train_transform, validation_transform, seed + 1)
+    return train, validation
+
+
+# --- 06.4 ----------------------------------------------------------------------------------------
+
+
+def few_shot_with(
+    *,
+    seeded=lambda seed, seeds: seed,
+    order=lambda labels, g: torch.randperm(len(labels), generator=g),
+    keep=lambda per_class: per_class,
+    known=lambda points, labels: None,
+    score=lambda x, points: -torch.cdist(x, points),
+    measure=lambda train, test: test,
+    finish=lambda shares: shares,
+):
+    """Make the experiment; the options are mistakes or other ways to write it."""
+
+    def few_shot(features, labels, test_features, test_labels, per_class, seeds):
+        shares = []
+        for seed in seeds:
+            generator = torch.Generator().manual_seed(seeded(seed, seeds))
+            positions, chosen, classes = order(labels, generator), [], sorted(set(labels.tolist()))
+            for label in classes:
+                chosen.append(positions[labels[positions] == label][: keep(per_class)])
+            points = torch.stack([features[places].mean(0) for places in chosen])
+            of_class = torch.tensor(classes)
+            if (single := known(features, chosen)) is not None:
+                points, of_class = single, labels[torch.cat(chosen)]
+            x, y = measure((features, labels), (test_features, test_labels))
+            hits = of_class[score(x, points).argmax(dim=1)] == y
+            shares.append(hits.float().mean().item())
+        return finish(shares)
+
+    return few_shot
+
+
+def by_squares(x, points):
+    return -((x[:, None] - points[None]) ** 2).sum(dim=2)
+
+
+ANSWERS = {
+    "06.1": dict(
+        variants={
+            "by requires_grad_": frozen_by_method,
+            "the pool has no parameters": lambda model, n: prepared(model, n),
+        },
+        wrong={
+            "freezes all at the end": (frozen_after_replacing, "the new layer is frozen too"),
+            "freezes all first": (everything_frozen_first, "other linear layers learn too"),
+            "attribute of the module": (module_attribute, "requires_grad belongs to the"),
+            "weights of convolutions only": (only_convolutions, "can still learn"),
+            "one more layer": (one_more_layer, "add no layer"),
+            "changes an attribute": (attribute_only, "should have shape"),
+            "keeps the old layer": (replaced_where_needed, "still the old layer"),
+            "returns nothing": (returns_nothing, "return the model"),
+            "a head of zeros": (lambda m, n: prepared(m, n, head=zero_head), "random start"),
+            "starts again": (started_again, "trained values are the point"),
+        },
+    ),
+    "06.2": dict(
+        variants={"a group for each": one_group_a_parameter, "generators": generators},
+        wrong={
+            "frozen ones too": (groups_with(all=True), "is frozen"),
+            "one rate": (groups_with(low=lambda r, f: r), "all rates are the same"),
+            "small rates": (groups_with(high=lambda r, f: r / f), "all rates are the small one"),
+            "multiplies": (groups_with(low=lambda r, f: r * f), "divide by the factor"),
+            "exchanged": (
+                groups_with(low=lambda r, f: r, high=lambda r, f: r / f),
+                "rates are exchanged",
+            ),
+            "twice": (whole_model_and_features, "is there twice"),
+            "last layer only": (last_layer_only, "is in no group"),
+            "subtracts": (groups_with(low=lambda r, f: r - f), 'should have "lr"'),
+            "nonsense": (lambda model, r, f: [{"params": [0], "lr": r}], "no parameter"),
+        },
+    ),
+    "06.3": dict(
+        variants={
+            "deep copies": split_with(copied=copy.deepcopy),
+            "a wrapper": wrapped,
+            "shallow copies": split_with(),
+        },
+        wrong={
+            "one shared data set": (shared, "share one data set"),
+            "transform of the subset": (on_the_subset, "no transform"),
+            "changes what it got": (
+                lambda d, *rest: (setattr(d, "transform", rest[1]), split_with()(d, *rest))[1],
+                "work on copies",
+            ),
+            "transforms exchanged": (split_with(exchange=True), "transforms are exchanged"),
+            "parts exchanged": (split_with(swap=True), "parts are exchanged"),
+            "not at random": (split_with(order=lambda n, s: list(range(n))), "choose at random"),
+            "no seed": (
+                split_with(order=lambda n, s: torch.randperm(n).tolist()),
+                "same seed should give the same",
+            ),
+            "always one seed": (split_with(order=lambda n, s: permutation(n, 0)), "another seed"),
+            "overlap": (split_with(overlap=2), "in both parts"),
+            "split twice": (split_twice, "in both parts"),
+            "loses the validation transform": (
+                split_with(validate=lambda value: value),
+                "validation images through no transform",
+            ),
+        },
+    ),
+    "06.4": dict(
+        variants={
+            "squared distances": few_shot_with(score=by_squares),
+            "plain": few_shot_with(),
+        },
+        wrong={
+            "one seed": (
+                few_shot_with(seeded=lambda s, seeds: seeds[0]),
+                "every run uses the same",
+            ),
+            "not at random": (
+                few_shot_with(order=lambda labels, g: torch.arange(len(labels))),
+                "at random",
+            ),
+            "all labels": (few_shot_with(keep=lambda n: None), "all labels are used"),
+            "nearest example": (
+                few_shot_with(known=lambda x, chosen: x[torch.cat(chosen)]),
+                "mean of each class",
+            ),
+            "largest product": (few_shot_with(score=lambda x, p: x @ p.T), "smallest distance"),
+            "on training images": (few_shot_with(measure=lambda a, b: a), "on the test features"),
+            "per cent": (few_shot_with(finish=lambda s: [100 * x for x in s]), "percentage"),
+            "the mean": (few_shot_with(finish=lambda s: sum(s) / len(s)), "return a list"),
+            "tensors": (few_shot_with(finish=lambda s: [torch.tensor(x) for x in s]), r"\.item"),
+            "one too few": (few_shot_with(finish=lambda s: s[1:]), "should give"),
+        },
+    ),
+}
