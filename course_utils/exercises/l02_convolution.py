@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..arithmetic import (
     conv_output_size,
@@ -30,12 +29,9 @@ from .core import (
     tensor_problem,
     wrong,
 )
+from .shared import Watch, normal
 
 # --- small helpers -------------------------------------------------------------------------------
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
-    return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
 
 
 def _judge_count(result: Any, want: int, mistakes: dict[str, float]) -> Verdict:
@@ -63,21 +59,9 @@ def _judge_tensor(result: Any, want: Tensor, mistakes: dict[str, Callable[[], Te
     return wrong(problem)
 
 
-class _Watch(TorchDispatchMode):
-    """Notes the names of the PyTorch operations that run inside its `with` block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
-        self.names.add(operation.overloadpacket.__name__)
-        return operation(*arguments, **(options or {}))
-
-
 def _run_watched(answer: Any, case: Case, ready_made: tuple[str, ...]) -> dict:
     """The answer's result, and which of PyTorch's ready-made operations it used."""
-    with torch.no_grad(), _Watch() as watch:
+    with torch.no_grad(), Watch() as watch:
         returned = answer(**case)
     return {"returned": returned, "used": sorted(watch.names.intersection(ready_made))}
 
@@ -184,11 +168,11 @@ class Convolution(Exercise):
         kernel: int,
         **window: int,
     ) -> Case:
-        weight = _normal(rng, filters, shape[0], kernel, kernel)
+        weight = normal(rng, filters, shape[0], kernel, kernel)
         return {
-            "image": _normal(rng, *shape),
+            "image": normal(rng, *shape),
             "weight": weight,
-            "bias": 1 + _normal(rng, filters),
+            "bias": 1 + normal(rng, filters),
         } | (window)
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -266,16 +250,16 @@ class MaxPool(Exercise):
     id, points, title = "02.3", 5, "Max pooling by hand"
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
-        yield self._case(_normal(rng, 1, 4, 4), 2, 2)
-        yield self._case(_normal(rng, 3, 6, 4), 2, 2)
-        yield self._case(_normal(rng, 1, 7, 5), 2, 2)  # the last row and column are dropped
-        yield self._case(_normal(rng, 2, 7, 7), 3, 2)  # windows overlap
-        yield self._case(-1 - _normal(rng, 1, 6, 6).abs(), 3, 2, 1)  # all negative, padded
-        yield self._case(_normal(rng, 1, 5, 5), 1, 2)
+        yield self._case(normal(rng, 1, 4, 4), 2, 2)
+        yield self._case(normal(rng, 3, 6, 4), 2, 2)
+        yield self._case(normal(rng, 1, 7, 5), 2, 2)  # the last row and column are dropped
+        yield self._case(normal(rng, 2, 7, 7), 3, 2)  # windows overlap
+        yield self._case(-1 - normal(rng, 1, 6, 6).abs(), 3, 2, 1)  # all negative, padded
+        yield self._case(normal(rng, 1, 5, 5), 1, 2)
         for _ in range(8):
             kernel = int(rng.integers(2, 4))
             shape = (int(rng.integers(1, 4)), int(rng.integers(4, 9)), int(rng.integers(4, 9)))
-            image = _normal(rng, *shape) - float(rng.integers(0, 4))
+            image = normal(rng, *shape) - float(rng.integers(0, 4))
             yield self._case(image, kernel, int(rng.integers(1, 4)), int(rng.integers(0, 2)))
 
     def _case(self, image: Tensor, kernel_size: int, stride: int, padding: int = 0) -> Case:

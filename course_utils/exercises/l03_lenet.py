@@ -11,21 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
-
-TOLERANCE = 1e-4
-
+from .shared import NO_MODULE, NO_PARAMETERS, TOLERANCE, fields, identity, normal
 
 # --- small helpers -------------------------------------------------------------------------------
-
-
-def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
 
 
 def _batches(rng: np.random.Generator, sizes: list[int], features: int, classes: int) -> list:
     """Batches of the given sizes, as (images, labels): float32 (B, features), int64 (B,)."""
     return [
-        [_normal(rng, size, features), torch.from_numpy(rng.integers(0, classes, size))]
+        [normal(rng, size, features), torch.from_numpy(rng.integers(0, classes, size))]
         for size in sizes
     ]
 
@@ -45,7 +39,7 @@ def _random_state(rng: np.random.Generator, kind: str, sizes: list[int]) -> dict
     state = {}
     for name, value in _new_model(kind, sizes).state_dict().items():
         if value.is_floating_point():
-            value = _normal(rng, *value.shape, scale=0.5)
+            value = normal(rng, *value.shape, scale=0.5)
         state[name] = value.abs() + 0.5 if name.endswith("running_var") else value
     return state
 
@@ -78,11 +72,6 @@ def _same_state(result: Any, want: dict[str, Tensor]) -> bool:
     return isinstance(result, dict) and all(
         same_tensor(result.get(name), value, TOLERANCE) for name, value in want.items()
     )
-
-
-def _fields(result: Any, *names: str) -> list[Any]:
-    """The named parts of a result that should be a dict; None for each that is missing."""
-    return [result.get(name) if isinstance(result, dict) else None for name in names]
 
 
 def _flags(value: Any) -> list[bool]:
@@ -123,17 +112,13 @@ def _lenet_shapes(num_classes: int, in_channels: int, image_size: int) -> list[l
     return [shape for weight in weights for shape in (weight, weight[:1])]
 
 
-def _nothing(x: Tensor) -> Tensor:
-    return x
-
-
 def _lenet_logits(
     case: Case,
     *,
     after_conv: Callable = F.relu,
     after_linear: Callable = F.relu,
     pool: Callable = F.max_pool2d,
-    last: Callable = _nothing,
+    last: Callable = identity,
 ) -> Tensor:
     """LeNet-5's logits computed with functions only; the options are the likely mistakes."""
     w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = case["weights"]
@@ -145,10 +130,10 @@ def _lenet_logits(
 
 
 LENET_MISTAKES = {
-    "after the two linear layers in the middle the ReLU is missing": dict(after_linear=_nothing),
-    "after the convolutions the ReLU is missing": dict(after_conv=_nothing),
+    "after the two linear layers in the middle the ReLU is missing": dict(after_linear=identity),
+    "after the convolutions the ReLU is missing": dict(after_conv=identity),
     "there is no ReLU anywhere: without one the layers fold into a single linear map": dict(
-        after_conv=_nothing, after_linear=_nothing
+        after_conv=identity, after_linear=identity
     ),
     "the last layer returns logits: leave the softmax out, F.cross_entropy contains it": dict(
         last=lambda x: x.softmax(dim=1)
@@ -189,10 +174,10 @@ class BuildLeNet(Exercise):
         shapes = _lenet_shapes(**options)
         scales = [(2 / np.prod(shape[1:])) ** 0.5 if len(shape) > 1 else 0.3 for shape in shapes]
         weights = [
-            _normal(rng, *shape, scale=scale) for shape, scale in zip(shapes, scales, strict=True)
+            normal(rng, *shape, scale=scale) for shape, scale in zip(shapes, scales, strict=True)
         ]
         size = options["image_size"]
-        images = _normal(rng, 2, options["in_channels"], size, size)
+        images = normal(rng, 2, options["in_channels"], size, size)
         return {**options, "weights": weights, "images": images}
 
     def describe(self, case: Case) -> str:
@@ -220,7 +205,7 @@ class BuildLeNet(Exercise):
         return result
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, logits = _fields(result, "shapes", "logits")
+        shapes, logits = fields(result, "shapes", "logits")
         want_shapes = [list(weight.shape) for weight in case["weights"]]
         if shapes != want_shapes:
             return wrong(self._shape_hint(case, shapes, want_shapes))
@@ -242,12 +227,9 @@ class BuildLeNet(Exercise):
 
     def _shape_hint(self, case: Case, shapes: Any, want: list[list[int]]) -> str:
         if not isinstance(shapes, list):
-            return "the answer should be a class that inherits from nn.Module"
+            return NO_MODULE
         if not shapes:
-            return (
-                "the model has no parameters: layers in a plain Python list stay invisible. "
-                "Assign each to self, or put them in nn.Sequential"
-            )
+            return NO_PARAMETERS
         if len(shapes) != len(want):
             return (
                 f"five layers with a weight and a bias each make {len(want)} parameter tensors; "
@@ -360,7 +342,7 @@ class TrainingStep(Exercise):
         [[images, labels]] = _batches(rng, [int(rng.integers(4, 12))], sizes[0], sizes[-1])
         state = _random_state(rng, kind, sizes)
         names = [name for name, _ in _new_model(kind, sizes).named_parameters()]
-        old = [_normal(rng, *state[name].shape) for name in names] if old_gradients else []
+        old = [normal(rng, *state[name].shape) for name in names] if old_gradients else []
         return {
             "model": kind,
             "sizes": sizes,
@@ -386,7 +368,7 @@ class TrainingStep(Exercise):
         return {"returned": returned, "state": _state(model)}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        returned, state = _fields(result, "returned", "state")
+        returned, state = fields(result, "returned", "state")
         want, loss, correct = _reference_step(case)
         if not _same_state(state, want):
             return wrong(self._state_hint(case, state))
@@ -491,7 +473,7 @@ class Evaluate(Exercise):
         return {"returned": returned, "modes": modes, "graphs": graphs, "left_in": model.training}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        returned, modes, graphs, left_in = _fields(result, "returned", "modes", "graphs", "left_in")
+        returned, modes, graphs, left_in = fields(result, "returned", "modes", "graphs", "left_in")
         if not _flags(modes):
             return wrong("the model was never called: compute logits = model(images)")
         if any(modes):

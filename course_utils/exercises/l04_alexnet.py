@@ -12,19 +12,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, tensor_problem, wrong
-
-TOLERANCE = 1e-4
+from .shared import NO_MODULE, NO_PARAMETERS, TOLERANCE, field, identity, normal
 
 # --- small helpers -------------------------------------------------------------------------------
-
-
-def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
-
-
-def _field(result: Any, name: str) -> Any:
-    """The named part of a result that should be a dict, or None."""
-    return result.get(name) if isinstance(result, dict) else None
 
 
 class _Watch(TorchFunctionMode):
@@ -218,13 +208,13 @@ class ResponseNorm(Exercise):
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         example = torch.tensor([1.0, 2.0, 2.0, 0.0, 3.0, 1.0]).reshape(1, 6, 1, 1)
         yield dict(x=example, size=3, alpha=1.0, beta=1.0, k=1.0)
-        yield dict(x=_normal(rng, 2, 8, 3, 4, scale=60), size=5, alpha=1e-4, beta=0.75, k=2.0)
-        yield dict(x=_normal(rng, 1, 3, 2, 2, scale=30), size=7, alpha=0.01, beta=0.5, k=1.0)
-        yield dict(x=_normal(rng, 2, 6, 5, 5), size=1, alpha=0.5, beta=0.75, k=2.0)
-        yield dict(x=_normal(rng, 3, 1, 2, 3), size=3, alpha=0.5, beta=0.75, k=2.0)
+        yield dict(x=normal(rng, 2, 8, 3, 4, scale=60), size=5, alpha=1e-4, beta=0.75, k=2.0)
+        yield dict(x=normal(rng, 1, 3, 2, 2, scale=30), size=7, alpha=0.01, beta=0.5, k=1.0)
+        yield dict(x=normal(rng, 2, 6, 5, 5), size=1, alpha=0.5, beta=0.75, k=2.0)
+        yield dict(x=normal(rng, 3, 1, 2, 3), size=3, alpha=0.5, beta=0.75, k=2.0)
         for _ in range(9):
             yield dict(
-                x=_normal(rng, *(int(n) for n in rng.integers([1, 4, 4, 4], [4, 10, 7, 7]))),
+                x=normal(rng, *(int(n) for n in rng.integers([1, 4, 4, 4], [4, 10, 7, 7]))),
                 size=int(rng.choice([3, 5])),
                 alpha=float(rng.uniform(0.2, 1.0)),
                 beta=float(rng.uniform(0.4, 0.9)),
@@ -243,11 +233,11 @@ class ResponseNorm(Exercise):
         }
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        if _field(result, "ready_made"):
+        if field(result, "ready_made"):
             return wrong("write the sum yourself, without PyTorch's local_response_norm")
-        returned, want = _field(result, "returned"), _lrn(**case)
+        returned, want = field(result, "returned"), _lrn(**case)
         problem = tensor_problem(returned, want, TOLERANCE)
-        if problem is None and _field(result, "unchanged") is not True:
+        if problem is None and field(result, "unchanged") is not True:
             return wrong("the result is right, but x itself was changed: compute a new tensor")
         if problem is None:
             return right()
@@ -280,10 +270,6 @@ def _paper_shapes(num_classes: int, unit: int) -> list[list[int]]:
     return [shape for weight in weights for shape in (weight, weight[:1])]
 
 
-def _nothing(x: Tensor) -> Tensor:
-    return x
-
-
 def _normalized(x: Tensor, alpha: float = 5e-4, k: float = 2.0, size: int = 5) -> Tensor:
     return F.local_response_norm(x, size, alpha=alpha, beta=0.75, k=k)
 
@@ -296,7 +282,7 @@ def _paper_logits(
     norm: Callable = _normalized,
     pool: Callable = lambda x: F.max_pool2d(x, 3, 2),
     order: str = "relu norm pool",
-    last: Callable = _nothing,
+    last: Callable = identity,
 ) -> Tensor:
     """The logits computed with functions only; the options are the likely mistakes."""
     w = iter(case["weights"])
@@ -315,7 +301,7 @@ def _paper_logits(
 
 
 PAPER_MISTAKES = {
-    "the response normalisation is missing": dict(norm=_nothing),
+    "the response normalisation is missing": dict(norm=identity),
     "alpha of the response normalisation: PyTorch divides it by the size, so the paper's 0.0001 "
     "is alpha=5e-4 here": dict(norm=lambda x: _normalized(x, alpha=1e-4)),
     "k of the response normalisation is 2 in the paper; PyTorch's default is 1": dict(
@@ -325,8 +311,8 @@ PAPER_MISTAKES = {
     "convention) and k=2": dict(norm=lambda x: _normalized(x, alpha=1e-4, k=1.0)),
     "normalise before you pool, not after": dict(order="relu pool norm"),
     "normalise after the ReLU, not before": dict(order="norm relu pool"),
-    "there is no ReLU after the two hidden layers": dict(hidden=_nothing),
-    "there is no ReLU after the convolutions": dict(relu=_nothing),
+    "there is no ReLU after the two hidden layers": dict(hidden=identity),
+    "there is no ReLU after the convolutions": dict(relu=identity),
     "the output is logits: no softmax at the end": dict(last=lambda x: x.softmax(dim=1)),
     "the output is logits: no ReLU at the end": dict(last=F.relu),
     "pool with the maximum, not with the average": dict(pool=lambda x: F.avg_pool2d(x, 3, 2)),
@@ -352,11 +338,11 @@ class BuildTheNetOfThePaper(Exercise):
     def _logits_case(self, rng: np.random.Generator, num_classes: int, unit: int) -> Case:
         shapes = _paper_shapes(num_classes, unit)
         weights = [
-            _normal(rng, *shape, scale=(2 / np.prod(shape[1:])) ** 0.5 if shape[1:] else 0.5)
+            normal(rng, *shape, scale=(2 / np.prod(shape[1:])) ** 0.5 if shape[1:] else 0.5)
             for shape in shapes
         ]
         # Pixels from about -150 to 150, as in 2012: small ones would leave the LRN nothing to do.
-        images = _normal(rng, 1, 3, SIDE, SIDE, scale=60)
+        images = normal(rng, 1, 3, SIDE, SIDE, scale=60)
         case = dict(num_classes=num_classes, unit=unit, weights=weights, images=images)
         return dict(about="logits", **case)
 
@@ -397,14 +383,14 @@ class BuildTheNetOfThePaper(Exercise):
         return _paper_shapes(case["num_classes"], case["unit"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, want = _field(result, "shapes"), self._shapes(case)
+        shapes, want = field(result, "shapes"), self._shapes(case)
         if shapes != want:
             return wrong(self._shape_hint(shapes, want))
         if case["about"] == "shapes":
             return right()
         if case["about"] == "dropout":
-            return self._judge_dropout(case, _field(result, "dropped"))
-        logits, want = _field(result, "logits"), _paper_logits(case)
+            return self._judge_dropout(case, field(result, "dropped"))
+        logits, want = field(result, "logits"), _paper_logits(case)
         problem = tensor_problem(logits, want, TOLERANCE)
         if problem is None:
             return right()
@@ -437,12 +423,9 @@ class BuildTheNetOfThePaper(Exercise):
 
     def _shape_hint(self, shapes: Any, want: list[list[int]]) -> str:
         if not isinstance(shapes, list):
-            return "the answer should be a class that inherits from nn.Module"
+            return NO_MODULE
         if not shapes:
-            return (
-                "the model has no parameters: layers in a plain Python list stay invisible. "
-                "Assign each to self, or put them in nn.Sequential"
-            )
+            return NO_PARAMETERS
         if len(shapes) != len(want):
             return (
                 f"five convolutions and three linear layers, a weight and a bias each, make "
@@ -485,7 +468,7 @@ class Dropout(Exercise):
     def _case(
         self, rng: np.random.Generator, shape: list[int], probability: float, *, training: bool
     ) -> Case:
-        x = _normal(rng, *shape)
+        x = normal(rng, *shape)
         x = x + 0.01 * x.sign()  # no zero that could be taken for a dropped one
         return dict(x=x, probability=probability, training=training)
 
@@ -501,15 +484,15 @@ class Dropout(Exercise):
         }
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        if _field(result, "ready_made"):
+        if field(result, "ready_made"):
             return wrong("draw the mask yourself, without PyTorch's dropout")
-        first, second = _field(result, "first"), _field(result, "second")
+        first, second = field(result, "first"), field(result, "second")
         for returned in (first, second):
             if not isinstance(returned, Tensor) or returned.shape != case["x"].shape:
                 return wrong(
                     f"return a tensor of shape {tuple(case['x'].shape)}, not {describe(returned)}"
                 )
-        if _field(result, "unchanged") is not True:
+        if field(result, "unchanged") is not True:
             return wrong("x itself was changed: compute a new tensor, x * mask")
         if not case["training"]:
             hint = self._evaluation(case, first)
@@ -637,15 +620,15 @@ class Augment(Exercise):
         }
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        images, returned = case["images"], _field(result, "returned")
+        images, returned = case["images"], field(result, "returned")
         if not isinstance(returned, Tensor) or returned.shape != images.shape:
             return wrong(
                 f"the result has the shape of the images, {tuple(images.shape)}: cut the padded "
                 f"images back to their size; yours is {describe(returned)}"
             )
-        if _field(result, "dtype") != str(images.dtype):
+        if field(result, "dtype") != str(images.dtype):
             return wrong(f"the type of the images, {images.dtype}, should stay as it is")
-        if _field(result, "unchanged") is not True:
+        if field(result, "unchanged") is not True:
             return wrong("the images that came in were changed: make new ones")
         places = _places(images, returned, case["padding"])
         hint = self._no_crop(case, returned, places) or self._chance(case, places)

@@ -9,25 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..arithmetic import conv_parameters, linear_parameters
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
+from .shared import NO_MODULE, TOLERANCE, Watch, fields, first_mistake, identity, normal, shapes_of
 
-TOLERANCE = 1e-4
 Configuration = list[int | str]
 
 
 # --- small helpers -------------------------------------------------------------------------------
-
-
-def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
-
-
-def _fields(result: Any, *names: str) -> list[Any]:
-    """The named parts of a result that should be a dict; None for each that is missing."""
-    return [result.get(name) if isinstance(result, dict) else None for name in names]
 
 
 def _kinds(configuration: Configuration, batch_norm: bool) -> list[str]:
@@ -44,8 +34,8 @@ def _features_state(
     for entry in configuration:
         if entry != "M":
             scale = (2 / (9 * in_channels)) ** 0.5
-            state[f"{place}.weight"] = _normal(rng, entry, in_channels, 3, 3, scale=scale)
-            state[f"{place}.bias"] = _normal(rng, entry, scale=0.3)
+            state[f"{place}.weight"] = normal(rng, entry, in_channels, 3, 3, scale=scale)
+            state[f"{place}.bias"] = normal(rng, entry, scale=0.3)
             if batch_norm:
                 state |= _batch_norm_state(rng, entry, f"{place + 1}.")
             in_channels = entry
@@ -55,10 +45,10 @@ def _features_state(
 
 def _batch_norm_state(rng: np.random.Generator, channels: int, prefix: str = "") -> dict:
     return {
-        f"{prefix}weight": 1 + _normal(rng, channels, scale=0.3),
-        f"{prefix}bias": _normal(rng, channels, scale=0.3),
-        f"{prefix}running_mean": _normal(rng, channels),
-        f"{prefix}running_var": _normal(rng, channels).abs() + 0.5,
+        f"{prefix}weight": 1 + normal(rng, channels, scale=0.3),
+        f"{prefix}bias": normal(rng, channels, scale=0.3),
+        f"{prefix}running_mean": normal(rng, channels),
+        f"{prefix}running_var": normal(rng, channels).abs() + 0.5,
     }
 
 
@@ -89,51 +79,11 @@ def _features(
     return x
 
 
-def _shapes(state: dict[str, Tensor]) -> dict[str, list[int]]:
-    return {name: list(value.shape) for name, value in state.items()}
-
-
-def _own_shapes(model: nn.Module) -> dict[str, list[int]]:
-    """The shapes of a model's state dict, without batch norm's counters."""
-    state = model.state_dict()
-    return _shapes({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")})
-
-
 def _shape_problem(have: Any, want: dict[str, list[int]]) -> str | None:
     """The first tensor of a state dict that has the wrong shape; None if all names are there."""
     for name, shape in want.items():
         if isinstance(have, dict) and name in have and have[name] != shape:
             return f"{name} should have shape {shape}, yours has {describe(have[name])}"
-    return None
-
-
-class _Watch(TorchDispatchMode):
-    """Notes the names of the PyTorch operations that run inside its `with` block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
-        self.names.add(operation.overloadpacket.__name__)
-        return operation(*arguments, **(options or {}))
-
-
-def _nothing(x: Tensor) -> Tensor:
-    return x
-
-
-def _first_mistake(
-    result: Any, mistakes: dict[str, dict], make: Callable[..., Tensor]
-) -> str | None:
-    """The hint of the first mistake that leads to this result."""
-    for hint, mistake in mistakes.items():
-        try:
-            value = make(**mistake)
-        except RuntimeError:  # with this mistake the images of the case become too small
-            continue
-        if same_tensor(result, value, TOLERANCE):
-            return hint
     return None
 
 
@@ -188,7 +138,7 @@ class BuildFeatures(Exercise):
             "batch_norm": batch_norm,
             "in_channels": in_channels,
             "state": _features_state(rng, configuration, batch_norm, in_channels),
-            "images": _normal(rng, 2, in_channels, 12, int(rng.integers(9, 13))),
+            "images": normal(rng, 2, in_channels, 12, int(rng.integers(9, 13))),
         }
 
     def _bad_case(self, rng: np.random.Generator, configuration: Configuration) -> Case:
@@ -213,8 +163,8 @@ class BuildFeatures(Exercise):
         if not isinstance(layers, nn.Module):
             return {"kinds": None}
         kinds = [type(layer).__name__ for layer in layers.children()]
-        result = {"kinds": kinds, "shapes": _own_shapes(layers), "output": None}
-        if result["shapes"] == _shapes(case["state"]):
+        result = {"kinds": kinds, "shapes": shapes_of(layers.state_dict()), "output": None}
+        if result["shapes"] == shapes_of(case["state"]):
             layers.load_state_dict(case["state"], strict=False)
             with torch.no_grad():
                 result["output"] = layers.eval()(case["images"])
@@ -222,18 +172,18 @@ class BuildFeatures(Exercise):
 
     def judge(self, case: Case, result: Any) -> Verdict:
         if "state" not in case:
-            return self._judge_error(case, *_fields(result, "raised", "message"))
-        kinds, shapes, output = _fields(result, "kinds", "shapes", "output")
+            return self._judge_error(case, *fields(result, "raised", "message"))
+        kinds, shapes, output = fields(result, "kinds", "shapes", "output")
         if not isinstance(kinds, list):
             return wrong("return the layers in order as nn.Sequential(*layers)")
         if kinds != (want := _kinds(case["configuration"], case["batch_norm"])):
             return wrong(self._kinds_hint(case, kinds, want))
-        if shapes != _shapes(case["state"]):
+        if shapes != shapes_of(case["state"]):
             return wrong(self._shapes_hint(case, shapes))
         want = _features(case)
         if same_tensor(output, want, TOLERANCE):
             return right()
-        hint = _first_mistake(output, FEATURE_MISTAKES, lambda **m: _features(case, **m))
+        hint = first_mistake(output, FEATURE_MISTAKES, lambda **m: _features(case, **m))
         return wrong(
             hint
             or f"the output should have shape {tuple(want.shape)}; yours is {describe(output)}. "
@@ -264,7 +214,7 @@ class BuildFeatures(Exercise):
         return f"the layers should be {', '.join(want)}; yours are {', '.join(map(str, kinds))}"
 
     def _shapes_hint(self, case: Case, shapes: Any) -> str:
-        problem = _shape_problem(shapes, _shapes(case["state"]))
+        problem = _shape_problem(shapes, shapes_of(case["state"]))
         if problem is None:
             return "a weight or a bias is missing: nn.Conv2d has a bias unless it is told not to"
         channels = "the channels that come out of one convolution go into the next one"
@@ -274,7 +224,7 @@ class BuildFeatures(Exercise):
 # --- 05.2 ----------------------------------------------------------------------------------------
 
 LOGIT_MISTAKES = {
-    "between the linear layers the ReLU is missing": dict(after_linear=_nothing),
+    "between the linear layers the ReLU is missing": dict(after_linear=identity),
     "the last layer returns logits: no ReLU after it": dict(last=F.relu),
     "the last layer returns logits: leave the softmax out, F.cross_entropy contains it": dict(
         last=lambda x: x.softmax(dim=1)
@@ -285,7 +235,7 @@ LOGIT_MISTAKES = {
     "the pool before the classifier takes the mean of each window, not the maximum": dict(
         pool=F.adaptive_max_pool2d
     ),
-    "a ReLU follows each convolution": dict(relu=_nothing),
+    "a ReLU follows each convolution": dict(relu=identity),
 }
 
 
@@ -331,8 +281,8 @@ class BuildVGG(Exercise):
         pairs = zip(sizes[:-1], sizes[1:], strict=True)
         for place, (before, after) in zip((0, 3, 6), pairs, strict=True):
             scale = (2 / before) ** 0.5
-            state[f"classifier.{place}.weight"] = _normal(rng, after, before, scale=scale)
-            state[f"classifier.{place}.bias"] = _normal(rng, after, scale=0.3)
+            state[f"classifier.{place}.weight"] = normal(rng, after, before, scale=scale)
+            state[f"classifier.{place}.bias"] = normal(rng, after, scale=0.3)
         return {
             "configuration": configuration,
             "num_classes": num_classes,
@@ -341,7 +291,7 @@ class BuildVGG(Exercise):
             "hidden": hidden,
             "batch_norm": batch_norm,
             "state": state,
-            "images": _normal(rng, 4, in_channels, image_size, image_size),
+            "images": normal(rng, 4, in_channels, image_size, image_size),
         }
 
     def describe(self, case: Case) -> str:
@@ -360,8 +310,8 @@ class BuildVGG(Exercise):
         )
         if not isinstance(model, nn.Module):
             return {"shapes": None}
-        result = {"shapes": _own_shapes(model), "logits": None, "training": None}
-        if result["shapes"] == _shapes(case["state"]):
+        result = {"shapes": shapes_of(model.state_dict()), "logits": None, "training": None}
+        if result["shapes"] == shapes_of(case["state"]):
             model.load_state_dict(case["state"], strict=False)
             with torch.no_grad():
                 result["logits"] = model.eval()(case["images"])
@@ -371,8 +321,8 @@ class BuildVGG(Exercise):
         return result
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, logits, training = _fields(result, "shapes", "logits", "training")
-        if shapes != _shapes(case["state"]):
+        shapes, logits, training = fields(result, "shapes", "logits", "training")
+        if shapes != shapes_of(case["state"]):
             return wrong(self._state_hint(case, shapes))
         want = self._logits(case)
         if same_tensor(logits, want, TOLERANCE):
@@ -382,7 +332,7 @@ class BuildVGG(Exercise):
                 f"the output should be logits of shape (N, num_classes) = {tuple(want.shape)}, "
                 f"it is {describe(logits)}"
             )
-        hint = _first_mistake(logits, LOGIT_MISTAKES, lambda **m: self._logits(case, **m))
+        hint = first_mistake(logits, LOGIT_MISTAKES, lambda **m: self._logits(case, **m))
         return wrong(
             hint
             or "the names and shapes are right, but the logits differ: compare forward with "
@@ -405,7 +355,7 @@ class BuildVGG(Exercise):
         *,
         pool: Callable = F.adaptive_avg_pool2d,
         after_linear: Callable = F.relu,
-        last: Callable = _nothing,
+        last: Callable = identity,
         relu: Callable = F.relu,
     ) -> Tensor:
         x = pool(_features(case, prefix="features.", relu=relu), case["pool_size"]).flatten(1)
@@ -417,7 +367,7 @@ class BuildVGG(Exercise):
 
     def _state_hint(self, case: Case, shapes: Any) -> str:
         if not isinstance(shapes, dict):
-            return "the answer should be a class that inherits from nn.Module"
+            return NO_MODULE
         if not shapes:
             return (
                 "the model has no parameters: layers in a plain Python list stay invisible. "
@@ -432,7 +382,7 @@ class BuildVGG(Exercise):
                 f"the classifier's weights should be called classifier.0, 3 and 6; yours are "
                 f"{', '.join(linear)}. Count the layers: linear, ReLU, dropout, linear, ..."
             )
-        problem = _shape_problem(shapes, _shapes(case["state"]))
+        problem = _shape_problem(shapes, shapes_of(case["state"]))
         if problem is None:
             return f"the names under features differ from torchvision's: {describe(list(shapes))}"
         if problem.startswith("classifier.0.weight"):
@@ -557,12 +507,12 @@ class CountVGG(Exercise):
         }
 
     def run(self, answer: Any, case: Case) -> Any:
-        with _Watch() as watch:
+        with Watch() as watch:
             returned = answer(**case)
         return {"returned": returned, "used": bool(watch.names)}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        returned, used = _fields(result, "returned", "used")
+        returned, used = fields(result, "returned", "used")
         if used:
             return wrong("count with whole numbers alone: no layer or tensor needs to be built")
         if not isinstance(returned, list) or len(returned) != 3:
@@ -686,14 +636,14 @@ class BatchNorm(Exercise):
         momentum: float = 0.1,
         eps: float = 0.05,
     ) -> Case:
-        offset, scale = _normal(rng, 1, shape[1], 1, 1, scale=2), rng.uniform(0.4, 2)
+        offset, scale = normal(rng, 1, shape[1], 1, 1, scale=2), rng.uniform(0.4, 2)
         return {
             "training": training,
             "momentum": momentum,
             "eps": eps,
             "state": _batch_norm_state(rng, shape[1]),
-            "images": offset + _normal(rng, *shape, scale=float(scale)),
-            "pull": _normal(rng, *shape),
+            "images": offset + normal(rng, *shape, scale=float(scale)),
+            "pull": normal(rng, *shape),
         }
 
     def describe(self, case: Case) -> str:
@@ -718,7 +668,7 @@ class BatchNorm(Exercise):
         if set(STATE_NAMES) <= set(result["start"]):
             module.load_state_dict(case["state"], strict=False)
             x = case["images"].requires_grad_()
-            with _Watch() as watch:
+            with Watch() as watch:
                 output = module.train(case["training"])(x)
             result |= {"output": output, "state": dict(module.state_dict()), "gradient": None}
             result["ready_made"] = any("batch_norm" in name for name in watch.names)
@@ -728,7 +678,7 @@ class BatchNorm(Exercise):
         return result
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        names, start, output, state, gradient, ready_made = _fields(
+        names, start, output, state, gradient, ready_made = fields(
             result, "names", "start", "output", "state", "gradient", "ready_made"
         )
         if ready_made:
@@ -753,9 +703,9 @@ class BatchNorm(Exercise):
         )
 
     def _names_hint(self, names: Any) -> str | None:
-        parameters, buffers = _fields(names, "parameters", "buffers")
+        parameters, buffers = fields(names, "parameters", "buffers")
         if not isinstance(parameters, list) or not isinstance(buffers, list):
-            return "the answer should be a class that inherits from nn.Module"
+            return NO_MODULE
         if {"running_mean", "running_var"} & set(map(str, parameters)):
             return (
                 "the running statistics are measured, not trained: register_buffer instead of "
@@ -784,7 +734,7 @@ class BatchNorm(Exercise):
 
         if not isinstance(output, Tensor) or output.shape != case["images"].shape:
             return f"the output has the shape of the input; yours is {describe(output)}"
-        hint = _first_mistake(output, OUTPUT_MISTAKES, make)
+        hint = first_mistake(output, OUTPUT_MISTAKES, make)
         return hint or "the shape of the output is right, but the values are not"
 
     def _running_hint(self, case: Case, name: str, have: Any) -> str:
@@ -829,7 +779,7 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
     features, classes, size = 3, int(rng.integers(2, 4)), int(rng.integers(4, 7))
     norm, linear = nn.BatchNorm1d(features), nn.Linear(features, classes)
     norm.load_state_dict(_batch_norm_state(rng, features), strict=False)
-    linear.load_state_dict({"weight": _normal(rng, classes, features), "bias": torch.ones(classes)})
+    linear.load_state_dict({"weight": normal(rng, classes, features), "bias": torch.ones(classes)})
     model = nn.Sequential(norm, linear).train("train" not in missing)
     weights = list(model.parameters())
     optimizer = torch.optim.SGD(weights, lr=0.1)
@@ -840,7 +790,7 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
         "running_means": [norm.running_mean.clone()],
     }
     for _ in range(3):
-        images, labels = _normal(rng, size, features), rng.integers(0, classes, size)
+        images, labels = normal(rng, size, features), rng.integers(0, classes, size)
         if "zero_grad" not in missing:
             optimizer.zero_grad()
         loss = F.cross_entropy(model(images), torch.from_numpy(labels))
@@ -856,7 +806,7 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
         rows["running_means"].append(norm.running_mean.clone())
     model.train("eval" in missing)
     with torch.set_grad_enabled("no_grad" in missing):
-        logits = model(_normal(rng, size, features))
+        logits = model(normal(rng, size, features))
     return {
         "model_device": "cpu",
         "images_device": "cpu",
@@ -930,7 +880,7 @@ class Diagnose(Exercise):
         return {"found": sorted(found) if isinstance(found, (set, frozenset)) else found}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        (found,) = _fields(result, "found")
+        (found,) = fields(result, "found")
         if not isinstance(found, list) or not all(type(call) is str for call in found):
             return wrong(f"return a list of names, [] if nothing is missing, not {describe(found)}")
         unknown = [call for call in found if call not in CALLS]

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from ..models.vgg import VGG
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
+from .shared import field, fields
 
 # --- 06.1 and 06.2 -------------------------------------------------------------------------------
 
@@ -72,9 +73,8 @@ class FreezeAndReplace(Exercise):
         }
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        result = result if isinstance(result, dict) else {}
         names = ("shapes", "trainable", "changed", "head", "logits")
-        shapes, trainable, changed, head, logits = (result.get(name) for name in names)
+        shapes, trainable, changed, head, logits = fields(result, *names)
         if not isinstance(shapes, dict) or not isinstance(trainable, list):
             return wrong("return the model")
         if problem := self._head_problem(case, shapes, changed, head, logits):
@@ -153,7 +153,7 @@ class ParameterGroups(Exercise):
         return {"rates": found}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        pairs = result.get("rates") if isinstance(result, dict) else None
+        pairs = field(result, "rates")
         if not isinstance(pairs, list) or any(type(p) is not list or len(p) != 2 for p in pairs):
             return wrong('return a list of dicts {"params": [...], "lr": ...}')
         names = [name for name, _ in pairs]
@@ -263,7 +263,7 @@ class SplitWithTransforms(Exercise):
         }
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        parts = result.get("items") if isinstance(result, dict) else None
+        parts = field(result, "items")
         if not isinstance(parts, list) or len(parts) != 2:
             return wrong("return two data sets: for training and for validation")
         train, validation = parts

@@ -12,39 +12,7 @@ from torch.nn import functional as F
 
 from ..models.resnet import BasicBlock, Bottleneck, make_stage
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
-
-TOLERANCE = 1e-4
-
-
-# --- small helpers -------------------------------------------------------------------------------
-
-
-def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
-
-
-def _nothing(x: Tensor) -> Tensor:
-    return x
-
-
-def _shapes(state: dict[str, Tensor]) -> dict[str, list[int]]:
-    """The shapes of a state dict, without batch norm's counters."""
-    return {k: list(v.shape) for k, v in state.items() if not k.endswith("num_batches_tracked")}
-
-
-def _first_mistake(
-    result: Any, mistakes: dict[str, dict], make: Callable[..., Tensor]
-) -> str | None:
-    """The hint of the first mistake that leads to this result."""
-    for hint, mistake in mistakes.items():
-        try:
-            value = make(**mistake)
-        except RuntimeError:  # with this mistake the shapes of the case do not fit
-            continue
-        if same_tensor(result, value, TOLERANCE):
-            return hint
-    return None
-
+from .shared import NO_MODULE, TOLERANCE, field, first_mistake, identity, normal, shapes_of
 
 # --- 07.1 ----------------------------------------------------------------------------------------
 
@@ -87,7 +55,7 @@ class ShortcutA(Exercise):
             yield self._case(rng, size, out_channels, int(rng.integers(1, 4)))
 
     def _case(self, rng: np.random.Generator, shape: tuple, out_channels: int, stride: int) -> Case:
-        return {"x": _normal(rng, *shape), "out_channels": out_channels, "stride": stride}
+        return {"x": normal(rng, *shape), "out_channels": out_channels, "stride": stride}
 
     def run(self, answer: Any, case: Case) -> Any:
         before = case["x"].clone()
@@ -95,7 +63,7 @@ class ShortcutA(Exercise):
         return {"result": result, "unchanged": torch.equal(before, case["x"])}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        value = result.get("result") if isinstance(result, dict) else None
+        value = field(result, "result")
         want = _padded(case)
         if same_tensor(value, want):
             if result.get("unchanged") is True:
@@ -133,14 +101,12 @@ class Block(Exercise):
         state = {}
         for number, (out, read, kernel_size) in enumerate(sizes, 1):
             scale = (2 / (read * kernel_size**2)) ** 0.5
-            weight = _normal(rng, out, read, kernel_size, kernel_size, scale=scale)
+            weight = normal(rng, out, read, kernel_size, kernel_size, scale=scale)
             state |= {f"conv{number}.weight": weight} | self._norm(rng, f"bn{number}.", out)
         out_channels = sizes[-1][0]
         if stride != 1 or out_channels != in_channels:
             scale = in_channels**-0.5
-            state["downsample.0.weight"] = _normal(
-                rng, out_channels, in_channels, 1, 1, scale=scale
-            )
+            state["downsample.0.weight"] = normal(rng, out_channels, in_channels, 1, 1, scale=scale)
             state |= self._norm(rng, "downsample.1.", out_channels)
         return {
             "in_channels": in_channels,
@@ -148,15 +114,15 @@ class Block(Exercise):
             "stride": stride,
             "strides": strides,
             "state": state,
-            "x": _normal(rng, 2, in_channels, 8, 6),
+            "x": normal(rng, 2, in_channels, 8, 6),
         }
 
     def _norm(self, rng: np.random.Generator, prefix: str, channels: int) -> dict[str, Tensor]:
         return {
-            f"{prefix}weight": 1 + _normal(rng, channels, scale=0.3),
-            f"{prefix}bias": _normal(rng, channels, scale=0.3),
-            f"{prefix}running_mean": _normal(rng, channels, scale=0.3),
-            f"{prefix}running_var": _normal(rng, channels).abs() + 0.5,
+            f"{prefix}weight": 1 + normal(rng, channels, scale=0.3),
+            f"{prefix}bias": normal(rng, channels, scale=0.3),
+            f"{prefix}running_mean": normal(rng, channels, scale=0.3),
+            f"{prefix}running_var": normal(rng, channels).abs() + 0.5,
         }
 
     def _plan(self, in_channels: int, channels: int, stride: int) -> tuple[list, list[int]]:
@@ -171,8 +137,8 @@ class Block(Exercise):
         block = answer(case["in_channels"], case["channels"], case["stride"])
         if not isinstance(block, nn.Module):
             return {"shapes": None}
-        result = {"shapes": _shapes(block.state_dict()), "output": None}
-        if result["shapes"] == _shapes(case["state"]):
+        result = {"shapes": shapes_of(block.state_dict()), "output": None}
+        if result["shapes"] == shapes_of(case["state"]):
             block.load_state_dict(case["state"], strict=False)
             with torch.no_grad():
                 result["output"] = block.eval()(case["x"])
@@ -182,13 +148,13 @@ class Block(Exercise):
         result = result if isinstance(result, dict) else {}
         shapes, output = result.get("shapes"), result.get("output")
         if not isinstance(shapes, dict):
-            return wrong("the answer should be a class that inherits from nn.Module")
-        if shapes != (want_shapes := _shapes(case["state"])):
+            return wrong(NO_MODULE)
+        if shapes != (want_shapes := shapes_of(case["state"])):
             return wrong(self._state_hint(shapes, want_shapes))
         want = self._output(case)
         if same_tensor(output, want, TOLERANCE):
             return right()
-        hint = _first_mistake(output, self.mistakes, lambda **m: self._output(case, **m))
+        hint = first_mistake(output, self.mistakes, lambda **m: self._output(case, **m))
         return wrong(
             hint
             or f"names and shapes are right, but the output is not: it should have shape "
@@ -217,9 +183,9 @@ class Block(Exercise):
         self,
         case: Case,
         *,
-        strides: Callable = _nothing,
+        strides: Callable = identity,
         between: Callable = F.relu,
-        branch: Callable = _nothing,
+        branch: Callable = identity,
         add: bool = True,
         last: Callable = F.relu,
     ) -> Tensor:
@@ -246,13 +212,13 @@ class Block(Exercise):
 COMMON_MISTAKES = {
     "the addition is missing: the shortcut brings x past the convolutions": dict(add=False),
     "add first, then the last ReLU: relu(F(x) + x), not relu(F(x)) + x": dict(
-        branch=F.relu, last=_nothing
+        branch=F.relu, last=identity
     ),
     "no ReLU on the branch before the addition: it could only add, never take away": dict(
         branch=F.relu
     ),
-    "one more ReLU follows the addition": dict(last=_nothing),
-    "a ReLU follows each batch norm but the last one": dict(between=_nothing),
+    "one more ReLU follows the addition": dict(last=identity),
+    "a ReLU follows each batch norm but the last one": dict(between=identity),
 }
 
 
@@ -340,15 +306,15 @@ class GradientNorms(Exercise):
     ) -> Case:
         size, before, state = 6, 2, {}
         for place, out in enumerate(channels):
-            state[f"conv{place}.weight"] = _normal(rng, out, before, 3, 3, scale=0.4)
-            state[f"conv{place}.bias"] = _normal(rng, out, scale=0.3)
+            state[f"conv{place}.weight"] = normal(rng, out, before, 3, 3, scale=0.4)
+            state[f"conv{place}.bias"] = normal(rng, out, scale=0.3)
             size, before = size - 2, out
         read = before * size**2
         for place, out in enumerate([*hidden, 3]):
-            state[f"linear{place}.weight"] = _normal(rng, out, read, scale=read**-0.5)
-            state[f"linear{place}.bias"] = _normal(rng, out, scale=0.3)
+            state[f"linear{place}.weight"] = normal(rng, out, read, scale=read**-0.5)
+            state[f"linear{place}.bias"] = normal(rng, out, scale=0.3)
             read = out
-        images = _normal(rng, 4, 2, 6, 6)
+        images = normal(rng, 4, 2, 6, 6)
         labels = torch.from_numpy(rng.integers(0, 3, 4))
         return {"state": state, "images": images, "labels": labels, "old_gradients": old}
 
@@ -366,7 +332,7 @@ class GradientNorms(Exercise):
         return {"norms": norms, "order": list(norms) if isinstance(norms, dict) else None}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        norms = result.get("norms") if isinstance(result, dict) else None
+        norms = field(result, "norms")
         if not isinstance(norms, dict):
             return wrong(f"return a dict from name to norm; your code returned {describe(norms)}")
         want = self._norms(case)
@@ -494,7 +460,7 @@ class StartAsIdentity(Exercise):
         for kinds in (["basic"], ["bottleneck"], ["basic", "bottleneck"], ["basic", "basic"]):
             state = _stages(kinds).state_dict()
             floats = {k: v for k, v in state.items() if v.is_floating_point()}
-            filled = {name: _normal(rng, *value.shape) for name, value in floats.items()}
+            filled = {name: normal(rng, *value.shape) for name, value in floats.items()}
             yield {"kinds": kinds, "state": filled}
 
     def describe(self, case: Case) -> str:
@@ -508,7 +474,7 @@ class StartAsIdentity(Exercise):
         return {"state": dict(model.state_dict()), "trained": trained}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        state = result.get("state") if isinstance(result, dict) else None
+        state = field(result, "state")
         if not isinstance(state, dict) or not state.keys() >= case["state"].keys():
             return wrong("the model should keep all its tensors: change values only")
         want = _zeroed(case, _last_weight)
