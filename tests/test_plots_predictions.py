@@ -97,7 +97,7 @@ def test_ten_classes_look_different():
     names = [str(n) for n in range(10)]
     axes = plots.embeddings({"x": torch.rand(10, 2)}, torch.arange(10), names, "axis").axes[0]
     looks = {
-        (tuple(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
+        (tuple(points.get_edgecolor()[0]), points.get_paths()[0].vertices.tobytes())
         for points in axes.collections
     }
     assert len(looks) == 10

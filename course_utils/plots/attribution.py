@@ -27,7 +27,7 @@ def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str])
     figure, axes = new_figure(
         len(maps) + 1,
         count,
-        width=1.2 * count + 2.6,
+        width=1.2 * count + 2.9,
         height=1.24 * (len(maps) + 1) + 0.5,
         squeeze=False,
     )
@@ -43,7 +43,7 @@ def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str])
             style = dict(cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=0.65)
             place.imshow(share.numpy(), **style)
     scale = ScalarMappable(Normalize(0, 1), cmap="inferno")
-    figure.colorbar(scale, ax=axes[1:], label="share of the map's largest value", aspect=30)
+    figure.colorbar(scale, ax=axes, label="share of the map's largest value", aspect=30)
     shown = ", ".join(title.replace("\n", " ") for title in titles)
     return figure.described(f"Heat maps ({', '.join(maps)}) of {count} images: {shown}.")
 

@@ -32,7 +32,8 @@ def image_rows(rows: Mapping[str, Tensor], titles: Sequence[str], alt: str) -> F
 
 
 def name_row(axes: Any, name: str) -> None:
-    """Write a row's name to the left of its first image."""
+    """Write a row's name to the left of its first image, with room for it in the figure."""
+    axes.figure.get_layout_engine().set(w_pad=0.1)
     style = dict(ha="right", va="center", fontsize=9, transform=axes.transAxes)
     axes.text(-0.08, 0.5, name, **style)
 
@@ -194,9 +195,11 @@ def embeddings(
     for place, (title, points) in zip(axes.flat, panels.items(), strict=False):
         for number, name in enumerate(class_names):
             x, y = points.cpu()[labels == number].T
-            # Ten classes, eight colours: from the ninth on, the markers are others.
-            style = dict(color=COLORS[number % 8], marker=MARKERS[(number + number // 8) % 8])
-            place.scatter(x, y, s=14, alpha=0.75, linewidths=0, label=name, **style)
+            color = COLORS[number % 8]
+            # Ten classes, eight colours: from the ninth on, markers are others, and hollow.
+            style = dict(edgecolors=color, facecolors=color if number < 8 else "none")
+            style |= dict(marker=MARKERS[(number + number // 8) % 8], linewidths=0.9)
+            place.scatter(x, y, s=14, alpha=0.75, label=name, **style)
         place.set(title=title, xticks=[], yticks=[])
         place.set(xlabel=f"{axes_name} 1", ylabel=f"{axes_name} 2")
     handles, names = axes[0, 0].get_legend_handles_labels()
@@ -212,7 +215,7 @@ def seeds_against_cost(
 ) -> Figure:
     """Accuracies of several seeds against a cost (log scale); name -> (accuracies, cost).
 
-    A dot is one seed, the large marker their mean, the bar the band from the worst to the best.
+    A dot is one seed, the pale marker their mean, the bar the band from the worst to the best.
     """
     figure, axes = new_figure(width=7.8, height=3.6)
     said = []
@@ -220,10 +223,11 @@ def seeds_against_cost(
         mean, low, high = sum(accuracies) / len(accuracies), min(accuracies), max(accuracies)
         style = dict(color=COLORS[index], marker=MARKERS[index])
         ends = [[mean - low], [high - mean]]
-        axes.errorbar(price, mean, yerr=ends, capsize=6, markersize=9, lw=1.5, **style)
+        axes.plot(price, mean, markersize=17, alpha=0.3, markeredgewidth=0, **style)
+        axes.errorbar(price, mean, yerr=ends, capsize=7, lw=1.5, color=COLORS[index])
         axes.plot([price] * len(accuracies), accuracies, ".", color="black", markersize=4, zorder=3)
         text = f"{name}\n{mean:.1%} ({low:.1%} to {high:.1%})"
-        axes.annotate(text, (price, mean), xytext=(10, 0), textcoords="offset points", va="center")
+        axes.annotate(text, (price, mean), xytext=(13, 0), textcoords="offset points", va="center")
         said.append(f"{name} {mean:.1%}, from {low:.1%} to {high:.1%}, at {price:,.3g}")
     axes.set_xscale("log")
     axes.margins(x=0.4, y=0.2)
