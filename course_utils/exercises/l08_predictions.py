@@ -21,12 +21,9 @@ from .core import (
     tensor_problem,
     wrong,
 )
+from .shared import field, normal
 
-TOLERANCE = 1e-5
-
-
-def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
+TOLERANCE = 1e-5  # single numbers, unlike the outputs of networks, can be compared closely
 
 
 def _labels(rng: np.random.Generator, count: int, classes: int) -> Tensor:
@@ -34,7 +31,7 @@ def _labels(rng: np.random.Generator, count: int, classes: int) -> Tensor:
 
 
 def _probabilities(rng: np.random.Generator, count: int, classes: int, scale: float = 2.0):
-    return _normal(rng, count, classes, scale=scale).softmax(1)
+    return normal(rng, count, classes, scale=scale).softmax(1)
 
 
 def _first_hint(result: Any, mistakes: dict[str, Any], same: Callable) -> str | None:
@@ -83,7 +80,7 @@ class TopKError(Exercise):
         yield {"scores": torch.zeros(5, 5), "labels": torch.arange(5), "k": 2}
         for _ in range(12):
             count, classes = (int(n) for n in rng.integers((1, 3), (30, 8)))
-            scores = _normal(rng, count, classes)
+            scores = normal(rng, count, classes)
             if rng.random() < 0.5:
                 scores = scores.round()  # many ties
             labels = _labels(rng, count, classes)
@@ -169,11 +166,11 @@ class Pictures(Exercise):
         return {"result": result, "unchanged": torch.equal(before, case["images"])}
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        value = result.get("result") if isinstance(result, dict) else None
+        value = field(result, "result")
         pictures = _pictures(case)
         want = pictures.permute(0, 2, 3, 1)
         if same_tensor(value, want):
-            if result.get("unchanged") is True:
+            if field(result, "unchanged") is True:
                 return right()
             return wrong(
                 "the images that were given have changed: use the out-of-place x * std + mean, "
@@ -415,9 +412,9 @@ class GradCam(Exercise):
         state = {}
         for name, shape in (shapes | {"last": (classes, read)}).items():
             scale = (2 / np.prod(shape[1:])) ** 0.5
-            state[f"{name}.weight"] = _normal(rng, *shape, scale=scale)
-            state[f"{name}.bias"] = _normal(rng, shape[0], scale=0.3)
-        images, labels = _normal(rng, count, 2, height, width), _labels(rng, count, classes)
+            state[f"{name}.weight"] = normal(rng, *shape, scale=scale)
+            state[f"{name}.bias"] = normal(rng, shape[0], scale=0.3)
+        images, labels = normal(rng, count, 2, height, width), _labels(rng, count, classes)
         return {"state": state, "images": images, "classes": labels}
 
     def describe(self, case: Case) -> str:
