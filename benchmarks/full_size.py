@@ -9,10 +9,7 @@ same command goes on, and on a complete run it only writes the table.
 from __future__ import annotations
 
 import argparse
-import platform
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -23,7 +20,7 @@ from course_utils.inspection import wilson_interval
 from course_utils.lectures import renewed, write_whole
 from course_utils.models.resnet import SmallResNet
 from course_utils.models.vgg import slim_vgg
-from course_utils.runtime import cache_dir, project_root
+from course_utils.runtime import cache_dir, machine, project_root
 
 # name: (network, learning rate, epochs). An epoch of ResNet-20 costs three times as much.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], float, int]] = {
@@ -33,19 +30,6 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], float, int]] = {
 HEADER = """\
 | network | parameters | epochs | test accuracy (95 % interval) | training |
 |---|---|---|---|---|"""
-
-
-def machine(device: torch.device) -> str:
-    """Return what computes, in words: the accelerator, or the processor and its threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type != "cpu":
-        return str(device)
-    threads, description = torch.get_num_threads(), Path("/proc/cpuinfo")
-    text = description.read_text() if description.is_file() else ""
-    found = re.search(r"model name\s*: (.*)", text)
-    name = found[1] if found else platform.processor() or platform.machine()
-    return f"{threads} thread{'s' * (threads > 1)} of {name}"
 
 
 def train(name: str, data: ImageData, device: torch.device) -> str:

@@ -1,9 +1,9 @@
-"""Run every lecture in the quick profile and print its seconds and peak memory.
+"""Run every lecture in the quick profile and measure its seconds and peak memory.
 
     python benchmarks/notebooks.py [NOTEBOOK ...]
 
 Each notebook runs in a kernel of its own, one after the other, with all cores. The memory is that
-of the kernel alone.
+of the kernel alone. Without arguments all lectures are run, and the table goes into the README.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import time
 from pathlib import Path
 
 import nbformat
+import torch
 from nbclient import NotebookClient
 
 from course_utils.grading.kernel import AsyncFileKernelManager
 from course_utils.grading.plugin import kernel_environment
-from course_utils.lectures import all_lectures
+from course_utils.lectures import all_lectures, renewed, write_whole
+from course_utils.runtime import machine, project_root
 
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"  # KiB
 
@@ -36,15 +38,29 @@ def measure(path: Path) -> tuple[float, float]:
     return seconds, int(notebook.cells[-1].outputs[0].text) * 1024 / 1e9
 
 
+def row(path: Path) -> str:
+    """Measure one notebook and return its row of the table."""
+    cells = nbformat.read(path, as_version=4).cells
+    counts = [sum(cell.cell_type == kind for cell in cells) for kind in ("code", "markdown")]
+    seconds, gigabytes = measure(path)
+    return f"| {path.stem} | {counts[0]} + {counts[1]} | {seconds:.0f} | {gigabytes:.1f} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path)
-    paths = parser.parse_args().notebooks or [lecture.path for lecture in all_lectures()]
+    given = parser.parse_args().notebooks
     os.environ.update(kernel_environment())
-    print("| lecture | seconds | peak memory, GB |\n|---|---|---|")
-    for path in paths:
-        seconds, gigabytes = measure(path)
-        print(f"| {path.stem} | {seconds:.0f} | {gigabytes:.2f} |", flush=True)
+    lines = ["| lecture | code + text cells | seconds | peak memory (GB) |", "|---|---|---|---|"]
+    print(*lines, sep="\n")
+    for path in given or [lecture.path for lecture in all_lectures()]:
+        lines.append(row(path))
+        print(lines[-1], flush=True)
+    if not given:
+        lines += ["", f"Measured with `make bench` on {machine(torch.device('cpu'))}."]
+        readme = project_root() / "README.md"
+        text = renewed(readme.read_text("utf-8"), "quick", "\n".join(lines))
+        write_whole(readme, text.encode())
 
 
 if __name__ == "__main__":

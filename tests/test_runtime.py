@@ -8,8 +8,13 @@ import torch
 
 from course_utils import by_profile, claim, get_device, progress, seed_everything, setup
 from course_utils.__main__ import main
-from course_utils.runtime import Timer, cache_dir, profile, project_root, synchronize
+from course_utils.runtime import Timer, cache_dir, machine, profile, project_root, synchronize
 from course_utils.runtime.doctor import Finding, packages, report
+
+
+def test_machine_names_the_processor_and_its_threads():
+    assert f"{torch.get_num_threads()} thread" in machine(torch.device("cpu"))
+    assert machine(torch.device("meta")) == "meta"
 
 
 def test_device_follows_the_variable(monkeypatch):

@@ -1,6 +1,6 @@
 """Where a notebook runs: device, seeds, profile, progress, and what is wrong with the machine."""
 
-from .device import Timer, get_device, seed_everything, synchronize
+from .device import Timer, get_device, machine, seed_everything, synchronize
 from .session import by_profile, cache_dir, claim, profile, progress, project_root, setup
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "cache_dir",
     "claim",
     "get_device",
+    "machine",
     "profile",
     "progress",
     "project_root",

@@ -7,8 +7,11 @@ explain what is wrong on a machine where torch is missing or broken.
 from __future__ import annotations
 
 import os
+import platform
 import random
+import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +52,21 @@ def synchronize(device: torch.device | str) -> None:
 
     if torch.device(device).type != "cpu" and torch.accelerator.is_available():
         torch.accelerator.synchronize()
+
+
+def machine(device: torch.device) -> str:
+    """Return what computes, in words: the accelerator, or the processor and its threads."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return str(device)
+    threads, description = torch.get_num_threads(), Path("/proc/cpuinfo")
+    text = description.read_text() if description.is_file() else ""
+    found = re.search(r"model name\s*: (.*)", text)
+    name = found[1] if found else platform.processor() or platform.machine()
+    return f"{threads} thread{'s' * (threads > 1)} of {name}"
 
 
 class Timer:
