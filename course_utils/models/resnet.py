@@ -1,8 +1,9 @@
-"""ResNet: layers learn what to add to their input.
+"""ResNet: layers learn what to add to their input. ResNeXt: the same in many narrow groups.
 
-He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016. Layer names and
-the place of the stride (in the 3x3 convolution of a bottleneck) are torchvision's, so that its
-weights load unchanged.
+He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016. Xie, Girshick,
+Dollár, Tu and He, "Aggregated residual transformations for deep neural networks", CVPR 2017
+(ResNeXt). Layer names and the place of the stride (in the 3x3 convolution of a bottleneck) are
+torchvision's, so that its weights load unchanged.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ DEPTHS = {  # name: (bottleneck?, blocks in each of the four stages)
     "resnet50": (True, (3, 4, 6, 3)),
     "resnet101": (True, (3, 4, 23, 3)),
     "resnet152": (True, (3, 8, 36, 3)),
+    "resnext50_32x4d": (True, (3, 4, 6, 3)),
 }
+GROUPS = {"resnext50_32x4d": {"groups": 32, "width_per_group": 4}}  # the others have one group
 
 
 def convolution(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
     """Return a convolution that keeps the size at stride 1. Batch norm follows it: no bias."""
-    padding = kernel_size // 2
-    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
+    options = dict(padding=kernel_size // 2, groups=groups, bias=False)
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, **options)
 
 
 class PadShortcut(nn.Module):
@@ -85,28 +88,44 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
+        out = self.branch(x)
         if self.residual:
             out = out + (x if self.downsample is None else self.downsample(x))
         return self.relu(out)
 
+    def branch(self, x: Tensor) -> Tensor:
+        """What the block adds to its input: (N, channels, H / stride, W / stride)."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.bn2(self.conv2(out))
+
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them."""
+    """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them.
+
+    groups: in so many groups works the 3x3 convolution; 32 in ResNeXt-50 32x4d. width_per_group:
+    channels of a group where ``channels`` is 64; more in proportion.
+    """
 
     expansion = 4
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str = "projection"
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int = 1,
+        *,
+        shortcut: str = "projection",
+        groups: int = 1,
+        width_per_group: int = 64,
     ) -> None:
         super().__init__()
         out_channels = channels * self.expansion
-        self.conv1 = convolution(in_channels, channels, 1)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = convolution(channels, channels, 3, stride)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = convolution(channels, out_channels, 1)
+        inner = channels * width_per_group // 64 * groups
+        self.conv1 = convolution(in_channels, inner, 1)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = convolution(inner, inner, 3, stride, groups)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = convolution(inner, out_channels, 1)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = make_shortcut(in_channels, out_channels, stride, shortcut)
@@ -120,7 +139,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The family for large images: ResNet-18 to ResNet-152; names as in torchvision.
+    """The family for large images: ResNet-18 to ResNet-152, ResNeXt-50; names as in torchvision.
 
     Input: float (N, 3, H, W), usually 224x224. Output: logits (N, num_classes).
     name: one of ``DEPTHS``.
@@ -139,7 +158,8 @@ class ResNet(nn.Module):
         channels = 64
         for stage, depth in enumerate(depths):
             width = 64 * 2**stage
-            blocks = make_stage(block, channels, width, depth, stride=1 if stage == 0 else 2)
+            stride = 1 if stage == 0 else 2
+            blocks = make_stage(block, channels, width, depth, stride, **GROUPS.get(name, {}))
             setattr(self, f"layer{stage + 1}", blocks)
             channels = width * block.expansion
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -158,7 +178,8 @@ class SmallResNet(nn.Module):
 
     Three stages of n basic blocks with ``width``, 2 and 4 times ``width`` channels, then global
     average pooling over 8x8. n = 3 is ResNet-20, n = 9 is ResNet-56. ``residual=False`` is the
-    plain network of the same depth.
+    plain network of the same depth. block: a class of basic blocks. stem_stride: 2 makes all maps
+    half as high and wide, and the network about four times as fast.
     """
 
     def __init__(
@@ -170,15 +191,17 @@ class SmallResNet(nn.Module):
         width: int = 16,
         shortcut: str = "pad",
         residual: bool = True,
+        block: type[BasicBlock] = BasicBlock,
+        stem_stride: int = 1,
     ) -> None:
         super().__init__()
-        self.conv1 = convolution(in_channels, width, 3)
+        self.conv1 = convolution(in_channels, width, 3, stem_stride)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         options = {"shortcut": shortcut, "residual": residual}
-        self.layer1 = make_stage(BasicBlock, width, width, blocks, 1, **options)
-        self.layer2 = make_stage(BasicBlock, width, 2 * width, blocks, 2, **options)
-        self.layer3 = make_stage(BasicBlock, 2 * width, 4 * width, blocks, 2, **options)
+        self.layer1 = make_stage(block, width, width, blocks, 1, **options)
+        self.layer2 = make_stage(block, width, 2 * width, blocks, 2, **options)
+        self.layer3 = make_stage(block, 2 * width, 4 * width, blocks, 2, **options)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(4 * width, num_classes)
         initialize(self)

@@ -1,0 +1,204 @@
+"""EfficientNet: cheap blocks, scaled in width, depth and resolution together.
+
+Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", ICML 2019.
+The block (MBConv) is that of MobileNetV2 (Sandler et al., CVPR 2018) with squeeze and excitation.
+Layer names are torchvision's, so that its weights load unchanged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
+
+from .senet import SqueezeExcitation
+
+
+class Stage(NamedTuple):
+    """A stage of MBConv blocks: only the first one has the stride and changes the channels."""
+
+    expand: int
+    kernel_size: int
+    stride: int
+    channels: int
+    layers: int
+
+
+STEM = 32  # channels of the first convolution
+STAGES = (  # EfficientNet-B0, table 1 of the paper
+    Stage(1, 3, 1, 16, 1),
+    Stage(6, 3, 2, 24, 2),
+    Stage(6, 5, 2, 40, 2),
+    Stage(6, 3, 2, 80, 3),
+    Stage(6, 5, 1, 112, 3),
+    Stage(6, 5, 2, 192, 4),
+    Stage(6, 3, 1, 320, 1),
+)
+SLIM_STEM = 16
+SLIM_STAGES = (  # for images of 16 to 40 pixels
+    Stage(1, 3, 1, 16, 2),
+    Stage(4, 3, 2, 24, 2),
+    Stage(4, 3, 2, 40, 2),
+)
+SCALES = {  # name: (width, depth, resolution in pixels, dropout)
+    "b0": (1.0, 1.0, 224, 0.2),
+    "b1": (1.0, 1.1, 240, 0.2),
+    "b2": (1.1, 1.2, 260, 0.3),
+    "b3": (1.2, 1.4, 300, 0.3),
+    "b4": (1.4, 1.8, 380, 0.4),
+    "b5": (1.6, 2.2, 456, 0.4),
+    "b6": (1.8, 2.6, 528, 0.5),
+    "b7": (2.0, 3.1, 600, 0.5),
+}
+
+
+def scaled_channels(channels: float, divisor: int = 8) -> int:
+    """Round to a multiple of ``divisor``, but never below 90 % of ``channels``."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def conv_norm(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    activation: bool = True,
+) -> nn.Sequential:
+    """Return a convolution that keeps the size at stride 1, batch norm, and SiLU if wanted."""
+    options = dict(padding=kernel_size // 2, groups=groups, bias=False)
+    layers = [
+        nn.Conv2d(in_channels, out_channels, kernel_size, stride, **options),
+        nn.BatchNorm2d(out_channels),
+    ]
+    return nn.Sequential(*layers, *([nn.SiLU(inplace=True)] if activation else []))
+
+
+class MBConv(nn.Module):
+    """1x1 up, a depthwise convolution, squeeze and excitation, 1x1 down without activation.
+
+    The input is added where the shapes allow it. drop: with this probability an image of the batch
+    goes past the branch in training (stochastic depth: Huang et al., ECCV 2016).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        expand: int = 6,
+        drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        inner = scaled_channels(in_channels * expand)
+        layers: list[nn.Module] = []
+        if inner != in_channels:
+            layers.append(conv_norm(in_channels, inner, 1))
+        layers += [
+            conv_norm(inner, inner, kernel_size, stride, groups=inner),
+            SqueezeExcitation(inner, max(1, in_channels // 4), nn.SiLU),
+            conv_norm(inner, out_channels, 1, activation=False),
+        ]
+        self.block = nn.Sequential(*layers)
+        self.stochastic_depth = StochasticDepth(drop, "row")
+        self.adds = stride == 1 and in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
+        out = self.block(x)
+        return self.stochastic_depth(out) + x if self.adds else out
+
+
+class EfficientNet(nn.Module):
+    """A stem, stages of MBConv blocks, a 1x1 convolution, the mean of each map, a linear layer.
+
+    Input: float (N, 3, H, W). Output: logits (N, num_classes). The defaults are EfficientNet-B0.
+
+    width: multiplies channels, rounded by `scaled_channels`; depth: multiplies the layers of each
+    stage, rounded up. drop: of the last block's branch; it grows evenly from 0 at the first.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        *,
+        width: float = 1.0,
+        depth: float = 1.0,
+        stem: int = STEM,
+        stages: Sequence[Stage] = STAGES,
+        stem_stride: int = 2,
+        divisor: int = 8,
+        dropout: float = 0.2,
+        drop: float = 0.2,
+    ) -> None:
+        super().__init__()
+        channels = scaled_channels(stem * width, divisor)
+        parts = [conv_norm(3, channels, 3, stem_stride)]
+        counts = [math.ceil(stage.layers * depth) for stage in stages]
+        done = 0
+        for stage, count in zip(stages, counts, strict=True):
+            out = scaled_channels(stage.channels * width, divisor)
+            blocks = []
+            for number in range(count):
+                shape = (channels, out, stage.kernel_size, 1 if number else stage.stride)
+                blocks.append(MBConv(*shape, stage.expand, drop * done / sum(counts)))
+                channels, done = out, done + 1
+            parts.append(nn.Sequential(*blocks))
+        parts.append(conv_norm(channels, 4 * channels, 1))
+        self.features = nn.Sequential(*parts)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        head = nn.Linear(4 * channels, num_classes)
+        self.classifier = nn.Sequential(nn.Dropout(dropout, inplace=True), head)
+        initialize(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, num_classes) of images (N, 3, H, W)."""
+        return self.classifier(self.avgpool(self.features(images)).flatten(1))
+
+
+def efficientnet(name: str = "b0", num_classes: int = 1000) -> EfficientNet:
+    """Return a member of the family, one of ``SCALES``.
+
+    torchvision's B5, B6 and B7 have another epsilon and momentum of batch norm than ours.
+    """
+    if name not in SCALES:
+        raise ValueError(f"unknown network {name!r}: choose one of {', '.join(SCALES)}")
+    width, depth, _, dropout = SCALES[name]
+    return EfficientNet(num_classes, width=width, depth=depth, dropout=dropout)
+
+
+def slim_efficientnet(
+    num_classes: int = 10, *, width: float = 1.0, depth: float = 1.0, divisor: int = 4
+) -> EfficientNet:
+    """Return the form that the course trains on images of 16 to 40 pixels: no dropping of any
+    kind, since it sees few images, and a stem without stride."""
+    return EfficientNet(
+        num_classes,
+        width=width,
+        depth=depth,
+        stem=SLIM_STEM,
+        stages=SLIM_STAGES,
+        stem_stride=1,
+        divisor=divisor,
+        dropout=0.0,
+        drop=0.0,
+    )
+
+
+def initialize(model: nn.Module) -> None:
+    """Set the weights as torchvision does: Kaiming's rule by outputs, small ones at the end."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            limit = 1 / math.sqrt(module.out_features)
+            nn.init.uniform_(module.weight, -limit, limit)
+            nn.init.zeros_(module.bias)
