@@ -5,6 +5,7 @@ import torch
 import torchvision
 
 from course_utils.models.alexnet import AlexNet
+from course_utils.models.efficientnet import efficientnet
 from course_utils.models.resnet import ResNet, SmallResNet, make_shortcut, zero_last_batch_norm
 from course_utils.models.vgg import VGG, make_layers, slim_vgg
 
@@ -20,6 +21,11 @@ NETWORKS = {
     "resnet50": (lambda: ResNet("resnet50"), 25_557_032),
     "resnet101": (lambda: ResNet("resnet101"), 44_549_160),
     "resnet152": (lambda: ResNet("resnet152"), 60_192_808),
+    "resnext50_32x4d": (lambda: ResNet("resnext50_32x4d"), 25_028_904),
+    "efficientnet_b0": (efficientnet, 5_288_548),
+    "efficientnet_b1": (lambda: efficientnet("b1"), 7_794_184),
+    "efficientnet_b4": (lambda: efficientnet("b4"), 19_341_616),
+    "efficientnet_b7": (lambda: efficientnet("b7"), 66_347_960),
 }
 
 

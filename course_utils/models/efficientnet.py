@@ -37,11 +37,11 @@ STAGES = (  # EfficientNet-B0, table 1 of the paper
     Stage(6, 5, 2, 192, 4),
     Stage(6, 3, 1, 320, 1),
 )
-SLIM_STEM = 16
+SLIM_STEM = 8
 SLIM_STAGES = (  # for images of 16 to 40 pixels
-    Stage(1, 3, 1, 16, 2),
-    Stage(4, 3, 2, 24, 2),
-    Stage(4, 3, 2, 40, 2),
+    Stage(1, 3, 1, 8, 2),
+    Stage(3, 3, 2, 16, 2),
+    Stage(3, 3, 2, 24, 2),
 )
 SCALES = {  # name: (width, depth, resolution in pixels, dropout)
     "b0": (1.0, 1.0, 224, 0.2),
@@ -174,7 +174,7 @@ def efficientnet(name: str = "b0", num_classes: int = 1000) -> EfficientNet:
 
 
 def slim_efficientnet(
-    num_classes: int = 10, *, width: float = 1.0, depth: float = 1.0, divisor: int = 4
+    num_classes: int = 10, *, width: float = 1.0, depth: float = 1.0, divisor: int = 2
 ) -> EfficientNet:
     """Return the form that the course trains on images of 16 to 40 pixels: no dropping of any
     kind, since it sees few images, and a stem without stride."""
