@@ -7,6 +7,7 @@ from .costs import (
     linear_parameters,
     local_parameters,
 )
+from .count import count_flops
 from .receptive import ReceptiveField, receptive_field
 from .sizes import (
     adaptive_windows,
@@ -27,6 +28,7 @@ __all__ = [
     "conv_flops",
     "conv_output_size",
     "conv_parameters",
+    "count_flops",
     "linear_flops",
     "linear_parameters",
     "local_parameters",

@@ -55,6 +55,13 @@ from .predictions import (
     seeds_against_cost,
 )
 from .resnet import errors_by_epoch, loss_on_line, residual_blocks, values_by_layer
+from .scaling import (
+    channel_connections,
+    channel_weights,
+    located,
+    networks_by_cost,
+    time_against_flops,
+)
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
 from .training import learning_curves, learning_rates
 from .vgg import (
@@ -81,8 +88,10 @@ __all__ = [
     "accuracy_with_intervals",
     "activation_curves",
     "adaptive_pooling",
+    "channel_connections",
     "channel_distributions",
     "channel_responses",
+    "channel_weights",
     "configurations",
     "confusion_matrix",
     "connection_table",
@@ -109,11 +118,13 @@ __all__ = [
     "learning_curves",
     "learning_rates",
     "local_and_deep",
+    "located",
     "loss_by_rate",
     "loss_on_line",
     "mistakes",
     "neighbor_rows",
     "network_stages",
+    "networks_by_cost",
     "new_figure",
     "number_grids",
     "parameter_budget",
@@ -133,6 +144,7 @@ __all__ = [
     "signal_by_layer",
     "sliding_step",
     "stage_maps",
+    "time_against_flops",
     "to_picture",
     "two_towers",
     "values_by_layer",

@@ -1,0 +1,148 @@
+"""Groups of channels, channel weights, networks by cost, time against FLOPs, objects located."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
+from torch import Tensor
+
+from .images import draw_image
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+
+def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
+    """Which input channel each output channel reads; title -> bool (outputs, inputs)."""
+    figure, panels = new_figure(1, len(tables), width=9, height=3.1, squeeze=False)
+    said = []
+    for axes, (title, table) in zip(panels[0], tables.items(), strict=True):
+        table = table.cpu()
+        axes.imshow((1 - 0.75 * table.float()).numpy(), cmap="gray", vmin=0, vmax=1, aspect="equal")
+        for axis, count in ((axes.xaxis, table.shape[1]), (axes.yaxis, table.shape[0])):
+            axis.set_ticks(range(0, count, 4))
+            axis.set_ticks([place - 0.5 for place in range(1, count)], minor=True)
+        axes.grid(which="minor", color="white", linewidth=0.6)
+        axes.tick_params(which="minor", length=0)
+        used = int(table.sum())
+        axes.set(title=f"{title}\n{used} kernels", xlabel="input channel")
+        said.append(f"{title}: {used} of {table.numel()} pairs are connected")
+    panels[0, 0].set_ylabel("output channel")
+    return figure.described(f"Which input channels an output channel reads. {'; '.join(said)}.")
+
+
+def channel_weights(panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
+    """Weights of squeeze and excitation by channel; title -> {class name: float (channels,)}."""
+    figure, places = new_figure(1, len(panels), width=9.4, height=3.5, sharey=True, squeeze=False)
+    said = []
+    for axes, (title, classes) in zip(places[0], panels.items(), strict=True):
+        for index, (name, weights) in enumerate(classes.items()):
+            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
+            axes.plot(range(len(weights)), weights.cpu().numpy(), label=name, linewidth=1, **style)
+        stack = torch.stack([weights.cpu().float() for weights in classes.values()])
+        spread = (stack.amax(0) - stack.amin(0)).mean().item()
+        axes.set(title=title, xlabel="channel")
+        axes.grid(alpha=0.3)
+        said.append(
+            f"{title}: from {stack.min():.2f} to {stack.max():.2f}, "
+            f"classes differ by {spread:.2f} on average"
+        )
+    places[0, 0].set_ylabel("weight of the channel, mean over images")
+    handles, names = places[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return figure.described(f"Weights of channels for {len(names)} classes. {'; '.join(said)}.")
+
+
+def networks_by_cost(
+    groups: Mapping[str, Mapping[str, tuple[float, float, float]]], title: str = ""
+) -> Figure:
+    """Accuracy against FLOPs (log scale); group -> {network: (FLOPs, accuracy, parameters)}.
+
+    The area of a mark grows with the parameters.
+    """
+    figure, axes = new_figure(width=8.6, height=4.4)
+    said = []
+    for index, (group, networks) in enumerate(groups.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], alpha=0.65)
+        for name, (flops, accuracy, parameters) in networks.items():
+            axes.scatter(flops, accuracy, s=20 + 6 * parameters / 1e6, **style)
+            axes.annotate(
+                name,
+                (flops, accuracy),
+                xytext=(0, 6 + (20 + 6 * parameters / 1e6) ** 0.5 / 2),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+            )
+            said.append(f"{name} {accuracy:.1%} with {flops / 1e9:.2g} billion FLOPs")
+        axes.scatter([], [], label=group, s=60, **style)
+    axes.set_xscale("log")
+    axes.margins(x=0.12, y=0.16)
+    axes.set(xlabel="FLOPs of one image (log scale)", title=title)
+    axes.set_ylabel("accuracy")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure.described(f"Accuracy against FLOPs. {'; '.join(said)}.")
+
+
+def time_against_flops(measured: Mapping[str, tuple[float, float]]) -> Figure:
+    """Time against FLOPs, both on a log scale; name -> (FLOPs, seconds).
+
+    The dotted lines are constant speeds: on one line, time is proportional to FLOPs.
+    """
+    figure, axes = new_figure(width=8.2, height=3.9)
+    said = []
+    for index, (name, (flops, seconds)) in enumerate(measured.items()):
+        style = dict(color=COLORS[index % 8], marker=MARKERS[index % 8], ls="")
+        speed = flops / seconds / 1e9
+        label = f"{name}: {speed:.3g} GFLOP/s"
+        axes.plot(flops / 1e6, 1000 * seconds, markersize=8, label=label, **style)
+        said.append(f"{name} {flops / 1e6:.3g} million FLOPs in {1000 * seconds:.2g} ms")
+    axes.set(xscale="log", yscale="log")
+    axes.margins(x=0.15, y=0.2)
+    low, high = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    for power in range(-1, 5):
+        speed = 10.0**power  # million FLOPs in a millisecond are GFLOP/s
+        axes.plot([low, high], [low / speed, high / speed], ":", color="0.75", zorder=0)
+    axes.set(xlim=(low, high), ylim=(bottom, top))
+    axes.set(xlabel="million FLOPs (log scale)", ylabel="milliseconds (log scale)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure.described(f"Time against FLOPs. {'; '.join(said)}.")
+
+
+def located(
+    images: Tensor, maps: Tensor, boxes: Tensor, found: Tensor, titles: Sequence[str]
+) -> Figure:
+    """Images with the true box, and below with their heat map and the box found from it.
+
+    images: uint8 or float in [0, 1], (N, C, H, W). maps: float (N, h, w), stretched over the image.
+    boxes, found: (N, 4), left, top, right and bottom edge in pixels. True: solid; found: dashed.
+    """
+    count, (height, width) = len(images), images.shape[2:]
+    figure, axes = new_figure(2, count, width=1.45 * count + 0.6, height=3.5, squeeze=False)
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    for column, title in enumerate(titles):
+        heat = maps[column].detach().float().cpu()
+        share = (heat / heat.max().clamp(min=1e-12)).clamp(0, 1)
+        for row in axes[:, column]:
+            draw_image(row, images[column], title if row is axes[0, column] else "")
+            _box(row, boxes[column], "white", "-")
+        style = dict(cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=0.65)
+        axes[1, column].imshow(share.numpy(), **style)
+        _box(axes[1, column], found[column], "#56B4E9", "--")
+    names = ", ".join(title.replace("\n", " ") for title in titles)
+    return figure.described(
+        f"{count} images with the box of an object, and below the heat map of a class with the box "
+        f"found from it: {names}."
+    )
+
+
+def _box(axes: Any, box: Tensor, color: str, line: str) -> None:
+    left, top, right, bottom = box.tolist()
+    place = (left - 0.5, top - 0.5)  # a pixel's middle is at a whole number
+    style = dict(fill=False, edgecolor=color, linewidth=2, linestyle=line)
+    axes.add_patch(Rectangle(place, right - left, bottom - top, **style))
