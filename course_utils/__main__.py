@@ -39,6 +39,22 @@ def main(arguments: list[str] | None = None) -> int:
     full.add_argument("lectures", nargs="+", help="numbers of lectures, for example 05")
     full.add_argument("--out", type=Path, help="folder of the results (default: the cache folder)")
     full.set_defaults(do=run_at_full_size)
+    search = commands.add_parser(
+        "search",
+        help="work on a stored search for settings (lecture 09), alone or beside other processes",
+        description="Runs trials until the study has as many with a result as asked for. Start the "
+        "same command again to go on, or several times to share the work. Needs optuna.",
+    )
+    search.add_argument("--storage", required=True, help="URL, for example sqlite:///study.db")
+    search.add_argument("--name", default="lab", help="name of the study (default: lab)")
+    search.add_argument("--total", type=int, default=20, help="trials in all (default: 20)")
+    search.add_argument("--sampler", default="tpe", help="tpe (default) or random")
+    search.add_argument("--seed", type=int, help="of the sampler; another one for each process")
+    search.add_argument("--data", default="cifar100", help="data set (default: cifar100)")
+    search.add_argument("--images", type=int, help="training images (default: all)")
+    search.add_argument("--epochs", type=int, default=5, help="epochs of a trial (default: 5)")
+    search.add_argument("--heartbeat", type=int, default=30, help="seconds between signs of life")
+    search.set_defaults(do=work_on_search)
     options = parser.parse_args(arguments)
     return options.do(options)
 
@@ -104,6 +120,38 @@ def run_at_full_size(options: argparse.Namespace) -> int:
         print(f"{path.stem}: results in {folder / path.stem}.txt", *failures, sep="\n")
         failed = failed or bool(failures)
     return 1 if failed else 0
+
+
+def work_on_search(options: argparse.Namespace) -> int:
+    """Run trials of a stored study until it has enough; an interrupt keeps what is finished."""
+    try:
+        from .search import best_trial_line, done, lab_data, lab_objective, open_study, run_trials
+    except ModuleNotFoundError as problem:
+        print(f"{problem.name} is missing: python -m pip install optuna", file=sys.stderr)
+        return 1
+    from .runtime import progress
+
+    try:
+        data = lab_data(options.data, options.images)
+        study = open_study(
+            options.storage,
+            options.name,
+            sampler=options.sampler,
+            seed=options.seed,
+            heartbeat=options.heartbeat,
+        )
+    except (ValueError, RuntimeError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    objective = lab_objective(data, epochs=options.epochs)
+    with progress(total=options.total, description=options.name, unit="trial") as bar:
+        bar.update(len(done(study)))
+        try:
+            run_trials(study, objective, options.total, bar.update)
+        except KeyboardInterrupt:
+            print("Interrupted. The finished trials are stored: the same command goes on.")
+    print(best_trial_line(study))
+    return 0
 
 
 if __name__ == "__main__":

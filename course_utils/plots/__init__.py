@@ -62,6 +62,7 @@ from .scaling import (
     networks_by_cost,
     time_against_flops,
 )
+from .search import best_by_trial, importances, setting_grid
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
 from .training import learning_curves, learning_rates
 from .vgg import (
@@ -88,6 +89,7 @@ __all__ = [
     "accuracy_with_intervals",
     "activation_curves",
     "adaptive_pooling",
+    "best_by_trial",
     "channel_connections",
     "channel_distributions",
     "channel_responses",
@@ -112,6 +114,7 @@ __all__ = [
     "image_differences",
     "image_grid",
     "image_rows",
+    "importances",
     "kernel_responses",
     "last_windows",
     "lateral_inhibition",
@@ -137,6 +140,7 @@ __all__ = [
     "residual_blocks",
     "seconds_by_size",
     "seeds_against_cost",
+    "setting_grid",
     "shape_trace",
     "shared_objects",
     "shares_of_guesses",

@@ -1,0 +1,68 @@
+"""Figures of lecture 09: a search for good settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+
+def best_by_trial(curves: Mapping[str, Sequence[float]], title: str = "") -> Figure:
+    """The best value up to each trial, a line for each search: name -> values."""
+    figure, axes = new_figure(width=7.6, height=3.2)
+    said = []
+    for index, (name, values) in enumerate(curves.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], linestyle=LINES[index])
+        axes.plot(range(1, len(values) + 1), values, label=name, drawstyle="steps-post", **style)
+        said.append(f"{name}: {values[-1]:.1%} after {len(values)} trials")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set(xlabel="trials with a result", ylabel="best validation accuracy", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure.described(f"Best accuracy so far. {'; '.join(said)}.")
+
+
+def importances(shares: Mapping[str, float], title: str = "") -> Figure:
+    """How much each setting matters: name -> share, which add up to 1."""
+    figure, axes = new_figure(width=7.0, height=1.0 + 0.4 * len(shares))
+    names = sorted(shares, key=shares.get)
+    bars = axes.barh(names, [shares[name] for name in names], color=COLORS[0])
+    axes.bar_label(bars, [f"{shares[name]:.0%}" for name in names], padding=4)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set(xlabel="share of the importance", xlim=(0, 1.1), title=title)
+    said = ", ".join(f"{name} {shares[name]:.0%}" for name in reversed(names))
+    return figure.described(f"Importance of the settings: {said}.")
+
+
+def setting_grid(
+    values: Mapping[tuple[int, int], float], row_name: str, column_name: str, title: str = ""
+) -> Figure:
+    """The contour of a search over two settings with few values: (row, column) -> best accuracy.
+
+    A cell without a value was not tried.
+    """
+    rows, columns = (sorted({key[axis] for key in values}) for axis in (0, 1))
+    grid = torch.full((len(rows), len(columns)), torch.nan)
+    for (row, column), value in values.items():
+        grid[rows.index(row), columns.index(column)] = value
+    figure, axes = new_figure(width=5.6, height=1.4 + 0.55 * len(rows))
+    shown = axes.imshow(grid.numpy(), cmap="Blues", aspect="auto")
+    figure.colorbar(shown, ax=axes, format=PercentFormatter(1, decimals=0), label="accuracy")
+    middle = (min(values.values()) + max(values.values())) / 2
+    for row, column in torch.cartesian_prod(*map(torch.arange, grid.shape)).tolist():
+        value = grid[row, column].item()
+        text = "not tried" if value != value else f"{value:.1%}"
+        color = "white" if value > middle else "black"
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(xlabel=column_name, ylabel=row_name, title=title)
+    best = max(values, key=values.get)
+    return figure.described(
+        f"Best accuracy by {row_name} and {column_name}; {len(values)} of {grid.numel()} tried. "
+        f"Best: {values[best]:.1%} at {row_name} {best[0]}, {column_name} {best[1]}."
+    )

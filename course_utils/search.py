@@ -1,0 +1,182 @@
+"""A search for good settings with Optuna: one stored study, and any number of processes on it.
+
+Akiba et al., "Optuna: a next-generation hyperparameter optimization framework", KDD 2019. Every
+finished trial is in the database at once. So a search can be stopped at any time, goes on where it
+was, and several processes, also on several machines, share one study.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from .data import ImageData, batches, load_data_or_stand_in
+from .models.lab import LabVGG
+from .runtime import get_device
+from .training import evaluate, train_one_epoch
+
+SPACE = {"channels_1": (8, 16, 32), "channels_2": (16, 32, 64), "pool_stride": (2, 3, 4)}
+SAMPLERS = ("tpe", "random")
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def storage_url(path: str | os.PathLike) -> str:
+    """Return the address of a study in an SQLite file; its folder is made."""
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{path.as_posix()}"
+
+
+def open_study(
+    storage: str, name: str, *, sampler: str = "tpe", seed: int | None = None, heartbeat: int = 30
+) -> optuna.Study:
+    """Return the study with this name in a database; it is made if it is not there.
+
+    storage: the URL of a database: `storage_url(path)` for a file, or for example
+        "mysql://user@host/course" for several machines.
+    sampler: "tpe" (Bergstra et al., 2011) or "random". seed: of the sampler; processes that work on
+        one study need different ones, or None.
+    heartbeat: seconds between signs of life of a running trial. A trial without one for three times
+        as long counts as failed: its process was killed.
+
+    Raises ValueError for an unknown sampler, or a database that cannot be opened.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler {sampler!r} is unknown: choose one of {', '.join(SAMPLERS)}")
+    samplers = optuna.samplers
+    chosen = samplers.TPESampler if sampler == "tpe" else samplers.RandomSampler
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        storage=_database(storage, heartbeat),
+        study_name=name,
+        sampler=chosen(seed=seed),
+        # A trial stops when it is below the median of the others after the same epoch.
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
+        direction="maximize",
+        load_if_exists=True,
+    )
+
+
+def _database(storage: str, heartbeat: int) -> optuna.storages.RDBStorage:
+    # SQLite lets one process write at a time: the others wait.
+    options = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat
+            return optuna.storages.RDBStorage(
+                storage,
+                engine_kwargs=options,
+                heartbeat_interval=heartbeat,
+                grace_period=3 * heartbeat,
+            )
+    except (SQLAlchemyError, ImportError) as problem:
+        shown = re.sub(r"//[^@/]*@", "//...@", storage)  # an address can hold a password
+        reason = str(problem).splitlines()[0]
+        raise ValueError(
+            f"the storage {shown} cannot be opened ({reason}): give the URL of a database, for "
+            "example sqlite:///study.db; another one than SQLite needs its driver installed"
+        ) from None
+
+
+def done(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that have a result, complete or pruned, in the order of their numbers."""
+    return study.get_trials(deepcopy=False, states=DONE)
+
+
+def run_trials(
+    study: optuna.Study,
+    objective: Callable[[Trial], float],
+    total: int,
+    after_trial: Callable[[], None] = lambda: None,
+) -> None:
+    """Run trials until the study has `total` with a result, those of other processes included.
+
+    An interrupt loses the running trial only. Processes that work at the same time can end with
+    one trial too many each, because a trial that has begun is finished.
+    """
+    while len(done(study)) < total:
+        study.optimize(objective, n_trials=1)
+        after_trial()
+
+
+def lab_objective(
+    data: ImageData, *, epochs: int, device: torch.device | None = None
+) -> Callable[[Trial], float]:
+    """Return the function that Optuna maximises: the validation accuracy of a `LabVGG`.
+
+    Its settings are drawn from SPACE. After each epoch the accuracy is reported, and a trial that
+    is behind is pruned. A setting that was tried before is not trained again: its result is copied.
+    """
+    device = device or get_device()
+
+    def objective(trial: Trial) -> float:
+        setting = {name: trial.suggest_categorical(name, SPACE[name]) for name in SPACE}
+        trial.set_user_attr("process", os.getpid())
+        if (known := _same_setting(trial)) is not None:
+            trial.set_user_attr("copy_of", known.number)
+            return known.value
+        torch.manual_seed(0)
+        model = LabVGG(
+            data.num_classes,
+            channels=(setting["channels_1"], setting["channels_2"]),
+            pool_stride=setting["pool_stride"],
+        ).to(device)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        train = batches(data, batch_size=100, device=device)
+        validation = batches(data, "validation", batch_size=500, device=device)
+        accuracy = 0.0
+        for epoch in range(epochs):
+            train_one_epoch(model, train, optimizer)
+            accuracy = evaluate(model, validation).accuracy
+            trial.report(accuracy, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return accuracy
+
+    return objective
+
+
+def _same_setting(trial: Trial) -> FrozenTrial | None:
+    """The first complete trial with this trial's setting, if there is one."""
+    complete = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((other for other in complete if other.params == trial.params), None)
+
+
+def lab_data(name: str, images: int | None = None) -> ImageData:
+    """Return the data of a search; `images` of its training images, stratified, or all.
+
+    CIFAR that is not to be had is replaced by a bundled data set, which is said in one line.
+    """
+    data = load_data_or_stand_in(name)
+    return data if images is None else replace(data, train=data.train.take(images))
+
+
+def best_trial_line(study: optuna.Study) -> str:
+    """Return how many trials a study has, and its best one, in one line."""
+    trials = done(study)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    line = f"{study.study_name}: {len(trials)} trials, {len(trials) - len(complete)} of them pruned"
+    if not complete:
+        return line
+    best = max(complete, key=lambda trial: trial.value)
+    setting = ", ".join(f"{name} {value}" for name, value in best.params.items())
+    return f"{line}; best {best.value:.1%} with {setting}"
+
+
+def best_so_far(trials: Iterable[FrozenTrial]) -> list[float]:
+    """Return, after each trial, the best value of a complete one so far; NaN before the first."""
+    best, values = float("nan"), []
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE and not trial.value <= best:
+            best = trial.value
+        values.append(best)
+    return values
