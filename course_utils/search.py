@@ -52,13 +52,17 @@ def open_study(
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler {sampler!r} is unknown: choose one of {', '.join(SAMPLERS)}")
-    samplers = optuna.samplers
-    chosen = samplers.TPESampler if sampler == "tpe" else samplers.RandomSampler
+    # TPE draws at random at first. The space is small: four trials are enough to begin with.
+    chosen = (
+        optuna.samplers.TPESampler(n_startup_trials=4, seed=seed)
+        if sampler == "tpe"
+        else optuna.samplers.RandomSampler(seed=seed)
+    )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
         storage=_database(storage, heartbeat),
         study_name=name,
-        sampler=chosen(seed=seed),
+        sampler=chosen,
         # A trial stops when it is below the median of the others after the same epoch.
         pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
         direction="maximize",

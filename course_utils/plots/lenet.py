@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from .style import COLORS, LINES, Figure, new_figure
@@ -90,10 +91,11 @@ def curves_by_step(
     curves: Mapping[str, Sequence[float]],
     *,
     ylabel: str = "loss of the batch (nats)",
+    xlabel: str = "training step (batch)",
     levels: Mapping[str, float] | None = None,
     log: bool = False,
 ) -> Figure:
-    """Draw a value against the training step, one line for each named curve.
+    """Draw a value against the training step, or what xlabel says, a line for each named curve.
 
     levels: horizontal lines for comparison, by name. log: logarithmic vertical axis. A value that
     is not finite leaves a gap.
@@ -120,6 +122,9 @@ def curves_by_step(
         said.append(f"{name} is marked")
     if log:
         axes.set_yscale("log")
-    axes.set(xlabel="training step (batch)", ylabel=ylabel)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure.described(f"{ylabel} against the training step: {'; '.join(said)}.")
+    return figure.described(
+        f"{ylabel} against the {xlabel.removesuffix(' (batch)')}: {'; '.join(said)}."
+    )
