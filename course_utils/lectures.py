@@ -20,7 +20,10 @@ FIGURE_PATH = "data/readme_figure.png"
 
 @dataclass(frozen=True)
 class Lecture:
-    """One notebook and what its metadata says of it. ``minutes`` are those of study."""
+    """One notebook and what its metadata says of it. ``minutes`` are those of study.
+
+    ``packages`` are those that it needs beside the course's own; without them its tests skip.
+    """
 
     path: Path
     id: str
@@ -28,6 +31,7 @@ class Lecture:
     minutes: int
     points: int
     requires: tuple[str, ...]
+    packages: tuple[str, ...] = ()
 
     @property
     def colab_url(self) -> str:
@@ -55,6 +59,7 @@ def read_lecture(path: Path) -> Lecture:
         course["minutes"],
         course["points"],
         tuple(course["requires"]),
+        tuple(course.get("packages", ())),
     )
 
 

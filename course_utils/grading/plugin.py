@@ -6,6 +6,7 @@ pytest loads it wherever the course is installed. It acts in the course's own fo
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker is None and getattr(config.option, "numprocesses", None):
         return  # xdist's workers run the notebooks, and would inherit what is set here
     os.environ.update(kernel_environment(worker["workercount"] if worker else 1))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the cells of a lecture whose optional packages are not installed."""
+    for item in items:
+        notebook = getattr(item.parent, "nb", None)
+        course = notebook.metadata.get("course", {}) if notebook else {}
+        for package in course.get("packages", ()):
+            if find_spec(package) is None:
+                reason = f"{item.path.name} needs {package}: python -m pip install {package}"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def use_file_kernels() -> None:

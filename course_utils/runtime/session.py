@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,6 +91,22 @@ def progress(
         delay=1,
         disable=disabled,
     )
+
+
+class Missing(ImportError):
+    """A package that one lecture needs is not installed. In a notebook it shows as one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def need(package: str) -> None:
+    """Stop the notebook in one line, with the remedy, if an optional package is not installed.
+
+    Raises Missing, an ImportError.
+    """
+    if find_spec(package) is None:
+        raise Missing(f"This lecture needs {package}. To get it, run: %pip install {package}")
 
 
 def claim(text: str, holds: bool) -> None:

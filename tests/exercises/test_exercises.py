@@ -35,6 +35,8 @@ def every(kind):
 def define(exercise_id, *, solved):
     """Return what the answer cell defines, after the imports of its notebook."""
     lecture = next(x for x in all_lectures() if x.id == exercise_id.split(".")[0])
+    for package in lecture.packages:
+        pytest.importorskip(package, reason=f"lecture {lecture.id} needs {package}")
     cells = nbformat.read(lecture.path, as_version=4).cells
     source = next(
         cell.source
