@@ -1,7 +1,5 @@
 """Our weights in Keras and back. The two networks must agree; without Keras most tests skip."""
 
-import os
-
 import pytest
 import torch
 from hypothesis import given
@@ -41,7 +39,6 @@ def test_a_dense_layer_sees_the_same_image(out, channels, side):
 
 @pytest.fixture(scope="module")
 def keras():
-    os.environ["KERAS_BACKEND"] = "torch"
     return pytest.importorskip("keras", reason="lecture 12 needs it: python -m pip install keras")
 
 

@@ -54,6 +54,17 @@ def test_a_changed_output_fails(course):
     assert "1 failed" in printed
 
 
+def test_a_lecture_without_its_package_is_skipped(course):
+    path = write(course, "print(2 + 2)", "5\n")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["course"] = {"packages": ["no_such_package"]}
+    nbformat.write(notebook, path)
+    status, printed = run(path, course, "-rs")
+    assert status == 0, printed
+    assert "1 skipped" in printed
+    assert "lecture.ipynb needs no_such_package" in printed
+
+
 def test_two_workers_share_the_threads(course):
     """The process that starts the workers must not hand them all threads each."""
     share = max(1, os.cpu_count() // 2)

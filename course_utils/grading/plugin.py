@@ -57,6 +57,8 @@ def kernel_environment(workers: int = 1) -> dict[str, str]:
         # What is stored is the quick profile's output. A progress bar prints times.
         "COURSE_PROFILE": "quick",
         "TQDM_DISABLE": "1",
+        # Keras reads this when it is imported, and would look for TensorFlow (lecture 12).
+        "KERAS_BACKEND": "torch",
         # Two kernels that each take all cores slow each other down.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
