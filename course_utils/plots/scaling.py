@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 from torch import Tensor
 
 from .images import draw_image
@@ -49,7 +49,7 @@ def channel_weights(panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
             f"{title}: from {stack.min():.2f} to {stack.max():.2f}, "
             f"classes differ by {spread:.2f} on average"
         )
-    places[0, 0].set_ylabel("weight of the channel, mean over images")
+    places[0, 0].set_ylabel("mean weight of the channel")
     handles, names = places[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure.described(f"Weights of channels for {len(names)} classes. {'; '.join(said)}.")
@@ -63,25 +63,27 @@ def networks_by_cost(
     The area of a mark grows with the parameters.
     """
     figure, axes = new_figure(width=8.6, height=4.4)
+    places = [place[:2] for networks in groups.values() for place in networks.values()]
     said = []
     for index, (group, networks) in enumerate(groups.items()):
         style = dict(color=COLORS[index], marker=MARKERS[index], alpha=0.65)
         for name, (flops, accuracy, parameters) in networks.items():
-            axes.scatter(flops, accuracy, s=20 + 6 * parameters / 1e6, **style)
-            axes.annotate(
-                name,
-                (flops, accuracy),
-                xytext=(0, 6 + (20 + 6 * parameters / 1e6) ** 0.5 / 2),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8,
-            )
+            area = 20 + 6 * parameters / 1e6
+            axes.scatter(flops / 1e9, accuracy, s=area, **style)
+            below = any(1 < f / flops < 1.5 and 0 < a - accuracy < 0.03 for f, a in places)
+            away = 4 + area**0.5 / 2
+            text = dict(textcoords="offset points", ha="center", va="top" if below else "bottom")
+            point = (flops / 1e9, accuracy)
+            axes.annotate(name, point, (0, -away if below else away), fontsize=8, **text)
             said.append(f"{name} {accuracy:.1%} with {flops / 1e9:.2g} billion FLOPs")
         axes.scatter([], [], label=group, s=60, **style)
     axes.set_xscale("log")
     axes.margins(x=0.12, y=0.16)
-    axes.set(xlabel="FLOPs of one image (log scale)", title=title)
-    axes.set_ylabel("accuracy")
+    axes.set(xlabel="billion FLOPs of one image (log scale)", ylabel="accuracy", title=title)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(MultipleLocator(0.05))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
