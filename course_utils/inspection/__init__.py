@@ -4,6 +4,7 @@ from .attribution import grad_cam, occlusion
 from .calibration import Reliability, expected_calibration_error, fit_temperature, reliability
 from .features import feature_maps, first_layer_filters
 from .gradients import gradient_flow, loss_along, random_direction
+from .memory import held_bytes
 from .predictions import (
     Predictions,
     accuracy_by_shift,
@@ -13,6 +14,7 @@ from .predictions import (
     predict,
     wilson_interval,
 )
+from .reuse import feature_reuse
 from .summary import Footprint, footprint, summary
 
 __all__ = [
@@ -23,11 +25,13 @@ __all__ = [
     "confusion_matrix",
     "expected_calibration_error",
     "feature_maps",
+    "feature_reuse",
     "first_layer_filters",
     "fit_temperature",
     "footprint",
     "grad_cam",
     "gradient_flow",
+    "held_bytes",
     "label_predictor",
     "loss_along",
     "most_confident_mistakes",
