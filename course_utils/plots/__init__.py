@@ -24,10 +24,12 @@ from .convolution import (
     weight_matrices,
     window_rows,
 )
+from .densenet import dense_connections, feature_reuse, memory_by_layers
 from .explorer import convolution_explorer, convolution_picture
 from .fields import effective_fields, receptive_cones
 from .finetuning import accuracy_by_labels, shared_objects, shares_of_guesses
 from .images import draw_image, image_grid, to_picture
+from .inception import bars_by_module, gradient_by_module, inception_module
 from .inspection import (
     accuracy_against_shift,
     accuracy_with_intervals,
@@ -89,6 +91,7 @@ __all__ = [
     "accuracy_with_intervals",
     "activation_curves",
     "adaptive_pooling",
+    "bars_by_module",
     "best_by_trial",
     "channel_connections",
     "channel_distributions",
@@ -102,19 +105,23 @@ __all__ = [
     "convolution_picture",
     "cost_by_layer",
     "curves_by_step",
+    "dense_connections",
     "draw_image",
     "dropout_masks",
     "effective_fields",
     "embeddings",
     "errors_by_epoch",
     "feature_maps",
+    "feature_reuse",
     "filters",
+    "gradient_by_module",
     "heat_maps",
     "image_as_vector",
     "image_differences",
     "image_grid",
     "image_rows",
     "importances",
+    "inception_module",
     "kernel_responses",
     "last_windows",
     "lateral_inhibition",
@@ -124,6 +131,7 @@ __all__ = [
     "located",
     "loss_by_rate",
     "loss_on_line",
+    "memory_by_layers",
     "mistakes",
     "neighbor_rows",
     "network_stages",

@@ -1,0 +1,93 @@
+"""DenseNet: who reads what, how much of it, and what that costs in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.ticker import NullLocator
+from torch import Tensor
+
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+HATCHES = ["", "///", "...", "xx", "\\\\\\", "++", "oo", "--"]
+
+
+def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure:
+    """A dense block: every connection as an arc, and the channels that each layer reads."""
+    figure, (top, bottom) = new_figure(2, 1, width=8.8, height=5.2, sharex=True)
+    names = ["input", *(f"layer {n}" for n in range(1, layers + 1)), "after"]
+    widths = [in_channels] + [growth_rate] * layers
+    for source in range(layers + 1):
+        top.plot(source, 0, "o", markersize=17, color=COLORS[source % 8], zorder=3)
+        for reader in range(source + 1, layers + 2):
+            style = dict(arrowstyle="-|>", mutation_scale=9, color=COLORS[source % 8], lw=1.3)
+            bend = f"arc3,rad={-0.42 if reader > source + 1 else 0}"
+            ends = dict(shrinkA=9, shrinkB=9)
+            arc = FancyArrowPatch((source, 0), (reader, 0), connectionstyle=bend, **style, **ends)
+            top.add_patch(arc)
+    top.plot(layers + 1, 0, "s", markersize=15, color="0.75", zorder=3)
+    top.set(ylim=(-0.12, 0.26 * (layers + 1)), title="who reads what")
+    top.set_axis_off()
+    for reader in range(1, layers + 2):
+        below = 0
+        for source in range(reader):
+            style = dict(color=COLORS[source % 8], hatch=HATCHES[source % 8], edgecolor="white")
+            bottom.bar(reader, widths[source], 0.6, bottom=below, **style)
+            below += widths[source]
+        bottom.text(reader, below + 0.02 * sum(widths), str(below), ha="center", va="bottom")
+    bottom.set_xticks(range(layers + 2), names)
+    bottom.set(ylim=(0, 1.15 * sum(widths)), ylabel="channels read", xlim=(-0.5, layers + 1.5))
+    connections = (layers + 1) * (layers + 2) // 2
+    return figure.described(
+        f"A dense block of {layers} layers with growth rate {growth_rate}: {connections} "
+        f"connections. Each layer reads the input and all layers before it: {in_channels} channels "
+        f"in the first layer, {in_channels + layers * growth_rate} after the last."
+    )
+
+
+def feature_reuse(panels: Mapping[str, Tensor], readers: Sequence[str], label: str) -> Figure:
+    """Heat maps of what each reader (column) takes from each source (row); NaN is left white.
+
+    panels: title -> float (sources, readers). readers: the names of the columns; the sources are
+    "input", then the readers but the last. All panels share one scale.
+    """
+    figure, places = new_figure(
+        1, len(panels), width=9.4, height=3.7, squeeze=False, sharey=True, sharex=True
+    )
+    high = max(values.nan_to_num().max().item() for values in panels.values())
+    low = min(values.nan_to_num(high).min().item() for values in panels.values())
+    sources, said = ["input", *readers[:-1]], []
+    for axes, (title, values) in zip(places[0], panels.items(), strict=True):
+        shown = axes.imshow(values.numpy(), cmap="viridis", vmin=low, vmax=high)
+        axes.set_xticks(range(len(readers)), readers)
+        axes.set_yticks(range(len(sources)), sources)
+        axes.set(title=title, xlabel="is read by")
+        flat = values.nan_to_num(-1).flatten().argmax().item()
+        row, column = divmod(flat, len(readers))
+        said.append(f"{title}: largest from {sources[row]} to {readers[column]}")
+    places[0, 0].set_ylabel("source")
+    figure.colorbar(shown, ax=places[0].tolist(), label=label, shrink=0.85)
+    return figure.described(f"What dense layers read, {label}. {'; '.join(said)}.")
+
+
+def memory_by_layers(layers: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figure:
+    """Bytes held for the backward pass against the number of layers, both on log scales."""
+    figure, axes = new_figure(width=7.6, height=3.5)
+    said = []
+    for index, (name, values) in enumerate(curves.items()):
+        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
+        axes.plot(layers, [value / 1e6 for value in values], label=name, **style)
+        said.append(f"{name} from {values[0] / 1e6:.2f} to {values[-1] / 1e6:.2f} MB")
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    axes.set_xticks(layers, [str(number) for number in layers])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="layers (blocks) in each stage (log scale)", ylabel="MB an image (log scale)")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure.described(
+        f"Memory held for the backward pass, {layers[0]} to {layers[-1]} layers in each stage: "
+        f"{'; '.join(said)}."
+    )

@@ -1,0 +1,122 @@
+"""GoogLeNet: the four branches of a module, and numbers module by module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from .style import COLORS, LINES, MARKERS, Figure, new_figure
+
+BRANCH_HATCHES = ["", "///", "...", "xx"]
+SPACING = 2.5  # between the middles of two branches
+
+
+def inception_module(
+    in_channels: int, module: Sequence[int], *, large: int = 5, title: str = ""
+) -> Figure:
+    """Draw the four branches from top to bottom, and how their channels are joined.
+
+    module: channels as in ``models.googlenet.MODULES``: 1x1; reduction, 3x3; reduction, 5x5; after
+    the pool. large: kernel size of the third branch.
+    """
+    ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj = module
+    branches = [
+        [f"1×1, {ch1x1}"],
+        [f"1×1, {ch3x3red}", f"3×3 pad 1, {ch3x3}"],
+        [f"1×1, {ch5x5red}", f"{large}×{large} pad {large // 2}, {ch5x5}"],
+        ["max pool 3×3 /1 pad 1", f"1×1, {pool_proj}"],
+    ]
+    widths = [ch1x1, ch3x3, ch5x5, pool_proj]
+    figure, axes = new_figure(width=9.2, height=4.2)
+    middle = 1.5 * SPACING
+    _box(axes, middle, 0, f"input: {in_channels} channels", "white")
+    for place, texts in enumerate(branches):
+        x = place * SPACING
+        rows = [1.3, 2.3][: len(texts)]
+        _line(axes, (middle, 0.25), (x, rows[0] - 0.25))
+        for row, text in zip(rows, texts, strict=True):
+            is_small = text.startswith("1×1")
+            _box(axes, x, row, text, "#DCEBF5" if is_small else "#F6D9B8")
+        if len(rows) == 2:
+            _line(axes, (x, rows[0] + 0.25), (x, rows[1] - 0.25))
+    _joined(axes, widths, [1.55, 2.55, 2.55, 2.55])
+    axes.set(xlim=(-1.25, 3 * SPACING + 1.25), ylim=(5.0, -0.4), title=title)
+    axes.set_axis_off()
+    said = [f"branch {n}: {' then '.join(texts)}" for n, texts in enumerate(branches, 1)]
+    return figure.described(
+        f"{title or 'An inception module'}. Input of {in_channels} channels; {'; '.join(said)}. "
+        f"The outputs are joined to {sum(widths)} channels."
+    )
+
+
+def _joined(axes: Any, widths: Sequence[int], bottoms: Sequence[float]) -> None:
+    """The output as a bar, divided as the channels are, and a line from each branch to its part."""
+    total, left = sum(widths), -1.0
+    length = 3 * SPACING + 2
+    for place, (width, bottom) in enumerate(zip(widths, bottoms, strict=True)):
+        share = length * width / total
+        style = dict(facecolor=COLORS[place], hatch=BRANCH_HATCHES[place], edgecolor="white")
+        axes.add_patch(Rectangle((left, 3.5), share, 0.42, **style))
+        _line(axes, (place * SPACING, bottom), (left + share / 2, 3.47))
+        axes.text(left + share / 2, 4.12, str(width), ha="center", va="center", fontsize=9)
+        left += share
+    text = f"joined along the channels: {' + '.join(map(str, widths))} = {total}"
+    axes.text(1.5 * SPACING, 4.55, text, ha="center", va="center")
+
+
+def _box(axes: Any, x: float, y: float, text: str, color: str) -> None:
+    style = dict(boxstyle="round,pad=0.04", facecolor=color, edgecolor="black")
+    axes.add_patch(FancyBboxPatch((x - 1.08, y - 0.2), 2.16, 0.4, **style))
+    axes.text(x, y, text, ha="center", va="center", fontsize=9)
+
+
+def _line(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    style = dict(arrowstyle="-|>", color="black", shrinkA=0, shrinkB=0, linewidth=0.9)
+    axes.annotate("", end, start, arrowprops=style)
+
+
+def bars_by_module(
+    names: Sequence[str], values: Mapping[str, Sequence[float]], ylabel: str
+) -> Figure:
+    """Bars side by side for each module; name of a kind -> one value for each module."""
+    figure, axes = new_figure(width=8.6, height=3.3)
+    width = 0.8 / len(values)
+    said = []
+    for index, (kind, numbers) in enumerate(values.items()):
+        places = [place + (index - (len(values) - 1) / 2) * width for place in range(len(names))]
+        style = dict(color=COLORS[index], hatch=BRANCH_HATCHES[index], edgecolor="white")
+        axes.bar(places, numbers, width, label=kind, **style)
+        said.append(f"{kind} from {numbers[0]:,.3g} in {names[0]} to {numbers[-1]:,.3g}")
+    axes.set_xticks(range(len(names)), names)
+    axes.set(xlabel="module", ylabel=ylabel)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend()
+    return figure.described(f"{ylabel} by module, {names[0]} to {names[-1]}: {'; '.join(said)}.")
+
+
+def gradient_by_module(
+    names: Sequence[str], panels: Mapping[str, Mapping[str, Sequence[float]]]
+) -> Figure:
+    """Norm of the gradient at each module, a panel for each network: title -> {source: values}.
+
+    A value of 0 (the source comes before the module) is left out. All panels share a log scale.
+    """
+    figure, places = new_figure(1, len(panels), width=9.4, height=3.5, sharey=True, squeeze=False)
+    said = []
+    for axes, (title, curves) in zip(places[0], panels.items(), strict=True):
+        for index, (source, values) in enumerate(curves.items()):
+            points = [(place, value) for place, value in enumerate(values) if value > 0]
+            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
+            axes.plot(*zip(*points, strict=True), label=source, **style)
+            said.append(f"{title}, {source}: {values[0]:.1e} at {names[0]}")
+        axes.set_yscale("log")
+        axes.set_xticks(range(len(names)), names)
+        axes.set(title=title, xlabel="module, from the image to the output")
+        axes.grid(alpha=0.3)
+    places[0, 0].set_ylabel("norm of the gradient (log scale)")
+    handles = places[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(next(iter(panels.values()))))
+    return figure.described(f"Gradient by module. {'; '.join(said)}.")
