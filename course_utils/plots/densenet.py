@@ -15,7 +15,7 @@ HATCHES = ["", "///", "...", "xx", "\\\\\\", "++", "oo", "--"]
 
 def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure:
     """A dense block: every connection as an arc, and the channels that each layer reads."""
-    figure, (top, bottom) = new_figure(2, 1, width=8.8, height=5.2, sharex=True)
+    figure, (top, bottom) = new_figure(2, 1, width=8.8, height=4.6, sharex=True, height_ratios=[3, 4])
     names = ["input", *(f"layer {n}" for n in range(1, layers + 1)), "after"]
     widths = [in_channels] + [growth_rate] * layers
     for source in range(layers + 1):
@@ -53,7 +53,7 @@ def feature_reuse(panels: Mapping[str, Tensor], readers: Sequence[str], label: s
     "input", then the readers but the last. All panels share one scale.
     """
     figure, places = new_figure(
-        1, len(panels), width=9.4, height=3.7, squeeze=False, sharey=True, sharex=True
+        1, len(panels), width=2.2 + 2.4 * len(panels), height=3.7, squeeze=False, sharey=True
     )
     high = max(values.nan_to_num().max().item() for values in panels.values())
     low = min(values.nan_to_num(high).min().item() for values in panels.values())
