@@ -15,7 +15,9 @@ HATCHES = ["", "///", "...", "xx", "\\\\\\", "++", "oo", "--"]
 
 def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure:
     """A dense block: every connection as an arc, and the channels that each layer reads."""
-    figure, (top, bottom) = new_figure(2, 1, width=8.8, height=4.6, sharex=True, height_ratios=[3, 4])
+    figure, (top, bottom) = new_figure(
+        2, 1, width=8.8, height=4.6, sharex=True, height_ratios=[3, 4]
+    )
     names = ["input", *(f"layer {n}" for n in range(1, layers + 1)), "after"]
     widths = [in_channels] + [growth_rate] * layers
     for source in range(layers + 1):
