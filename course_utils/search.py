@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -71,24 +72,35 @@ def open_study(
 
 
 def _database(storage: str, heartbeat: int) -> optuna.storages.RDBStorage:
+    """Open a database. Where another process is making its tables just now, try again."""
     # SQLite lets one process write at a time: the others wait.
     options = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat
-            return optuna.storages.RDBStorage(
-                storage,
-                engine_kwargs=options,
-                heartbeat_interval=heartbeat,
-                grace_period=3 * heartbeat,
-            )
-    except (SQLAlchemyError, ImportError) as problem:
-        shown = re.sub(r"//[^@/]*@", "//...@", storage)  # an address can hold a password
-        reason = str(problem).splitlines()[0]
-        raise ValueError(
-            f"the storage {shown} cannot be opened ({reason}): give the URL of a database, for "
-            "example sqlite:///study.db; another one than SQLite needs its driver installed"
-        ) from None
+    tries_left = 10
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                return optuna.storages.RDBStorage(
+                    storage,
+                    engine_kwargs=options,
+                    heartbeat_interval=heartbeat,
+                    grace_period=3 * heartbeat,
+                )
+        except (SQLAlchemyError, ImportError) as problem:
+            reason = str(problem).splitlines()[0]
+            made_by_another = re.search("already exists|unique|duplicate", reason, re.IGNORECASE)
+            tries_left -= 1
+            if not (made_by_another and tries_left):
+                raise ValueError(_unusable(storage, reason)) from None
+            time.sleep(0.5)
+
+
+def _unusable(storage: str, reason: str) -> str:
+    shown = re.sub(r"//[^@/]*@", "//...@", storage)  # an address can hold a password
+    return (
+        f"the storage {shown} cannot be opened ({reason}): give the URL of a database, for "
+        "example sqlite:///study.db; another one than SQLite needs its driver installed"
+    )
 
 
 def done(study: optuna.Study) -> list[FrozenTrial]:

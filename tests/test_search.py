@@ -15,6 +15,7 @@ pytest.importorskip("optuna", reason="lecture 09 needs it: python -m pip install
 optuna = sys.modules["optuna"]
 
 from optuna.trial import TrialState  # noqa: E402
+from sqlalchemy.exc import OperationalError  # noqa: E402
 from training_data import bright_quarters  # noqa: E402
 
 from course_utils import search  # noqa: E402
@@ -136,6 +137,21 @@ def test_bad_input_is_named(storage, options, message):
     assert "secret" not in str(raised.value)
 
 
+def test_tables_that_another_process_is_making_are_waited_for(storage, monkeypatch):
+    real, calls = optuna.storages.RDBStorage.__init__, []
+
+    def busy(*arguments, **options):
+        calls.append(1)
+        if len(calls) < 3:
+            raise OperationalError("CREATE TABLE", {}, Exception("table studies already exists"))
+        real(*arguments, **options)
+
+    monkeypatch.setattr(optuna.storages.RDBStorage, "__init__", busy)
+    monkeypatch.setattr(search.time, "sleep", lambda seconds: None)
+    assert open_study(storage, "s").study_name == "s"
+    assert len(calls) == 3
+
+
 def test_a_damaged_file_is_named(tmp_path, capsys):
     path = tmp_path / "study.db"
     path.write_text("this is no database, and long enough to be looked at " * 100)
@@ -162,7 +178,6 @@ def start(storage, name, total):
 
 
 def test_two_workers_share_a_study(storage):
-    open_study(storage, "s")  # two processes that make the tables at once would collide
     workers = [start(storage, name, 8) for name in "ab"]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     trials = open_study(storage, "s").get_trials()

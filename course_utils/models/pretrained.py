@@ -74,7 +74,7 @@ def pretrained(prefer: str = "bundled", *, download: bool = False) -> Pretrained
         try:
             return _imagenet(download)
         except (OSError, RuntimeError) as problem:
-            reason = str(problem).splitlines()[0].rstrip(".")
+            reason = (str(problem) or type(problem).__name__).splitlines()[0].rstrip(".")
             print(f"ImageNet's weights cannot be had ({reason}). In their place: the bundled ones.")
     return _bundled()
 
