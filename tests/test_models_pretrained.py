@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torchvision
+from loopback import skip_without_loopback
 from safetensors import safe_open
 from torch import nn
 
@@ -95,6 +96,7 @@ def weights(monkeypatch, tmp_path):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    skip_without_loopback(server.server_port)
     tiny = TinyWeights()
     tiny.url = f"http://127.0.0.1:{server.server_port}/vgg11-{digest[:8]}.pth"
     tiny.file = served / f"vgg11-{digest[:8]}.pth"

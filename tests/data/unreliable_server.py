@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
+from loopback import skip_without_loopback
 
 
 class UnreliableServer(ThreadingHTTPServer):
@@ -98,18 +97,10 @@ def serving(content: bytes, until: int | None = None):
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        _skip_without_loopback(server.server_port)
+        skip_without_loopback(server.server_port)
         yield server
     finally:
         server.released.set()
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _skip_without_loopback(port: int) -> None:
-    """In a network namespace of its own (unshare -n) a process may not even reach itself."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except OSError as problem:
-        pytest.skip(f"127.0.0.1 cannot be reached here: {problem}")
