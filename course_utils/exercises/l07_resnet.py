@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..models.resnet import BasicBlock, Bottleneck, make_stage
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
-from .shared import NO_MODULE, TOLERANCE, field, first_mistake, identity, normal, shapes_of
+from .shared import NO_MODULE, TOLERANCE, field, fields, first_mistake, identity, normal, shapes_of
 
 # --- 07.1 ----------------------------------------------------------------------------------------
 
@@ -145,8 +145,7 @@ class Block(Exercise):
         return result
 
     def judge(self, case: Case, result: Any) -> Verdict:
-        result = result if isinstance(result, dict) else {}
-        shapes, output = result.get("shapes"), result.get("output")
+        shapes, output = fields(result, "shapes", "output")
         if not isinstance(shapes, dict):
             return wrong(NO_MODULE)
         if shapes != (want_shapes := shapes_of(case["state"])):
