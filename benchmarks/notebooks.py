@@ -17,10 +17,10 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
-from course_utils.grading.kernel import AsyncFileKernelManager
-from course_utils.grading.plugin import kernel_environment
 from course_utils.lectures import all_lectures, renewed, write_whole
 from course_utils.runtime import machine, project_root
+from course_utils.testing.kernel import AsyncFileKernelManager
+from course_utils.testing.plugin import kernel_environment
 
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"  # KiB
 

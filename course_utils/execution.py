@@ -12,10 +12,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from .grading.kernel import AsyncFileKernelManager
-from .grading.plugin import kernel_environment
 from .lectures import write_whole
 from .runtime import progress
+from .testing.kernel import AsyncFileKernelManager
+from .testing.plugin import kernel_environment
 
 
 def execute(

@@ -1,4 +1,4 @@
-"""Settings of all tests. The plugin course_utils.grading.plugin sets the environment."""
+"""Settings of all tests. The plugin course_utils.testing.plugin sets the environment."""
 
 import hypothesis
 

@@ -8,8 +8,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from course_utils.grading.plugin import kernel_environment
 from course_utils.runtime import project_root
+from course_utils.testing.plugin import kernel_environment
 
 
 @pytest.fixture

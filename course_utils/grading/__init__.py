@@ -1,1 +1,4 @@
-"""Notebooks as tests, and (later) the grading of submissions."""
+"""For instructors: the release of the course to students, and the grading of what they hand in.
+
+This folder is not part of what is released.
+"""
