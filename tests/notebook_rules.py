@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Iterator
 
 from nbformat import NotebookNode
-from PIL import Image
 
 from course_utils.exercises import all_exercises
 from course_utils.lectures import Lecture
+from course_utils.testing.cells import is_blank
 
 MAX_LINES = 20
 HEADINGS = ("You will learn", "You need", "Takeaways", "Common mistakes", "Going further")
@@ -126,12 +124,6 @@ def figures(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{name(cell)}: its figure has no alt text worth the name"
             if is_blank(output.data["image/png"]):
                 yield f"{name(cell)}: its figure is blank"
-
-
-def is_blank(png: str) -> bool:
-    """Return whether a base64 PNG has less than four different grey levels."""
-    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("L")
-    return len(picture.getcolors(256) or ()) < 4
 
 
 def prose(notebook: NotebookNode) -> Iterator[str]:

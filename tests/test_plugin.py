@@ -1,5 +1,7 @@
 """``pytest --nbval`` on a lecture works from any directory, and notices what has changed."""
 
+import base64
+import io
 import os
 import subprocess
 import sys
@@ -7,8 +9,10 @@ import sys
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 from course_utils.runtime import project_root
+from course_utils.testing.cells import figure_problem
 from course_utils.testing.plugin import kernel_environment
 
 
@@ -28,6 +32,22 @@ def write(folder, source, output, name="lecture.ipynb"):
     path = folder / name
     nbformat.write(new_notebook(cells=[cell]), path)
     return path
+
+
+def write_cells(folder, sources):
+    cells = [new_code_cell(source, execution_count=1) for source in sources]
+    nbformat.write(new_notebook(cells=cells), folder / "lecture.ipynb")
+    return folder / "lecture.ipynb"
+
+
+def figure_of(greys):
+    greys = list(greys)
+    picture = Image.new("L", (len(greys), 1))
+    picture.putdata(greys)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    content = base64.b64encode(buffer.getvalue()).decode()
+    return new_output("display_data", {"image/png": content})
 
 
 def run(path, directory, *options):
@@ -82,3 +102,44 @@ def test_threads_are_divided_among_workers(monkeypatch):
     assert kernel_environment(16)["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert kernel_environment(4)["OMP_NUM_THREADS"] == "3"
+
+
+def test_a_dead_kernel_is_noticed_at_once_and_named(course):
+    source = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    status, printed = run(write(course, source, ""), course, "--nbval-cell-timeout=1000")
+    assert status == 1, printed
+    assert "the kernel died while this cell was running" in printed
+
+
+def test_after_a_timeout_later_cells_still_fail(course):
+    cells = ["while True: pass", "1 / 0"]
+    path = write_cells(course, cells)
+    status, printed = run(path, course, "--nbval-cell-timeout=2")
+    assert status == 1, printed
+    assert "2 failed" in printed
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass",
+        "get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)\n1 / 0",
+    ],
+    ids=["swallows the interrupt", "hides the error"],
+)
+def test_a_hidden_failure_fails(course, source):
+    status, printed = run(write_cells(course, [source]), course, "--nbval-cell-timeout=2")
+    assert status == 1, printed
+
+
+def test_c_level_output_is_compared(course):
+    source = "import os\nos.system('echo from a subprocess')\nNone"
+    status, printed = run(write(course, source, "from a subprocess\n"), course)
+    assert status == 0, printed
+
+
+def test_figures_are_counted_and_looked_at():
+    grey = figure_of(range(0, 250, 10))
+    assert figure_problem([grey], [grey]) is None
+    assert "0 figures; 1 are stored" in figure_problem([grey], [])
+    assert "blank" in figure_problem([grey], [figure_of([255])])

@@ -1,4 +1,4 @@
-"""Kernels that are reached through files instead of network ports.
+"""Kernels that are reached through files instead of network ports, and that notice their end.
 
 Ports on 127.0.0.1 are a shared resource: of kernels started side by side, now and then one gets a
 port that another has just taken, and where the network is cut off there are none at all. A socket
@@ -10,13 +10,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import weakref
+from queue import Empty
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager, KernelManager
+from nbval.kernel import RunningKernel
+
+GLANCE = 0.1  # seconds between two looks at whether the kernel still lives
 
 
-def _private_address(manager: Any) -> dict[str, str]:
+class KernelDied(RuntimeError):
+    """The kernel's process ended while a cell was running."""
+
+
+def private_address(manager: Any) -> dict[str, str]:
     """Return the settings for sockets in a new folder, which goes away with ``manager``."""
     if os.name == "nt":
         return {}
@@ -25,15 +34,58 @@ def _private_address(manager: Any) -> dict[str, str]:
     return {"transport": "ipc", "ip": os.path.join(folder, "socket")}
 
 
+def kernel_variables() -> dict[str, str]:
+    """Return the environment of a kernel that a test starts.
+
+    With pytest's mark in it, ipykernel would not pass on what C code and subprocesses print.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
 class FileKernelManager(KernelManager):
     """What nbval starts a kernel with."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**_private_address(self), **settings)
+        super().__init__(**private_address(self), **settings)
+
+    def start_kernel(self, **options: Any) -> Any:
+        """Start the kernel, without pytest's mark in its environment."""
+        return super().start_kernel(**{"env": kernel_variables()} | options)
 
 
 class AsyncFileKernelManager(AsyncKernelManager):
     """What nbclient starts a kernel with."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**_private_address(self), **settings)
+        super().__init__(**private_address(self), **settings)
+
+
+class WatchedKernel(RunningKernel):
+    """nbval's kernel, which also notices at once when its process ends.
+
+    ``reply`` is the content of the last answer: its status tells whether the cell failed, also
+    when the cell hid its error from the outputs.
+    """
+
+    reply: dict[str, Any] = {}
+
+    def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
+        """Wait for the answer to a request and keep it.
+
+        Raises:
+            KernelDied: the process ended before it answered.
+            queue.Empty: the time is over.
+        """
+        end = time.monotonic() + (timeout if timeout is not None else float("inf"))
+        while time.monotonic() < end:
+            alive = self.is_alive()  # asked first: an answer may come just before the end
+            try:
+                message = self.get_message("shell", timeout=GLANCE)
+            except Empty:
+                if not alive:
+                    raise KernelDied("the kernel died while this cell was running") from None
+                continue
+            if message["parent_header"].get("msg_id") == msg_id:
+                self.reply = message["content"]
+                return
+        raise Empty
