@@ -55,8 +55,26 @@ def main(arguments: list[str] | None = None) -> int:
     search.add_argument("--epochs", type=int, default=5, help="epochs of a trial (default: 5)")
     search.add_argument("--heartbeat", type=int, default=30, help="seconds between signs of life")
     search.set_defaults(do=work_on_search)
+    add_instructors_commands(commands)
     options = parser.parse_args(arguments)
     return options.do(options)
+
+
+def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
+    """Add what the students' edition does not have."""
+    try:
+        from .grading import command
+    except ModuleNotFoundError:
+        return
+    grading = commands.add_parser(
+        "grade",
+        help="grade notebooks that students handed in",
+        description="Grades notebooks, folders and zips, each in a sandbox, and writes points, "
+        "feedback pages and an overview. Start the same command again to go on after an "
+        "interruption: what is graded and has not changed is not graded again.",
+    )
+    command.add_options(grading)
+    grading.set_defaults(do=command.grade)
 
 
 def doctor(options: argparse.Namespace) -> int:

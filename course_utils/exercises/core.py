@@ -100,23 +100,67 @@ class Score:
         )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one case: a result, or the error that the answer stopped with."""
+
+    result: Any = None
+    error: str = ""
+    unsolved: bool = False
+
+
 def score(exercise: Exercise, answer: Any, seed: int = 0) -> Score:
     """Run every case of ``exercise`` on ``answer`` and judge it. Raises nothing of its own."""
     name = getattr(answer, "__name__", type(answer).__name__)
     cases = list(exercise.cases(np.random.default_rng(seed)))
-    passed, first = 0, None
+    outcomes = []
     for case in cases:
-        try:
-            verdict = exercise.judge(case, run_case(exercise, answer, case))
-        except NotImplementedError:
-            return Score(exercise, name, 0, len(cases), unsolved=True)
-        except (Exception, SystemExit) as error:
-            verdict = wrong(f"your code stops with {type(error).__name__}: {error}")
+        outcomes.append(outcome_of(exercise, answer, case))
+        if outcomes[-1].unsolved:
+            break
+    return judge_outcomes(exercise, name, cases, outcomes)
+
+
+def outcome_of(exercise: Exercise, answer: Any, case: Case) -> Outcome:
+    """Run one case; an error in the answer is part of the outcome."""
+    try:
+        return Outcome(run_case(exercise, answer, case))
+    except NotImplementedError:
+        return Outcome(unsolved=True)
+    except (Exception, SystemExit) as error:
+        return Outcome(error=f"{type(error).__name__}: {error}")
+
+
+def judge_outcomes(
+    exercise: Exercise,
+    name: str,
+    cases: list[Case],
+    outcomes: list[Outcome],
+    missing: str = "no result came back",
+) -> Score:
+    """Judge what came of the first cases; those without an outcome failed, ``missing`` says why."""
+    if any(outcome.unsolved for outcome in outcomes):
+        return Score(exercise, name, 0, len(cases), unsolved=True)
+    passed, first = 0, None
+    for case, outcome in zip(cases, outcomes, strict=False):
+        verdict = judge_outcome(exercise, case, outcome)
         passed += verdict.is_right
         if not verdict.is_right and first is None:
             first = (exercise.describe(case), verdict.hint)
+    if first is None and len(outcomes) < len(cases):
+        first = (exercise.describe(cases[len(outcomes)]), missing)
     failing_case, hint = first or ("", "")
     return Score(exercise, name, passed, len(cases), failing_case=failing_case, hint=hint)
+
+
+def judge_outcome(exercise: Exercise, case: Case, outcome: Outcome) -> Verdict:
+    """Judge one outcome. A result that the judge itself fails on is wrong."""
+    if outcome.error:
+        return wrong(f"your code stops with {outcome.error}")
+    try:
+        return exercise.judge(case, outcome.result)
+    except Exception as error:
+        return wrong(f"this result cannot be judged ({type(error).__name__})")
 
 
 def run_case(exercise: Exercise, answer: Any, case: Case) -> Any:

@@ -1,0 +1,74 @@
+"""``python -m course_utils grade``: pytest's grading with a progress bar, resume and reports."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from .results import INFRASTRUCTURE, NEEDS_A_LOOK, UNREADABLE, SubmissionResult, read_results
+
+
+class Quiet:
+    """Keeps pytest from printing: the progress bar and the reports show what it would."""
+
+    def pytest_report_teststatus(self) -> tuple[str, str, str]:
+        """Return nothing to print for any test."""
+        return "", "", ""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add = parser.add_argument
+    add("submissions", nargs="+", type=Path, help="notebooks, folders with notebooks, or zips")
+    add("--out", required=True, type=Path, metavar="DIR", help="folder of results and reports")
+    add("--workers", type=int, metavar="N", help="submissions graded at a time (default: cores)")
+    add("--regrade", action="store_true", help="also grade what is graded and has not changed")
+    add("--no-sandbox", action="store_true", help="run student code unfenced, as your own user")
+    add("--gpu", action="store_true", help="let student code use this machine's GPUs")
+    add("--seed", type=int, help="seed of the cases (default: drawn, and kept with the results)")
+    add("--cell-seconds", type=float, default=60, metavar="S", help="limit of a cell (default 60)")
+    add("--seconds", type=float, default=600, metavar="S", help="of a submission (default 600)")
+    add("--memory", type=float, default=4, metavar="GB", help="of a submission (default 4)")
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Grade, and print where the reports are. Return 1 if something could not be graded."""
+    import pytest
+
+    ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    workers = options.workers or os.cpu_count() or 1
+    arguments = ["--nbval", "--grade", f"--grade-out={options.out}"]
+    arguments += ["-n", str(workers) if workers > 1 else "0", f"--rootdir={options.out}"]
+    arguments += ["-c", os.devnull, "-p", "no:cacheprovider", "-qq", "--tb=no", "--no-header"]
+    arguments += ["--no-summary", f"--junitxml={options.out / 'junit.xml'}"]
+    arguments += [f"--grade-cell-seconds={options.cell_seconds}"]
+    arguments += [f"--grade-seconds={options.seconds}", f"--grade-memory={options.memory}"]
+    arguments += [] if options.seed is None else [f"--grade-seed={options.seed}"]
+    flags = {"--regrade": options.regrade, "--no-sandbox": options.no_sandbox}
+    flags["--grade-gpu"] = options.gpu
+    arguments += [flag for flag, is_set in flags.items() if is_set]
+    options.out.mkdir(parents=True, exist_ok=True)
+    status = pytest.main([*arguments, *map(str, options.submissions)], plugins=[Quiet()])
+    if status == pytest.ExitCode.USAGE_ERROR:
+        return 2
+    results = read_results(options.out / "results")
+    print("\n".join(summary(results, options.out)))
+    if status not in ended:
+        print("It was interrupted. The same command goes on.", file=sys.stderr)
+    failed = any(result.state == INFRASTRUCTURE for result in results)
+    return 1 if failed or status not in ended else 0
+
+
+def summary(results: list[SubmissionResult], out: Path) -> list[str]:
+    """Return what to print in the end: how many of each state, and where to look."""
+    count = Counter(result.state for result in results)
+    graded = sum(result.is_graded for result in results)
+    lines = [f"{graded} of {len(results)} submissions graded, {count[NEEDS_A_LOOK]} need a look"]
+    for state in (UNREADABLE, INFRASTRUCTURE):
+        for result in results:
+            if result.state == state:
+                lines.append(f"  {state}: {result.file}: {result.reason}")
+    return [*lines, f"Start with {out / 'class.html'}; the points are in {out / 'grades.csv'}"]

@@ -1,0 +1,210 @@
+"""Submissions as pytest sees them: nbval's file is a submission, its cells are the exercises."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+from ..runtime import project_root
+from ..testing.plugin import kernel_threads
+from .kernel import FencedKernel
+from .results import (
+    FULL,
+    GRADED,
+    INFRASTRUCTURE,
+    NEEDS_A_LOOK,
+    TAMPERED,
+    UNREADABLE,
+    ExerciseResult,
+    SubmissionResult,
+    read_result,
+    result_name,
+    write_result,
+)
+from .review import review
+from .run import Infrastructure, SubmissionRun
+from .sandbox import GB, Fence
+from .skeleton import identify, make_plan
+from .workplace import Workplace
+
+
+class NotFull(Exception):
+    """An exercise earned less than all points; the message is what a student should read."""
+
+
+class GradedFile(IPyNbFile):
+    """One submission as a collection of its exercises."""
+
+    def __init__(self, *arguments: Any, place: Workplace, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.place = place
+        self.submission = place.read(self.path)
+        self.done: dict[str, ExerciseResult] = {}
+        self.failure = ""
+        self.began = 0.0
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield the exercises; for a file that cannot be read, one item that says so."""
+        skeleton = None if self.submission.reason else identify(self.submission, self.skeletons)
+        ids = [UNREADABLE] if skeleton is None else list(skeleton.answers)
+        for number, exercise_id in enumerate(ids):
+            yield GradedExercise.from_parent(
+                self, name=exercise_id, cell_num=number, cell=None, options={}
+            )
+
+    @property
+    def skeletons(self) -> dict[str, Any]:
+        """Return the instructor's lectures."""
+        return self.place.skeletons
+
+    def setup(self) -> None:
+        """Wait with the kernel until an exercise needs it."""
+        self.began = time.monotonic()
+
+    @cached_property
+    def stored(self) -> SubmissionResult | None:
+        """Return the result of an earlier grading, if it still holds."""
+        if self.submission.reason or identify(self.submission, self.skeletons) is None:
+            return read_result(self.place.results / f"{result_name(self.submission.file)}.json")
+        return self.place.stored(self.submission)
+
+    @cached_property
+    def run(self) -> SubmissionRun:
+        """Return the run of this submission; its kernel starts with the first cell."""
+        skeleton = identify(self.submission, self.skeletons)
+        plan = make_plan(skeleton, self.submission)
+        settings, workers = self.place.settings, worker_count(self.config)
+        self.exchange = Path(tempfile.mkdtemp(prefix="exchange-"))
+        self.exchange.chmod(0o755)
+        fence = Fence(
+            self.place.view,
+            project_root() / "data",
+            self.exchange,
+            int(settings.memory_gb * GB),
+            settings.sandbox,
+            settings.gpu,
+            worker_number(self.config),
+        )
+
+        def start() -> FencedKernel:
+            return FencedKernel(fence, kernel_threads(workers))
+
+        run = SubmissionRun(plan, skeleton, start, self.exchange, self.place.seed, settings.limits)
+        run.notes += review(plan, skeleton)
+        return run
+
+    def grade(self, exercise_id: str) -> ExerciseResult:
+        """Return the result of one exercise, stored or new.
+
+        Raises:
+            Infrastructure: the submission cannot be graded now.
+        """
+        if self.stored is not None:
+            return next(e for e in self.stored.exercises if e.id == exercise_id)
+        if self.failure:
+            raise Infrastructure(self.failure)
+        try:
+            self.done[exercise_id] = self.run.grade(exercise_id)
+        except Infrastructure as failure:
+            self.failure = str(failure)
+            raise
+        return self.done[exercise_id]
+
+    def teardown(self) -> None:
+        """End the kernel, and store the result if all exercises were graded."""
+        if "run" not in self.__dict__:
+            return
+        self.run.close()
+        shutil.rmtree(self.exchange, ignore_errors=True)
+        skeleton = identify(self.submission, self.skeletons)
+        if self.failure or set(self.done) == set(skeleton.answers):
+            write_result(self.place.results, self._result(skeleton.lecture))
+
+    def _result(self, lecture: str) -> SubmissionResult:
+        exercises = tuple(self.done[i] for i in sorted(self.done)) if not self.failure else ()
+        notes = list(dict.fromkeys(self.run.notes))
+        if any(exercise.status == TAMPERED for exercise in exercises):
+            notes.append("errors were hidden from the grader")
+        state = NEEDS_A_LOOK if notes else GRADED
+        return SubmissionResult(
+            self.submission.student,
+            lecture,
+            self.submission.file,
+            self.place.fingerprint(self.submission),
+            INFRASTRUCTURE if self.failure else state,
+            self.failure,
+            exercises,
+            tuple(notes),
+            tuple(step.source for step in self.run.plan.steps if step.kind == "added"),
+            round(time.monotonic() - self.began, 1),
+        )
+
+
+class GradedExercise(IPyNbCell):
+    """One exercise of a submission: passes with full points."""
+
+    parent: GradedFile
+
+    def setup(self) -> None:
+        """Note whose exercise this is, for reports."""
+        submission = self.parent.submission
+        self.user_properties += [("student", submission.student), ("file", submission.file)]
+
+    def runtest(self) -> None:
+        """Grade the exercise.
+
+        Raises:
+            NotFull: it earned less than all points.
+            Infrastructure: it was not graded.
+        """
+        if self.name == UNREADABLE:
+            raise NotFull(f"{UNREADABLE}: {self.parent.stored.reason}")
+        result = self.parent.grade(self.name)
+        self.user_properties += [
+            ("points", result.points),
+            ("max_points", result.max_points),
+            ("status", result.status),
+        ]
+        if result.status != FULL:
+            raise NotFull(describe(result))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo) -> str:
+        """Return what is shown of a failure."""
+        if isinstance(excinfo.value, NotFull):
+            return str(excinfo.value)
+        if isinstance(excinfo.value, Infrastructure):
+            return f"{INFRASTRUCTURE}, not graded: {excinfo.value}"
+        return str(pytest.Item.repr_failure(self, excinfo))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return where pytest says that this is."""
+        return Path(self.parent.submission.file), 0, f"{self.parent.submission.file}::{self.name}"
+
+
+def describe(result: ExerciseResult) -> str:
+    """Return the result of an exercise as its check would show it."""
+    line = f"{result.id} {result.title}: {result.points:g}/{result.max_points} points"
+    lines = [f"{line} ({result.status}, {result.passed} of {result.total} cases)"]
+    if result.failing_case:
+        lines.append(f"  first failing case: {result.failing_case}")
+    if result.hint:
+        lines.append(f"  hint: {result.hint}")
+    return "\n".join(lines)
+
+
+def worker_count(config: pytest.Config) -> int:
+    """Return how many workers share this machine."""
+    return getattr(config, "workerinput", {}).get("workercount", 1)
+
+
+def worker_number(config: pytest.Config) -> int:
+    """Return the number of this worker, 0 without others."""
+    return int(getattr(config, "workerinput", {}).get("workerid", "gw0")[2:])
