@@ -1,5 +1,6 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
 # make lint                   ruff, as CI runs it
+# make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
 # make bench | make full-size measurements; training on all images (hours on a CPU)
 # make clean                  remove the environment (.venv)
@@ -12,10 +13,10 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks bench full-size clean
+.PHONY: help lab test lint grade notebooks bench full-size clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 6
+	@sed -n 's/^# //p' Makefile | head -n 7
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -26,6 +27,11 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+grade: $(READY)
+	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { \
+	  echo "Name a folder or zip, and one for the results: make grade SUBMISSIONS=class.zip OUT=grades"; exit 2; }
+	$(BIN)/python -m course_utils grade "$(SUBMISSIONS)" --out "$(OUT)"
 
 notebooks: $(READY)
 	$(BIN)/python -m course_utils refresh

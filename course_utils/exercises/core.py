@@ -47,11 +47,16 @@ class Unusable:
 
 
 class Exercise(ABC):
-    """One exercise. A subclass sets ``id`` (lecture.number), ``points`` and ``title``."""
+    """One exercise. A subclass sets ``id`` (lecture.number), ``points`` and ``title``.
+
+    ready_made: names of what PyTorch has and the answer must write itself. ``run`` watches for
+    them; a grader also looks into the code, from where ``run`` cannot be tampered with.
+    """
 
     id: str
     points: int
     title: str
+    ready_made: tuple[str, ...] = ()
 
     @abstractmethod
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

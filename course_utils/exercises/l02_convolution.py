@@ -145,6 +145,7 @@ class Convolution(Exercise):
     """The answer: `convolve(image, weight, bias, stride=1, padding=0)` → (O, H', W')."""
 
     id, points, title = "02.2", 6, "Convolution by hand"
+    ready_made = ("conv1d", "conv2d", "conv3d", "convolution", "Conv2d")
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         yield self._case(rng, (1, 5, 5), 1, 3)
@@ -248,6 +249,7 @@ class MaxPool(Exercise):
     """The answer: `pool_max(image, kernel_size, stride, padding=0)` → (C, H', W')."""
 
     id, points, title = "02.3", 5, "Max pooling by hand"
+    ready_made = ("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "MaxPool2d")
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         yield self._case(normal(rng, 1, 4, 4), 2, 2)

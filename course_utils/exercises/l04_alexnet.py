@@ -204,6 +204,7 @@ class ResponseNorm(Exercise):
     """The answer: `response_norm(x, size=5, alpha=1e-4, beta=0.75, k=2.0)` → a tensor like x."""
 
     id, points, title = "04.2", 6, "Local response normalisation"
+    ready_made = ("local_response_norm", "LocalResponseNorm")
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         example = torch.tensor([1.0, 2.0, 2.0, 0.0, 3.0, 1.0]).reshape(1, 6, 1, 1)
@@ -451,6 +452,7 @@ class Dropout(Exercise):
     """The answer: `drop_out(x, probability, training)` → a tensor like x."""
 
     id, points, title = "04.4", 5, "Dropout"
+    ready_made = ("dropout", "dropout_", "feature_dropout", "Dropout")
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         yield self._case(rng, [40, 50], 0.5, training=True)

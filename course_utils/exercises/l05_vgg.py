@@ -616,6 +616,7 @@ class BatchNorm(Exercise):
     """The answer: a module, built with `num_features`, `momentum` and `eps`."""
 
     id, points, title = "05.4", 6, "Batch normalisation"
+    ready_made = ("batch_norm", "native_batch_norm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         yield self._case(rng, [2, 2, 2, 2], training=True, eps=1e-5)

@@ -132,7 +132,7 @@ class GradedFile(IPyNbFile):
         exercises = tuple(self.done[i] for i in sorted(self.done)) if not self.failure else ()
         notes = list(dict.fromkeys(self.run.notes))
         if any(exercise.status == TAMPERED for exercise in exercises):
-            notes.append("errors were hidden from the grader")
+            notes.append("it hides from the grader what it does")
         state = NEEDS_A_LOOK if notes else GRADED
         return SubmissionResult(
             self.submission.student,

@@ -1,17 +1,21 @@
-"""Which names the code of a cell binds, and which it uses."""
+"""Which names the code of a cell binds, and which it takes from other cells."""
 
 from __future__ import annotations
 
 import ast
+import symtable
+from collections.abc import Iterator
 
 from IPython.core.inputtransformer2 import TransformerManager
+
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def parse_cell(source: str) -> ast.Module | None:
     """Return the syntax tree of a cell, magics included; None if it does not parse."""
     try:
         return ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNPARSABLE:
         return None
 
 
@@ -23,19 +27,32 @@ def definitions(source: str) -> list[str]:
 
 
 def bound_names(source: str) -> set[str]:
-    """Return the names that a cell binds: by assignment, import, definition, loop or `with`."""
-    tree = parse_cell(source)
-    names: set[str] = set(definitions(source))
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.alias):
-            names.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-    return names
+    """Return the names that a cell binds for other cells: assigned, imported or defined."""
+    return {
+        symbol.get_name()
+        for table, symbol in _symbols(source)
+        if (symbol.is_assigned() or symbol.is_imported())
+        and (table.get_type() == "module" or symbol.is_declared_global())
+    }
 
 
 def used_names(source: str) -> set[str]:
-    """Return the names that a cell reads, also inside its functions."""
-    tree = parse_cell(source)
-    loads = (n for n in ast.walk(tree) if isinstance(n, ast.Name)) if tree else ()
-    return {node.id for node in loads if isinstance(node.ctx, ast.Load)}
+    """Return the names that a cell takes from outside its functions, or binds and reads itself."""
+    return {
+        symbol.get_name()
+        for table, symbol in _symbols(source)
+        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
+    }
+
+
+def _symbols(source: str) -> Iterator[tuple[symtable.SymbolTable, symtable.Symbol]]:
+    try:
+        code = TransformerManager().transform_cell(source)
+        waiting = [symtable.symtable(code, "cell", "exec")]
+    except UNPARSABLE:
+        return
+    while waiting:
+        table = waiting.pop()
+        waiting += table.get_children()
+        for symbol in table.get_symbols():
+            yield table, symbol

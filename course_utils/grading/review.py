@@ -46,6 +46,15 @@ REACHING = {
     "TorchDispatchMode",
 }
 
+# Names that switch off what watches PyTorch's operations.
+UNWATCHING = {
+    "_disable_current_modes",
+    "_DisableTorchDispatch",
+    "_python_dispatch",
+    "DisableTorchFunction",
+    "DisableTorchFunctionSubclass",
+}
+
 
 def review(plan: Plan, skeleton: Skeleton) -> list[str]:
     """Return one sentence for each thing that a person should see."""
@@ -61,6 +70,19 @@ def review(plan: Plan, skeleton: Skeleton) -> list[str]:
             if taken := sorted(used_names(step.source) & course_here - needed):
                 notes.append(f"{step.exercise} uses the course's own {', '.join(taken)}")
     return notes
+
+
+def evasion(source: str, answer: str, ready_made: tuple[str, ...]) -> str | None:
+    """Return what an answer uses that it must write itself, or to hide that it does; or None.
+
+    Only the answer's own definition counts: a test beside it may compare with what is ready-made.
+    """
+    tree = parse_cell(source)
+    for node in tree.body if tree else ():
+        if getattr(node, "name", None) == answer:
+            used = set(_all_names(ast.unparse(node)))
+            return min(used & {*ready_made, *UNWATCHING}, default=None)
+    return None
 
 
 def _all_names(source: str) -> Iterator[str]:

@@ -34,6 +34,7 @@ from .results import (
     WRONG,
     ExerciseResult,
 )
+from .review import evasion
 from .skeleton import ANSWER, CHECK, LECTURE, Plan, Skeleton, Step
 
 RESULT = "application/vnd.course.result+json"
@@ -211,6 +212,9 @@ class SubmissionRun:
         if list(outcomes) != list(range(len(done))):
             done = []  # results out of order are not what the grader's own code sends
         score = judge_outcomes(exercise, step.answer, cases, done, reason)
+        used = evasion(result.source, step.answer, exercise.ready_made)
+        if exercise.ready_made and used and score.passed:
+            return replace(result, status=TAMPERED, hint=f"it uses {used}, and hides it")
         return _with_score(result, score, lost)
 
     def _errors_are_seen(self) -> bool:

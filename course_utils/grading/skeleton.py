@@ -125,22 +125,31 @@ def _choose_answers(
     chosen: dict[str, int] = {}
     found: dict[str, str] = {}
     notes: list[str] = []
-    for exercise, step in skeleton.answers.items():
-        free = [i for i in range(len(cells)) if i not in chosen.values()]
-        for how, is_it in _signs(exercise, step):
-            places = [i for i in free if is_it(cells[i])]
-            named = [i for i in places if step.answer in definitions(cells[i].source)]
-            assigned = [i for i in places if step.answer in bound_names(cells[i].source)]
-            unclear = [i for i in places if parse_cell(cells[i].source) is None]
-            if candidates := named or assigned or unclear:
-                chosen[exercise], found[exercise] = _latest(candidates, cells), how
-                if len(candidates) > 1:
-                    notes.append(f"{exercise} is there {len(candidates)} times; the last counts")
-                break
+    for must_define in (True, False):  # a cell that defines something else is the last resort
+        for exercise, step in skeleton.answers.items():
+            for how, is_it in _signs(exercise, step) if exercise not in chosen else ():
+                free = [i for i in range(len(cells)) if i not in chosen.values()]
+                places = [i for i in free if is_it(cells[i])]
+                if candidates := _defining(step, places, cells) if must_define else places:
+                    chosen[exercise], found[exercise] = _latest(candidates, cells), how
+                    if len(candidates) > 1:
+                        notes.append(
+                            f"{exercise} is there {len(candidates)} times: the last counts"
+                        )
+                    break
     missing = [exercise for exercise in skeleton.answers if exercise not in chosen]
     if missing:
         notes.append(f"no cell answers {', '.join(missing)}")
     return chosen, found, notes
+
+
+def _defining(step: Step, places: list[int], cells: tuple[StudentCell, ...]) -> list[int]:
+    """Return those of the places whose cell defines the answer, or assigns it, or may do so."""
+    return (
+        [i for i in places if step.answer in definitions(cells[i].source)]
+        or [i for i in places if step.answer in bound_names(cells[i].source)]
+        or [i for i in places if parse_cell(cells[i].source) is None]
+    )
 
 
 def _signs(exercise: str, step: Step) -> Iterator[tuple[str, Callable[[StudentCell], bool]]]:

@@ -102,7 +102,7 @@ def test_of_two_versions_the_last_counts_unless_it_is_the_stub():
     for cells in ([older, ANSWER_1], [ANSWER_1, stub]):
         made = plan(IMPORT, *cells, CHECK_1, ANSWER_2, CHECK_2)
         assert sources(made) == WANTED
-        assert made.notes == ("99.1 is there 2 times; the last counts",)
+        assert made.notes == ("99.1 is there 2 times: the last counts",)
 
 
 def test_added_cells_run_where_they_stand():
@@ -133,6 +133,14 @@ def test_a_split_answer_keeps_both_halves():
 def test_a_cell_that_does_not_parse_is_still_the_answer():
     broken = StudentCell("def double(x)\n    return 2 * x", "99.1-answer", ("b",))
     assert plan(IMPORT, broken, ANSWER_2).found["99.1"] == "grade_id"
+
+
+def test_a_marked_cell_that_defines_something_else_is_the_last_resort():
+    loop = StudentCell("while True: pass", "99.1-answer", ("b",))
+    assert sources(plan(IMPORT, loop, ANSWER_2))[1] == loop.source
+    misplaced = StudentCell(OTHER, "99.1-answer", ("b",))
+    made = plan(IMPORT, misplaced)
+    assert made.found == {"99.2": "name"}
 
 
 def test_another_version_is_noted():
