@@ -77,7 +77,9 @@ def near_identical(
             lectures[result.lecture].append(result)
     pairs = []
     for lecture in sorted(lectures):
-        pairs += pairs_of_lecture(lectures[lecture], reference or {})
+        pairs += pairs_of_lecture(
+            tuple(lectures[lecture]), tuple(sorted((reference or {}).items()))
+        )
     return pairs
 
 
@@ -91,12 +93,16 @@ def is_worked_on(exercise: ExerciseResult) -> bool:
     return bool(exercise.source.strip()) and exercise.status not in (UNSOLVED, MISSING)
 
 
-def pairs_of_lecture(results: list[SubmissionResult], reference: Mapping[str, str]) -> list[Pair]:
+@functools.lru_cache(maxsize=16)  # while one lecture is graded, the others stay as they are
+def pairs_of_lecture(
+    results: tuple[SubmissionResult, ...], reference: tuple[tuple[str, str], ...]
+) -> tuple[Pair, ...]:
     """Return the pairs among the submissions of one lecture, the most alike first."""
+    known = dict(reference)
     sources = [answers(result) for result in results]
     names, student = np.unique([result.student for result in results], return_inverse=True)
     found = {
-        exercise: compare([s.get(exercise, "") for s in sources], student, reference.get(exercise))
+        exercise: compare([s.get(exercise, "") for s in sources], student, known.get(exercise))
         for exercise in sorted(set().union(*sources))
     }
     needed = 2 * math.log2(len(names)) + MARGIN
@@ -109,7 +115,7 @@ def pairs_of_lecture(results: list[SubmissionResult], reference: Mapping[str, st
         key = (student[i], student[j])
         if key not in best or weight(pair) > weight(best[key]):
             best[key] = pair
-    return sorted(best.values(), key=weight, reverse=True)
+    return tuple(sorted(best.values(), key=weight, reverse=True))
 
 
 def weight(pair: Pair) -> tuple[int, float]:
@@ -130,13 +136,15 @@ def compare(sources: list[str], student: np.ndarray, reference: str | None) -> C
     own = ~alike[-1, :-1]  # not like the reference
     sizes, both, either, alike = sizes[:-1], both[:-1, :-1], either[:-1, :-1], alike[:-1, :-1]
     alike = alike & own[:, None] & own & (student[:, None] != student)
-    wrote = (student[:, None] == np.arange(student.max() + 1)).astype(np.float32)
-    others = np.sum(alike.astype(np.float32) @ wrote > 0, axis=1) - 1.0
-    others = np.maximum(np.maximum(others[:, None], others), 0)
-    working = len(set(student[sizes > 0]))
-    by_length = 2.0 ** -(np.minimum(sizes[:, None], sizes) / RUN)
-    chance = (others + PRIOR * by_length) / (max(working - 2, 0) + PRIOR)
-    return Comparison(both, either, alike, np.where(alike, -np.log2(chance), 0))
+    i, j = np.nonzero(alike)
+    writers = len(set(student[sizes > 0]))
+    authors = np.unique(np.stack([i, student[j]]), axis=1)[0]  # each author counts once
+    others = np.bincount(authors, minlength=len(sizes)) - 1.0
+    by_length = 2.0 ** -(np.minimum(sizes[i], sizes[j]) / RUN)
+    chance = np.maximum(others[i], others[j]) + PRIOR * by_length
+    bits = np.zeros_like(both)
+    bits[i, j] = np.log2((max(writers - 2, 0) + PRIOR) / chance)
+    return Comparison(both, either, alike, bits)
 
 
 def in_common(sets: list[np.ndarray]) -> np.ndarray:
