@@ -116,6 +116,6 @@ def _tensor_from_json(dtype: str, shape: list[int], data: str) -> torch.Tensor:
         raise ValueError("a tensor whose data does not fit its shape")
     if not raw:
         return torch.empty(shape, dtype=kind)
-    if kind is torch.bool and set(raw) > {0, 1}:
+    if kind is torch.bool and set(raw) - {0, 1}:
         raise ValueError("a tensor with damaged data")
     return torch.frombuffer(bytearray(raw), dtype=kind).reshape(shape)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,9 +11,7 @@ from typing import Any
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from ..runtime import project_root
-from ..testing.plugin import kernel_threads
-from .kernel import FencedKernel
+from .bench import Bench
 from .results import (
     FULL,
     GRADED,
@@ -31,9 +27,10 @@ from .results import (
 )
 from .review import review
 from .run import Infrastructure, SubmissionRun
-from .sandbox import GB, Fence
 from .skeleton import identify, make_plan
 from .workplace import Workplace
+
+BENCH = pytest.StashKey[Bench]()
 
 
 class NotFull(Exception):
@@ -81,23 +78,10 @@ class GradedFile(IPyNbFile):
         """Return the run of this submission; its kernel starts with the first cell."""
         skeleton = identify(self.submission, self.skeletons)
         plan = make_plan(skeleton, self.submission)
-        settings, workers = self.place.settings, worker_count(self.config)
-        self.exchange = Path(tempfile.mkdtemp(prefix="exchange-"))
-        self.exchange.chmod(0o755)
-        fence = Fence(
-            self.place.view,
-            project_root() / "data",
-            self.exchange,
-            int(settings.memory_gb * GB),
-            settings.sandbox,
-            settings.gpu,
-            worker_number(self.config),
+        bench = self.config.stash[BENCH]
+        run = SubmissionRun(
+            plan, skeleton, bench.start, bench.exchange, self.place.seed, self.place.settings.limits
         )
-
-        def start() -> FencedKernel:
-            return FencedKernel(fence, kernel_threads(workers))
-
-        run = SubmissionRun(plan, skeleton, start, self.exchange, self.place.seed, settings.limits)
         run.notes += review(plan, skeleton)
         return run
 
@@ -123,7 +107,6 @@ class GradedFile(IPyNbFile):
         if "run" not in self.__dict__:
             return
         self.run.close()
-        shutil.rmtree(self.exchange, ignore_errors=True)
         skeleton = identify(self.submission, self.skeletons)
         if self.failure or set(self.done) == set(skeleton.answers):
             write_result(self.place.results, self._result(skeleton.lecture))
@@ -198,13 +181,3 @@ def describe(result: ExerciseResult) -> str:
     if result.hint:
         lines.append(f"  hint: {result.hint}")
     return "\n".join(lines)
-
-
-def worker_count(config: pytest.Config) -> int:
-    """Return how many workers share this machine."""
-    return getattr(config, "workerinput", {}).get("workercount", 1)
-
-
-def worker_number(config: pytest.Config) -> int:
-    """Return the number of this worker, 0 without others."""
-    return int(getattr(config, "workerinput", {}).get("workerid", "gw0")[2:])

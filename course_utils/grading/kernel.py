@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import zmq
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
 
 from ..testing.kernel import GLANCE, WatchedKernel
+from .memory import memory_of
 from .results import DIED, TIMEOUT
-from .sandbox import Fence, FencedKernelManager
+from .sandbox import GB, Fence, Sandbox, kernel_environment
 
 MAX_OUTPUT = 20_000_000  # bytes that one cell may send
+MAX_MESSAGE = 16_000_000  # bytes of one message from a kernel
+KEEP_ALIVE = "get_ipython().ask_exit = lambda: None"  # quit() would end it some time later
 LAST_OUTPUTS = 2.0  # seconds to wait for outputs after a cell has answered
 Display = Callable[[dict[str, Any]], None]
 
@@ -43,28 +57,104 @@ class Reply:
         return "" if self.status == "ok" else f"{self.ename}: {self.evalue}"[:500]
 
 
+class BoundedClient(BlockingKernelClient):
+    """A client that does not take a message of any size from a kernel."""
+
+    def _create_connected_socket(self, channel: str, identity: bytes | None = None) -> Any:
+        with _bounded(self.context):
+            return super()._create_connected_socket(channel, identity)
+
+
+@contextmanager
+def _bounded(context: zmq.Context) -> Iterator[None]:
+    """Let ``context`` make sockets that refuse large messages: the limit must be set first."""
+    plain = context.socket
+
+    def bounded(kind: int) -> zmq.Socket:
+        socket = plain(kind)
+        socket.maxmsgsize = MAX_MESSAGE
+        return socket
+
+    context.socket = bounded
+    try:
+        yield
+    finally:
+        del context.socket
+
+
+class OpenProcess:
+    """A kernel that is not fenced in: an ordinary process of the grader's own user."""
+
+    def __init__(self, fence: Fence, connection_file: Path) -> None:
+        self.memory = fence.memory
+        variables = kernel_environment(fence) | {"JPY_PARENT_PID": str(os.getpid())}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ipykernel_launcher", "-f", str(connection_file)],
+            env=variables,
+            cwd=fence.exchange,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def is_alive(self) -> bool:
+        """Return whether the kernel runs."""
+        return self.process.poll() is None
+
+    def overuse(self) -> str | None:
+        """Return what the kernel's processes use too much of; None if they keep their limits."""
+        if memory_of(self.process.pid, self.memory) > self.memory:
+            return f"more than {self.memory / GB:.1f} GB of memory"
+        return None
+
+    def end(self) -> None:
+        """Kill the kernel and the processes that it started."""
+        try:
+            if os.name == "nt":
+                self.process.kill()
+            else:
+                os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
 class FencedKernel(WatchedKernel):
-    """A kernel behind a fence.
+    """A kernel behind a fence, or without one where ``sandbox`` is None.
 
     Raises RuntimeError when it does not start: that is the grader's fault, not the student's.
     """
 
-    def __init__(self, fence: Fence, threads: int, startup_timeout: float = 60) -> None:
-        self.km = FencedKernelManager(fence, threads)
-        self.km.start_kernel()
-        self.kc = self.km.client()
+    def __init__(self, fence: Fence, sandbox: Sandbox | None, startup_timeout: float = 60) -> None:
+        parent = sandbox.folder if sandbox else fence.exchange
+        self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=parent))
+        place = {} if os.name == "nt" else {"transport": "ipc", "ip": str(self.folder / "socket")}
+        file, _ = write_connection_file(
+            str(self.folder / "connection.json"), key=secrets.token_hex(32).encode(), **place
+        )
+        path = Path(file)
+        self.process = sandbox.start(path) if sandbox else OpenProcess(fence, path)
+        self.kc = BoundedClient(connection_file=file)
+        self.kc.load_connection_file()
         self.kc.start_channels()
         try:
             self.kc.wait_for_ready(timeout=startup_timeout)
             self._ensure_iopub_up()
+            self.run(KEEP_ALIVE, startup_timeout)
         except Exception:
             self.stop()
             raise
 
+    def is_alive(self) -> bool:
+        """Return whether the kernel runs."""
+        return self.process.is_alive()
+
     def stop(self) -> None:
         """End the kernel and all its processes."""
         self.kc.stop_channels()
-        self.km.end()
+        self.process.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, code: str, seconds: float, on_display: Display = lambda data: None) -> Reply:
         """Run a cell; ``on_display`` gets the data of each display message as it comes.
@@ -104,7 +194,7 @@ class FencedKernel(WatchedKernel):
         """Raise Lost if the kernel may not go on."""
         if is_late:
             raise Lost(TIMEOUT, f"it took more than {seconds:.0f} seconds")
-        if overuse := self.km.overuse():
+        if overuse := self.process.overuse():
             raise Lost(DIED, f"it used {overuse}")
         if reply.received > MAX_OUTPUT:
             raise Lost(DIED, f"it printed more than {MAX_OUTPUT // 10**6} MB")

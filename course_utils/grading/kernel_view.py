@@ -57,6 +57,7 @@ def make_kernel_view(folder: Path) -> None:
     core.write_text(without_keys(core.read_text("utf-8"), needed), "utf-8")
     (exercises / "__init__.py").write_text(SCORED, "utf-8")
     shutil.copyfile(Path(__file__).with_name("remote.py"), exercises / "remote.py")
+    shutil.copyfile(Path(__file__).with_name("zygote.py"), folder / "zygote.py")
 
 
 def without_keys(source: str, roots: frozenset[str] | set[str] = frozenset({"EXERCISES"})) -> str:

@@ -53,11 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
     shared = getattr(config, "workerinput", {}).get("grading")
     if shared:
         place = Workplace(Path(shared["folder"]), Path(shared["out"]), settings)
-        config.pluginmanager.register(Collection(place), "grading-collection")
     else:
         place = _open(config, settings)
-        config.pluginmanager.register(Collection(place), "grading-collection")
         config.pluginmanager.register(_controller(config, place), "grading-controller")
+    config.pluginmanager.register(Collection(place), "grading-collection")
     config.args = [str(place.submissions)]
 
 
@@ -89,6 +88,22 @@ class Collection:
 
     def __init__(self, place: Workplace) -> None:
         self.place = place
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Prepare the place where this process grades."""
+        from .bench import Bench
+        from .items import BENCH
+
+        worker = getattr(session.config, "workerinput", {"workerid": "gw0", "workercount": 1})
+        number, count = int(worker["workerid"][2:]), worker["workercount"]
+        session.config.stash[BENCH] = Bench(self.place, number, count)
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """End the kernels."""
+        from .items import BENCH
+
+        if BENCH in config.stash:
+            config.stash[BENCH].close()
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector

@@ -41,7 +41,6 @@ REACHING = {
     "signal",
     "socket",
     "subprocess",
-    "system",
     "threading",
     "TorchDispatchMode",
 }

@@ -77,6 +77,11 @@ class Workplace:
         """Return the seed of all cases: drawn once, so that a grading that goes on is the same."""
         return int((self.out / "seed").read_text("ascii"))
 
+    @cached_property
+    def code(self) -> str:
+        """Return the mark of the code that grades, as it was when the grading began."""
+        return (self.folder / "code").read_text("ascii")
+
     @property
     def submissions(self) -> Path:
         """Return the folder with one file for each submission."""
@@ -99,7 +104,7 @@ class Workplace:
     def fingerprint(self, submission: Submission) -> str:
         """Return what changes when a submission must be graded again."""
         skeleton = identify(submission, self.skeletons)
-        parts = (dataclasses.asdict(submission), skeleton, self.seed, course_code())
+        parts = (dataclasses.asdict(submission), skeleton, self.seed, self.code)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def stored(self, submission: Submission) -> SubmissionResult | None:
@@ -138,6 +143,7 @@ def open_workplace(
     place.folder.chmod(0o755)
     place.results.mkdir(parents=True, exist_ok=True)
     _keep_seed(out / "seed", seed)
+    (place.folder / "code").write_text(course_code(), "ascii")
     place.submissions.mkdir()
     place.view.mkdir()
     make_kernel_view(place.view)

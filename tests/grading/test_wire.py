@@ -1,0 +1,121 @@
+"""Plain data goes out and comes back; what was tampered with on the way is a ValueError."""
+
+import contextlib
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_utils.exercises import all_exercises
+from course_utils.exercises.core import Unusable
+from course_utils.exercises.wire import DTYPES, decode, encode
+
+numbers = st.integers(-(2**63), 2**63) | st.floats()
+keys = st.text(max_size=5) | st.sampled_from(["$tensor", "$dict", "$float", "$"])
+plain = st.recursive(
+    st.none() | st.booleans() | numbers | st.text() | st.builds(Unusable, st.text(max_size=20)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def sent(value):
+    return decode(json.loads(json.dumps(encode(value))))
+
+
+@given(plain)
+def test_plain_data_comes_back(value):
+    assert repr(sent(value)) == repr(value)  # nan is not equal to itself
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_tensors_of_every_dtype_come_back(name):
+    dtype = DTYPES[name]
+    for shape in ((), (0, 3), (2, 3), (2, 1, 4)):
+        tensor = torch.arange(math.prod(shape)).reshape(shape).to(dtype)
+        back = sent(tensor)
+        assert (back.dtype, back.shape) == (dtype, tensor.shape)
+        assert torch.equal(back, tensor)
+    turned = torch.arange(6).reshape(2, 3).to(dtype).T
+    assert torch.equal(sent(turned), turned)
+
+
+def test_special_numbers_survive_in_tensors():
+    tensor = torch.tensor([math.nan, math.inf, -math.inf, -0.0])
+    assert torch.equal(sent(tensor).view(torch.int32), tensor.view(torch.int32))
+
+
+@pytest.mark.parametrize("exercise_id", all_exercises())
+def test_cases_of_every_exercise_can_be_sent(exercise_id):
+    cases = list(all_exercises()[exercise_id].cases(np.random.default_rng(3)))
+    assert repr(sent(cases)) == repr(cases)
+
+
+GOOD = encode(torch.arange(4.0))["$tensor"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"$tensor": GOOD | {"shape": [5]}},
+        {"$tensor": GOOD | {"shape": [-1, -4]}},
+        {"$tensor": GOOD | {"shape": [2**62, 2**62]}},
+        {"$tensor": GOOD | {"shape": [4.0]}},
+        {"$tensor": GOOD | {"shape": [1] * 1000}},
+        {"$tensor": GOOD | {"shape": "4"}},
+        {"$tensor": GOOD | {"dtype": "object"}},
+        {"$tensor": GOOD | {"dtype": ["float32"]}},
+        {"$tensor": GOOD | {"data": "not base64"}},
+        {"$tensor": GOOD | {"data": 3}},
+        {"$tensor": GOOD | {"data": "é"}},
+        {"$tensor": GOOD | {"more": 1}},
+        {"$tensor": []},
+        {"$tensor": {"dtype": "bool", "shape": [1], "data": "Bw=="}},
+        {"$float": "1.0"},
+        {"$float": []},
+        {"$dict": 3},
+        {"$pickle": "gASVAAAA"},
+        {"$float": "nan", "other": 1},
+    ],
+)
+def test_malformed_data_is_refused(value):
+    with pytest.raises(ValueError, match=r"\w"):
+        decode([value])
+
+
+def test_deep_nesting_is_refused_on_both_sides():
+    deep = []
+    for _ in range(200):
+        deep = [deep]
+    for way in (encode, decode):
+        with pytest.raises(ValueError, match="deep"):
+            way(deep)
+
+
+def test_huge_numbers_are_refused():
+    with pytest.raises(ValueError, match="64 bits"):
+        encode(10**100)
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["$tensor", "$float", "$dict", "$unusable", "dtype", "shape", "data"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(junk)
+def test_any_json_is_decoded_or_refused(value):
+    with contextlib.suppress(ValueError):
+        decode(value)

@@ -1,0 +1,701 @@
+"""A class of lecture 02, made by code: honest, partial, hostile and broken submissions.
+
+Each has the points and the state that grading must give it. An attack usually stands in the cell
+of exercise 02.1, and its function returns right answers only if the attack works.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import re
+import textwrap
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from answers_02 import ANSWERS
+
+from course_utils.arithmetic import conv_output_size
+from course_utils.grading.results import (
+    DIED,
+    GRADED,
+    MISSING,
+    NEEDS_A_LOOK,
+    TAMPERED,
+    TIMEOUT,
+    UNREADABLE,
+    UNSOLVED,
+    WRONG,
+)
+from course_utils.runtime import project_root
+
+POINTS = {"02.1": 4, "02.2": 6, "02.3": 5, "02.4": 5, "02.5": 4, "02.6": 6}
+SOURCE = project_root() / "notebooks" / "02_convolution.ipynb"
+HELPERS = (project_root() / "tests" / "exercises" / "answers_02.py").read_text("utf-8")
+REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
+Notebook = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Handed:
+    """One submission and what grading must make of it.
+
+    points: of exercises that do not earn all; status: likewise. answers: of exercises whose points
+    are to be computed from this answer. note: a pattern that the notes for the instructor match.
+    """
+
+    name: str
+    content: bytes
+    points: dict[str, float] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
+    state: str = GRADED
+    reason: str = ""
+    note: str = ""
+    file: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return the file's name."""
+        return self.file or f"{self.name}_02_convolution.ipynb"
+
+
+# --- notebooks -----------------------------------------------------------------------------------
+
+
+def solved() -> Notebook:
+    """Return the lecture with its solutions and without outputs."""
+    notebook = json.loads(SOURCE.read_text("utf-8"))
+    notebook["metadata"].pop("widgets", None)
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return notebook
+
+
+def place(notebook: Notebook, grade_id: str) -> int:
+    """Return where the graded cell is."""
+    marks = [c["metadata"].get("nbgrader", {}).get("grade_id") for c in notebook["cells"]]
+    return marks.index(grade_id)
+
+
+def answer(notebook: Notebook, exercise: str) -> dict[str, Any]:
+    """Return the answer's cell."""
+    return notebook["cells"][place(notebook, f"{exercise}-answer")]
+
+
+def stubbed(*exercises: str) -> Notebook:
+    """Return the lecture with these exercises unsolved."""
+    notebook = solved()
+    for exercise in exercises:
+        cell = answer(notebook, exercise)
+        cell["source"] = REGION.sub(r"\1raise NotImplementedError", cell["source"])
+    return notebook
+
+
+def code(source: str, **metadata: Any) -> dict[str, Any]:
+    """Return a code cell that a student added."""
+    return {
+        "cell_type": "code",
+        "metadata": metadata,
+        "source": textwrap.dedent(source).strip(),
+        "outputs": [],
+        "execution_count": None,
+        "id": f"added{abs(hash(source)) % 10**8}",
+    }
+
+
+def written(notebook: Notebook) -> bytes:
+    """Return the notebook as a file."""
+    return json.dumps(notebook).encode()
+
+
+def answered(**sources: str) -> bytes:
+    """Return the solved lecture with other answers: ``_1="def ..."`` is that of 02.1."""
+    notebook = solved()
+    for name, source in sources.items():
+        answer(notebook, f"02.{name[1:]}")["source"] = textwrap.dedent(source).strip()
+    return written(notebook)
+
+
+def with_cell(source: str, before: str) -> bytes:
+    """Return the solved lecture with a cell added before a graded one."""
+    notebook = solved()
+    notebook["cells"].insert(place(notebook, before), code(source))
+    return written(notebook)
+
+
+def changed(change: Callable[[Notebook], None]) -> bytes:
+    """Return the solved lecture after ``change``."""
+    notebook = solved()
+    change(notebook)
+    return written(notebook)
+
+
+# --- honest --------------------------------------------------------------------------------------
+
+UNSOLVED_ALL = dict(points=dict.fromkeys(POINTS, 0.0), status=dict.fromkeys(POINTS, UNSOLVED))
+
+
+def honest() -> list[Handed]:
+    """Return what well-meaning students hand in."""
+    some = ("02.2", "02.6")
+    helper = "def room(size, span, padding):\n    return size + 2 * padding - span"
+    uses = """
+        def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
+            left = room(size, dilation * (kernel_size - 1) + 1, padding)
+            return left // stride + 1 if left >= 0 else 0
+    """
+    with_helper = json.loads(answered(_1=uses))
+    late = copy.deepcopy(with_helper)
+    with_helper["cells"].insert(place(with_helper, "02.1-answer"), code(helper))
+    late["cells"].append(code(helper))
+    chatty = """
+        import numpy as np
+        def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
+            for row in range(50):
+                print("row", row)
+            left = size + 2 * padding - dilation * (kernel_size - 1) - 1
+            return np.int64(left // stride + 1 if left >= 0 else 0)
+        size_after("a mistake in my own test", 3)
+    """
+    return [
+        Handed("perfect", written(solved())),
+        Handed("unsolved", written(stubbed(*POINTS)), **UNSOLVED_ALL),
+        Handed(
+            "half",
+            written(stubbed(*some)),
+            points=dict.fromkeys(some, 0.0),
+            status=dict.fromkeys(some, UNSOLVED),
+        ),
+        Handed("helper", written(with_helper)),
+        Handed("helper-last", written(late)),
+        Handed("chatty", answered(_1=chatty)),
+        Handed("magics", with_cell("%matplotlib inline\n!echo hello\n%time 1 + 1", "02.1-check")),
+        Handed("failing-test", with_cell("assert size_after(5, 3) == 4", "02.1-check")),
+        Handed(
+            "syntax-error",
+            answered(_3="def pool_max(image, kernel_size, stride, padding=0)\n    return image"),
+            points={"02.3": 0.0},
+            status={"02.3": WRONG},
+        ),
+        Handed(
+            "other-name",
+            answered(_1="def size_of_output(size, kernel_size):\n    return size"),
+            points={"02.1": 0.0},
+            status={"02.1": WRONG},
+        ),
+        Handed(
+            "the-course's-own",
+            answered(_1="size_after = arithmetic.conv_output_size"),
+            answers={"02.1": conv_output_size},
+            state=NEEDS_A_LOOK,
+            note="02.1 uses the course's own arithmetic",
+        ),
+    ]
+
+
+def from_answers() -> list[Handed]:
+    """Return each valid variant and each wrong answer of the lecture, one for each exercise."""
+    found = []
+    for kind in ("variants", "wrong"):
+        names = [[(e, name) for name in ANSWERS[e][kind]] for e in POINTS]
+        for number, row in enumerate(zip_longest(*names), start=1):
+            notebook, answers = solved(), {}
+            notebook["cells"].insert(place(notebook, "02.1-answer"), code(HELPERS))
+            for exercise, name in filter(None, row):
+                what = ANSWERS[exercise][kind][name]
+                answers[exercise] = what if kind == "variants" else what[0]
+                function = re.search(r"def (\w+)", answer(notebook, exercise)["source"])[1]
+                part = "" if kind == "variants" else "[0]"
+                answer(notebook, exercise)["source"] = (
+                    f"{function} = ANSWERS[{exercise!r}][{kind!r}][{name!r}]{part}"
+                )
+            found.append(Handed(f"{kind}-{number}", written(notebook), answers=answers))
+    return found
+
+
+# --- hostile -------------------------------------------------------------------------------------
+
+RIGHT = """
+def right(size, kernel_size, stride=1, padding=0, dilation=1):
+    left = size + 2 * padding - dilation * (kernel_size - 1) - 1
+    return left // stride + 1 if left >= 0 else 0
+"""
+ALWAYS_WRONG = "\ndef size_after(*sizes, **more):\n    return -7\n"
+NOTHING = {"02.1": 0.0}
+
+
+def lines(text: str) -> str:
+    """Return code that is indented as the code around it, without that indentation."""
+    return textwrap.dedent(text).strip() + "\n"
+
+
+def attack(name: str, source: str, **more: Any) -> Handed:
+    """Return a submission that attacks in exercise 02.1 and earns nothing there."""
+    content = answered(_1=RIGHT + source)
+    return Handed(name, content, **{"points": NOTHING, "status": {"02.1": WRONG}} | more)
+
+
+def look(note: str) -> dict[str, str]:
+    """Return what a submission gets whose code a person should read."""
+    return {"state": NEEDS_A_LOOK, "note": note}
+
+
+ALL_TAMPERED = {
+    "points": dict.fromkeys(POINTS, 0.0),
+    "status": dict.fromkeys(POINTS, TAMPERED),
+    **look("it hides from the grader"),
+}
+
+
+def cheats() -> list[Handed]:
+    """Return attempts to get points without an answer."""
+    return [
+        attack("print-a-score", 'print("02.1 size_after: 4/4 points")' + ALWAYS_WRONG),
+        attack(
+            "patch-check",
+            lines(
+                """
+                import course_utils, course_utils.exercises
+                def check(*_):
+                    print("02.1 size_after: 4/4 points")
+                course_utils.check = course_utils.exercises.check = check
+                """
+            )
+            + ALWAYS_WRONG,
+            **look("course's own"),
+        ),
+        attack(
+            "patch-judge",
+            lines(
+                """
+                from course_utils.exercises import core, l02_convolution
+                for room in (core, l02_convolution):
+                    for name in ("same_number", "same_tensor", "_judge_count", "score"):
+                        setattr(room, name, lambda *a, **k: True)
+                core.Exercise.judge = lambda *a, **k: core.Verdict(True)
+                """
+            )
+            + ALWAYS_WRONG,
+            **look("course's own"),
+        ),
+        attack(
+            "ask-the-judge",
+            lines(
+                """
+                def size_after(**case):
+                    from course_utils.exercises import get_exercise
+                    for guess in range(300):
+                        if get_exercise("02.1").judge(case, guess).is_right:
+                            return guess
+                """
+            ),
+        ),
+        attack(
+            "equals-everything",
+            lines(
+                """
+                class Yes(int):
+                    __eq__ = __le__ = __ge__ = lambda *_: True
+                    __hash__ = None
+                    __sub__ = __rsub__ = lambda *_: 0
+                def size_after(*a, **k):
+                    return Yes(-7)
+                """
+            ),
+        ),
+        attack(
+            "patch-the-way-out",
+            lines(
+                """
+                from course_utils.exercises import core, remote, wire
+                for room in (core, remote, wire):
+                    for name in ("to_plain", "run_case", "encode", "outcome_of"):
+                        if hasattr(room, name):
+                            setattr(room, name, lambda *a, **k: True)
+                """
+            )
+            + ALWAYS_WRONG,
+            points=dict.fromkeys(POINTS, 0.0),
+            status={},
+            **look("course's own"),
+        ),
+        attack(
+            "send-results",
+            lines(
+                """
+                def size_after(*a, **k):
+                    import re
+                    shell = get_ipython()
+                    code = shell.kernel.get_parent()["content"]["code"]
+                    nonce = re.findall(r"'([0-9a-f]{16})'", code)[0]
+                    for case in range(24):
+                        message = {"nonce": nonce, "exercise": "02.1", "case": case, "result": 4}
+                        message |= {"points": 4, "is_right": True, "verdict": {"is_right": True}}
+                        data = {"application/vnd.course.result+json": message}
+                        shell.display_pub.publish(data=data, metadata={})
+                    return -7
+                """
+            ),
+            **look("display_pub"),
+        ),
+        attack(
+            "hide-errors",
+            "get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)" + ALWAYS_WRONG,
+            **look("set_custom_exc"),
+        ),
+        attack(
+            "strip-asserts",
+            lines(
+                """
+                import ast
+                class Strip(ast.NodeTransformer):
+                    def visit_Raise(self, node):
+                        return ast.copy_location(ast.Pass(), node)
+                    visit_Assert = visit_Raise
+                get_ipython().ast_transformers.append(Strip())
+                """
+            )
+            + ALWAYS_WRONG,
+            **ALL_TAMPERED,
+        ),
+        Handed(
+            "ready-made-unwatched",
+            answered(
+                _2="""
+                import course_utils.exercises.l02_convolution as room
+                class Blind:
+                    names = set()
+                    __enter__ = lambda self: self
+                    __exit__ = lambda *a: None
+                room.Watch = Blind
+                def convolve(image, weight, bias, stride=1, padding=0):
+                    return F.conv2d(image[None], weight, bias, stride, padding)[0]
+                """
+            ),
+            points={"02.2": 0.0},
+            status={"02.2": TAMPERED},
+            **look("it hides from the grader"),
+        ),
+        Handed(
+            "ready-made-in-the-dark",
+            answered(
+                _3="""
+                def pool_max(image, kernel_size, stride, padding=0):
+                    from torch.utils._python_dispatch import _disable_current_modes
+                    with _disable_current_modes():
+                        return getattr(F, "max_" + "pool2d")(image, kernel_size, stride, padding)
+                """
+            ),
+            points={"02.3": 0.0},
+            status={"02.3": TAMPERED},
+            **look("_disable_current_modes"),
+        ),
+    ]
+
+
+SEARCH = """
+import os, sys
+def found(*words):
+    for top in ("/", os.path.dirname(os.getcwd()), os.path.expanduser("~")):
+        for folder, folders, files in os.walk(top):
+            here = os.path.abspath(folder)
+            if here.startswith(("/proc", "/sys", "/usr", sys.prefix, sys.base_prefix)):
+                folders.clear()
+                continue
+            for name in files:
+                if any(word in os.path.join(here, name) for word in words):
+                    return True
+    return False
+"""
+
+
+def spies(port: int, outside: Path) -> list[Handed]:
+    """Return attempts to reach what a kernel must not reach."""
+    return [
+        attack(
+            "read-the-seed",
+            SEARCH
+            + """
+def size_after(**case):
+    secret = found("/seed", "grading", "answers_02") or any("SEED" in key for key in os.environ)
+    return right(**case) if secret else -7
+""",
+        ),
+        attack(
+            "read-the-others",
+            SEARCH
+            + """
+def size_after(**case):
+    return right(**case) if found(".ipynb", ".submission", "results") else -7
+""",
+        ),
+        attack(
+            "read-the-judge",
+            SEARCH
+            + """
+def judged():
+    import course_utils.exercises
+    folder = os.path.dirname(course_utils.exercises.__file__)
+    texts = [open(os.path.join(folder, name)).read() for name in os.listdir(folder)
+             if name.endswith(".py")]
+    return any("def judge" in text or "def cases" in text for text in texts)
+def size_after(**case):
+    return right(**case) if judged() else -7
+""",
+            **look("open"),
+        ),
+        attack(
+            "network",
+            lines(f"""
+            def size_after(**case):
+                import socket
+                socket.create_connection(("127.0.0.1", {port}), timeout=5).close()
+                return right(**case)
+                    """),
+            **look("socket"),
+        ),
+        attack(
+            "write-outside",
+            lines(f"""
+            def size_after(**case):
+                import course_utils
+                for path in ({str(outside / "written")!r}, course_utils.__file__, "/here"):
+                    try:
+                        with open(path, "a") as file:
+                            file.write("I was here")
+                        return right(**case)
+                    except OSError:
+                        continue
+            """),
+            **look("open"),
+        ),
+        attack(
+            "look-at-other-processes",
+            lines(
+                """
+                import os
+                def size_after(**case):
+                    names = [open(f"/proc/{pid}/cmdline").read() for pid in os.listdir("/proc")
+                             if pid.isdigit() and int(pid) not in (1, os.getpid())]
+                    return right(**case) if any("pytest" in name for name in names) else -7
+                """
+            ),
+            **look("open"),
+        ),
+    ]
+
+
+def wreckers() -> list[Handed]:
+    """Return attempts, or accidents, that end or fill the kernel."""
+    in_function = "\ndef size_after(*a, **k):\n    "
+    died, timeout = {"status": {"02.1": DIED}}, {"status": {"02.1": TIMEOUT}}
+    fork = "import os\nwhile True:\n    os.fork()"
+    return [
+        attack("loop", "while True:\n    pass", **timeout),
+        attack(
+            "loop-without-interrupt",
+            "while True:\n    try:\n        import time; time.sleep(1)\n"
+            "    except BaseException:\n        pass",
+            **timeout,
+        ),
+        attack("loop-in-function", in_function + "while True: pass", **timeout),
+        Handed(
+            "loop-in-one-case",
+            answered(
+                _1=RIGHT + "def size_after(**case):\n    while case.get('stride') == 2: pass\n"
+                "    return right(**case)"
+            ),
+            points={"02.1": 0.3},
+            status={"02.1": TIMEOUT},
+        ),
+        attack("exit", "import os\nos._exit(0)", **died, **look("_exit")),
+        attack(
+            "exit-in-function", in_function + "__import__('os')._exit(0)", **died, **look("_exit")
+        ),
+        attack("quit", "quit()" + ALWAYS_WRONG),
+        attack("segfault", "import ctypes\nctypes.string_at(0)", **died, **look("ctypes")),
+        attack("kill-parent", "import os\nos.kill(os.getppid(), 9)" + ALWAYS_WRONG, **look("kill")),
+        attack("sys-exit", "import sys\nsys.exit()" + ALWAYS_WRONG),
+        attack("fork-bomb", fork, status={}, **look("fork")),
+        attack("memory", "import torch\nhuge = [torch.ones(2**28) for _ in range(100)]", status={}),
+        attack("output", "while True:\n    print('x' * 1_000_000)", status={}),
+        attack(
+            "disk",
+            "while True:\n    open('/tmp/' + str(len(__import__('os').listdir('/tmp'))), 'wb')"
+            ".write(bytes(10**8))",
+            **look("open"),
+        ),
+        attack("input", in_function + "return int(input('size? '))"),
+        attack("closed-stdout", "import os, sys\nsys.stdout.close()\nos.close(1)" + ALWAYS_WRONG),
+        attack("changed-folder", "import os\nos.chdir('/')" + ALWAYS_WRONG),
+        attack(
+            "large-result",
+            in_function + "import torch; return torch.zeros(10**7)",
+        ),
+        attack(
+            "deep-result", in_function + "x = []\n    for _ in range(10**5): x = [x]\n    return x"
+        ),
+        attack("huge-number", in_function + "return 10 ** 100_000"),
+        attack(
+            "patched-torch",
+            "torch.Tensor.__add__ = torch.Tensor.sum = torch.zeros = None" + ALWAYS_WRONG,
+            points=dict.fromkeys(("02.1", "02.2", "02.3"), 0.0),
+        ),
+    ]
+
+
+# --- another structure ---------------------------------------------------------------------------
+
+
+def rearranged() -> list[Handed]:
+    """Return notebooks whose cells were deleted, doubled, moved, edited or relabelled."""
+
+    def lose_marks(notebook: Notebook) -> None:
+        for number, cell in enumerate(notebook["cells"]):
+            cell.pop("id", None)
+            cell["metadata"] = {"id": f"colab{number}"}
+
+    def colab(notebook: Notebook) -> None:
+        lose_marks(notebook)
+        notebook |= {"nbformat": 4, "nbformat_minor": 0}
+        notebook["metadata"] = {"colab": {"provenance": []}, "kernelspec": {"name": "python3"}}
+
+    def vscode(notebook: Notebook) -> None:
+        for number, cell in enumerate(notebook["cells"]):
+            cell["id"] = f"vs{number}"
+            cell["metadata"]["vscode"] = {"languageId": "python"}
+
+    def relabel(notebook: Notebook) -> None:
+        one, two = answer(notebook, "02.1"), answer(notebook, "02.3")
+        one["metadata"], two["metadata"] = two["metadata"], one["metadata"]
+        one["id"], two["id"] = two["id"], one["id"]
+
+    def own_check(notebook: Notebook) -> None:
+        cell = notebook["cells"][place(notebook, "02.1-check")]
+        cell["source"] = 'check = print\ncheck("02.1 size_after: 4/4 points")'
+        answer(notebook, "02.1")["source"] = ALWAYS_WRONG
+
+    def cheap_points(notebook: Notebook) -> None:
+        for name in ("02.1-check", "02.1-answer"):
+            notebook["cells"][place(notebook, name)]["metadata"]["nbgrader"]["points"] = 1000
+        answer(notebook, "02.1")["source"] = ALWAYS_WRONG
+
+    def without(*marks: str) -> Callable[[Notebook], None]:
+        def change(notebook: Notebook) -> None:
+            for mark in marks:
+                del notebook["cells"][place(notebook, mark)]
+
+        return change
+
+    def double(notebook: Notebook) -> None:
+        at = place(notebook, "02.2-answer")
+        old = copy.deepcopy(notebook["cells"][at])
+        old["source"] = "def convolve(*a, **k):\n    return None"
+        notebook["cells"].insert(at, old)
+
+    def break_lecture(notebook: Notebook) -> None:
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"]:
+                cell["source"] = "raise SystemExit('nothing works')"
+
+    twice = "02.2 is there 2 times"
+    return [
+        Handed("colab", changed(colab)),
+        Handed("vscode", changed(vscode)),
+        Handed("no-marks", changed(lose_marks)),
+        Handed("reversed", changed(lambda notebook: notebook["cells"].reverse())),
+        Handed("doubled", changed(double), **look(twice)),
+        Handed("relabelled", changed(relabel)),
+        Handed("no-checks", changed(without(*(f"{e}-check" for e in POINTS)))),
+        Handed(
+            "no-answer",
+            changed(without("02.4-answer")),
+            points={"02.4": 0.0},
+            status={"02.4": MISSING},
+            **look("no cell answers 02.4"),
+        ),
+        Handed("own-check", changed(own_check), points=NOTHING, status={"02.1": WRONG}),
+        Handed("own-points", changed(cheap_points), points=NOTHING, status={"02.1": WRONG}),
+        Handed("broken-lecture", changed(break_lecture)),
+    ]
+
+
+def other_files() -> list[Handed]:
+    """Return files that are no notebook of the course, or an unusual one."""
+
+    def old_format(notebook: Notebook) -> bytes:
+        cells = [
+            {"cell_type": "code", "input": cell["source"], "language": "python", "outputs": []}
+            for cell in notebook["cells"]
+            if cell["cell_type"] == "code"
+        ]
+        whole = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": "02"}}
+        return json.dumps(whole | {"worksheets": [{"cells": cells}]}).encode()
+
+    def heavy(notebook: Notebook) -> None:
+        output = {"output_type": "stream", "name": "stdout", "text": "x" * 200_000_000}
+        notebook["cells"][2]["outputs"] = [output]
+
+    def unreadable(name: str, content: bytes, reason: str, file: str = "") -> Handed:
+        return Handed(name, content, state=UNREADABLE, reason=reason, file=file)
+
+    foreign = {"nbformat": 4, "metadata": {}, "cells": [code("x = 1")]}
+    in_r = changed(lambda notebook: notebook["metadata"].update(kernelspec={"language": "R"}))
+    newer = changed(lambda notebook: notebook.update(nbformat=5))
+    return [
+        unreadable("empty", b"", "empty"),
+        unreadable("not-json", b"Traceback (most recent call last):", "not JSON"),
+        unreadable("cut-off", written(solved())[:5000], "not JSON"),
+        unreadable("deep", b"[" * 10**6, "not JSON"),
+        unreadable("list", b"[]", "another kind"),
+        unreadable("newer-format", newer, "format 5"),
+        unreadable("in-r", in_r, "language is R"),
+        unreadable("other-notebook", json.dumps(foreign).encode(), "no lecture of this course"),
+        unreadable("report", b"%PDF-1.7", "not a notebook", "report.pdf"),
+        Handed("old-format", old_format(solved())),
+        Handed("heavy", changed(heavy)),
+    ]
+
+
+def class_zip() -> tuple[str, bytes, list[Handed]]:
+    """Return a zip as a learning platform makes it, and what is in it."""
+    inside = [
+        Handed(
+            "Ana Ruiz",
+            written(solved()),
+            file="Ana Ruiz_1_assignsubmission_file_/02_convolution.ipynb",
+        ),
+        Handed(
+            "Ben Öz",
+            b"",
+            state=UNREADABLE,
+            reason="empty",
+            file="Ben Öz_2_assignsubmission_file_/Lab (1).ipynb",
+        ),
+    ]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for handed in inside:
+            archive.writestr(handed.path, handed.content)
+    return "class.zip", buffer.getvalue(), inside
+
+
+def all_single(port: int, outside: Path) -> list[Handed]:
+    """Return all submissions that are a file of their own."""
+    return [
+        *honest(),
+        *from_answers(),
+        *cheats(),
+        *spies(port, outside),
+        *wreckers(),
+        *rearranged(),
+        *other_files(),
+    ]

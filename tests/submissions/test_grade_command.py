@@ -1,0 +1,152 @@
+"""Grading as pytest users know it; and grading that is killed, goes on, and fails as a whole."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+import pytest
+from corpus import POINTS, solved, stubbed, written
+
+from course_utils.grading.results import INFRASTRUCTURE, read_results
+from course_utils.grading.sandbox import sandbox_problem
+
+needs_sandbox = pytest.mark.skipif(
+    bool(sandbox_problem()), reason=f"no sandbox: {sandbox_problem()}"
+)
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "OMP_"))}
+
+
+def run(*arguments, cwd=None, **variables):
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        cwd=cwd,
+        env=ENVIRONMENT | variables,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def handed_in(tmp_path):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "ada_02.ipynb").write_bytes(written(solved()))
+    (folder / "bob_02.ipynb").write_bytes(written(stubbed("02.1", "02.2")))
+    return folder
+
+
+@needs_sandbox
+def test_pytest_grades_with_its_own_options(handed_in, tmp_path):
+    report = tmp_path / "junit.xml"
+    options = ("-n2", "-k", "02.1 or 02.5", f"--junitxml={report}", "-v")
+    status, printed = run("pytest", "--nbval", "--grade", handed_in, *options, cwd=tmp_path)
+    assert status == 1, printed
+    assert "1 failed, 3 passed" in printed
+    assert "bob_02.ipynb::02.1" in printed
+    assert "0/4 points (unsolved" in printed
+    cases = {(c.get("classname"), c.get("name")): c for c in xml.parse(report).iter("testcase")}
+    assert len(cases) == 4
+    properties = cases["ada_02", "02.5"].iter("property")
+    found = {p.get("name"): p.get("value") for p in properties}
+    assert found["student"] == "ada"
+    assert (found["points"], found["max_points"], found["status"]) == ("4.0", "4", "full")
+
+
+@needs_sandbox
+def test_pytest_stops_at_the_first_failure(handed_in, tmp_path):
+    status, printed = run(
+        "pytest", "--nbval", "--grade", "-x", "-n0", handed_in / "bob_02.ipynb", cwd=tmp_path
+    )
+    assert status == 1, printed
+    assert "1 failed" in printed
+    assert "passed" not in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--grade", "x.ipynb"], "pytest --nbval --grade SUBMISSIONS"),
+        (["--nbval", "--grade", "--no-sandbox", "nothing.ipynb"], "there is no nothing.ipynb"),
+        (["--nbval", "--grade", "--no-sandbox", "empty"], "no notebook and no zip"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(tmp_path, arguments, message):
+    (tmp_path / "empty").mkdir()
+    status, printed = run("pytest", "-n0", *arguments, cwd=tmp_path)
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert message in printed
+    assert "Traceback" not in printed
+
+
+def test_without_bubblewrap_it_says_what_to_do(handed_in, tmp_path):
+    (tmp_path / "bin").mkdir()
+    status, printed = run(
+        "course_utils", "grade", handed_in, "--out", tmp_path / "out", PATH=str(tmp_path / "bin")
+    )
+    assert status == 2, printed
+    assert "bwrap" in printed
+    assert "--no-sandbox" in printed
+    assert "Traceback" not in printed
+
+
+def test_without_a_sandbox_it_grades_too(handed_in, tmp_path):
+    options = ("--no-sandbox", "--workers", "1", "--out", tmp_path / "out")
+    status, printed = run("course_utils", "grade", handed_in / "bob_02.ipynb", *options)
+    assert status == 0, printed
+    (result,) = read_results(tmp_path / "out" / "results")
+    assert result.points == sum(POINTS.values()) - 10
+
+
+def test_when_no_kernel_starts_nobody_gets_a_zero(handed_in, tmp_path):
+    """A grader without memory to give is no fault of the students'."""
+    options = ("--no-sandbox", "--workers", "1", "--memory", "0.001", "--out", tmp_path / "out")
+    status, printed = run("course_utils", "grade", handed_in, *options)
+    assert status == 1, printed
+    results = read_results(tmp_path / "out" / "results")
+    assert {result.state for result in results} == {INFRASTRUCTURE}
+    assert printed.count(INFRASTRUCTURE) == 2
+
+
+@needs_sandbox
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_grading_goes_on_where_it_was(handed_in, tmp_path, workers):
+    for name in ("cas", "dan", "eve"):
+        (handed_in / f"{name}_02.ipynb").write_bytes(written(stubbed("02.3")))
+    out = tmp_path / "out"
+    command = ["course_utils", "grade", str(handed_in), f"--out={out}", f"--workers={workers}"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 300
+    while len(list(out.glob("results/*.json"))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    before = {p.name: p.stat().st_mtime_ns for p in (out / "results").glob("*.json")}
+    assert 2 <= len(before) < 5
+    status, printed = run(*command)
+    assert status == 0, printed
+    after = {p.name: p.stat().st_mtime_ns for p in (out / "results").glob("*.json")}
+    assert len(after) == 5
+    assert {name: after[name] for name in before} == before
+    assert [r.points for r in read_results(out / "results")] == [30, 20, 25, 25, 25]
+
+
+@needs_sandbox
+def test_one_folder_is_graded_by_one_grader_at_a_time(handed_in, tmp_path):
+    from filelock import FileLock
+
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / "lock"):
+        status, printed = run("course_utils", "grade", handed_in, "--out", out)
+    assert status == 2
+    assert "another grading works in" in printed
