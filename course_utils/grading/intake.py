@@ -79,7 +79,7 @@ def read_submissions(paths: Iterable[Path]) -> Iterator[Submission]:
             while name in found:
                 name, number = f"{submission.file} ({number})", number + 1
             found[name] = replace(submission, file=name)
-    names = student_names(list(found))
+    names = student_names({file: submission.lecture for file, submission in found.items()})
     for file, submission in found.items():
         yield replace(submission, student=names[file])
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 PLATFORMS = (
     re.compile(r"(?P<name>.+?)_\d+_assignsubmission_"),  # Moodle, as a folder or in front
-    re.compile(r"(?P<name>[^_]+)(?:_LATE)?_\d+_\d+_"),  # Canvas
+    re.compile(r"(?P<name>[^_]+)(?:_LATE)?_\d{3,}_\d{3,}_"),  # Canvas
     re.compile(r".+?_(?P<name>[^_]+)_attempt_\d{4}-"),  # Blackboard
 )
-LECTURE = re.compile(r"(?:^|[_ -])(?:lecture|l)?[ _-]?\d\d(?:[_ -]|$)", re.IGNORECASE)
-COPY = re.compile(r"[ _-]*(?:\(\d+\)|copy\d*|-\d+)$", re.IGNORECASE)
+COPY = re.compile(r"[ _-]*(?:\(\d+\)|copy\d*)$", re.IGNORECASE)
 
 
-def student_names(files: list[str]) -> dict[str, str]:
-    """Return the student of each file.
+def student_names(files: Mapping[str, str]) -> dict[str, str]:
+    """Return the student of each file, from its name and the id of its lecture, "" if unknown.
 
     In this order: what a learning platform wrote; a file name without the lecture's part, as in
     ``alice_02_convolution.ipynb``; the folder, where the file is called as the lecture is, or as
@@ -25,21 +25,33 @@ def student_names(files: list[str]) -> dict[str, str]:
     paths = {file: PurePosixPath(file) for file in files}
     folders = {(path.stem, path.parent) for path in paths.values()}
     shared = {stem for stem, count in Counter(stem for stem, _ in folders).items() if count > 1}
-    return {file: _student(path, shared) for file, path in paths.items()}
+    seen = set(files.values()) - {""}
+    return {
+        file: _student(path, shared, {files[file]} if files[file] else seen)
+        for file, path in paths.items()
+    }
 
 
-def _student(path: PurePosixPath, shared: set[str]) -> str:
+def _student(path: PurePosixPath, shared: set[str], lectures: set[str]) -> str:
     for part in reversed(path.parts):
         for pattern in PLATFORMS:
             if match := pattern.match(part):
                 return match["name"].strip()
     stem = COPY.sub("", path.stem) or path.stem
-    lecture = LECTURE.search(stem)
-    if lecture and lecture.start() > 0:
-        return stem[: lecture.start()].strip(" _-")
-    if lecture or path.stem in shared:
-        for folder in reversed(path.parts[:-1]):
-            name = folder.removesuffix(".zip")
-            if not LECTURE.match(name):
-                return name
-    return stem
+    name = _without_lecture(stem, lectures)
+    if name and path.stem not in shared:
+        return name
+    for folder in reversed(path.parts[:-1]):
+        if owner := _without_lecture(folder.removesuffix(".zip"), lectures):
+            return owner
+    return name or stem
+
+
+def _without_lecture(name: str, lectures: set[str]) -> str:
+    """Return a name without a lecture's number, and the lecture's title behind it, at its end."""
+    numbers = "|".join(map(re.escape, sorted(lectures))) or r"\d\d"
+    title = r"[_ -][^\W\d]\w*" if lectures else r"[_ -][^\W\d]{3}\w*"
+    end = rf"(?:^|[_ -]+)(?:lecture|l)?[_ -]?(?:{numbers})(?:{title}(?:-\d+)?)?$"
+    if not lectures:  # a bare number at the end may as well be the student's
+        end = end.removesuffix("?$") + "$"
+    return re.sub(end, "", name, flags=re.IGNORECASE).strip(" _-")
