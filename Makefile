@@ -1,5 +1,6 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
 # make lint                   ruff, as CI runs it
+# make release OUT=...        for instructors: write the students' edition of the course
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
 # make bench | make full-size measurements; training on all images (hours on a CPU)
@@ -13,10 +14,10 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint grade notebooks bench full-size clean
+.PHONY: help lab test lint release grade notebooks bench full-size clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 7
+	@sed -n 's/^# //p' Makefile | head -n 8
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -27,6 +28,10 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+release: $(READY)
+	@test -n "$(OUT)" || { echo "Name a folder: make release OUT=students"; exit 2; }
+	$(BIN)/python -m course_utils release --out "$(OUT)" $(if $(REPO),--repo "$(REPO)") $(if $(BRANCH),--branch "$(BRANCH)")
 
 grade: $(READY)
 	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { \

@@ -62,10 +62,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
     """Add what the students' edition does not have."""
-    try:
-        from .grading import command
-    except ModuleNotFoundError:
+    if not Path(__file__).with_name("grading").is_dir():
         return
+    from .grading import command
+
+    releasing = commands.add_parser(
+        "release",
+        help="write the students' edition of the course: without solutions and grading",
+        description="Writes a complete folder for students. It refuses, naming notebook and cell, "
+        "when a solution could be seen. The same course gives the same bytes.",
+    )
+    command.add_release_options(releasing)
+    releasing.set_defaults(do=command.release)
     grading = commands.add_parser(
         "grade",
         help="grade notebooks that students handed in",

@@ -13,6 +13,7 @@ import nbformat
 from .runtime import project_root
 
 REPOSITORY = "image-classification-course/notebooks"  # owner/name, where the badges lead
+STUDENT_BRANCH = "student"  # where `release --branch` puts the students' edition
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 README_FIGURE_TAG = "readme-figure"
 FIGURE_PATH = "data/readme_figure.png"
@@ -33,11 +34,10 @@ class Lecture:
     requires: tuple[str, ...]
     packages: tuple[str, ...] = ()
 
-    @property
-    def colab_url(self) -> str:
+    def colab_url(self, repository: str = REPOSITORY, branch: str = "main") -> str:
         """Return the address that opens the lecture in Colab."""
         return (
-            f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/"
+            f"https://colab.research.google.com/github/{repository}/blob/{branch}/"
             f"notebooks/{self.path.name}"
         )
 
@@ -68,14 +68,16 @@ def all_lectures() -> list[Lecture]:
     return [read_lecture(path) for path in sorted((project_root() / "notebooks").glob("*.ipynb"))]
 
 
-def course_map(lectures: list[Lecture]) -> str:
-    """Return the table of lectures that the README shows, as Markdown."""
+def course_map(
+    lectures: list[Lecture], repository: str = REPOSITORY, branch: str = STUDENT_BRANCH
+) -> str:
+    """Return the table of lectures as Markdown; its badges lead to the students' edition."""
     rows = ["| | Lecture | Study | Points | Needs | |", "|---|---|---|---|---|---|"]
     for lecture in lectures:
         rows.append(
             f"| {lecture.id} | [{lecture.title}](notebooks/{lecture.path.name}) "
             f"| {lecture.minutes} min | {lecture.points} | {', '.join(lecture.requires) or '–'} "
-            f"| [![Open in Colab]({BADGE})]({lecture.colab_url}) |"
+            f"| [![Open in Colab]({BADGE})]({lecture.colab_url(repository, branch)}) |"
         )
     return "\n".join(rows)
 

@@ -51,8 +51,8 @@ def outputs_text(cell: NotebookNode) -> str:
 def skeleton(notebook: NotebookNode, lecture: Lecture) -> Iterator[str]:
     """Title, badge, objectives, needs, minutes, points and the closing sections are there."""
     first = notebook.cells[0].source
-    if not first.startswith("# ") or lecture.colab_url not in first:
-        yield f"the first cell has no title, or no badge that leads to {lecture.colab_url}"
+    if not first.startswith("# ") or lecture.colab_url() not in first:
+        yield f"the first cell has no title, or no badge that leads to {lecture.colab_url()}"
     prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     places = [prose.find(heading) for heading in HEADINGS]
     if -1 in places or places != sorted(places):

@@ -56,7 +56,7 @@ def test_course_map_shows_the_metadata(tmp_path):
     )
     row = course_map([read_lecture(path)]).splitlines()[-1]
     assert row.startswith("| 04 | [AlexNet](notebooks/04_alexnet.ipynb) | 60 min | 25 | 03 |")
-    assert "/blob/main/notebooks/04_alexnet.ipynb)" in row
+    assert "/blob/student/notebooks/04_alexnet.ipynb)" in row
 
 
 def test_a_readme_without_marks_is_an_error():

@@ -1,4 +1,7 @@
-"""``python -m course_utils grade``: pytest's grading with a progress bar, resume and reports."""
+"""The instructors' commands: ``python -m course_utils release`` and ``... grade``.
+
+``grade`` is pytest's grading with a progress bar, and results that are kept.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from ..lectures import REPOSITORY
 from .results import INFRASTRUCTURE, NEEDS_A_LOOK, UNREADABLE, SubmissionResult, read_results
 
 
@@ -72,3 +76,41 @@ def summary(results: list[SubmissionResult], out: Path) -> list[str]:
             if result.state == state:
                 lines.append(f"  {state}: {result.file}: {result.reason}")
     return [*lines, f"Start with {out / 'class.html'}; the points are in {out / 'grades.csv'}"]
+
+
+def add_release_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``release``."""
+    add = parser.add_argument
+    add("--out", required=True, type=Path, metavar="DIR", help="folder for the students' edition")
+    add("--repo", default=REPOSITORY, metavar="OWNER/NAME", help="where students will find it")
+    add("--lectures", metavar="02,05", help="numbers of the lectures (default: all)")
+    add(
+        "--branch",
+        metavar="NAME",
+        help="also commit it on this branch of this repository; badges then lead to that branch",
+    )
+
+
+def release(options: argparse.Namespace) -> int:
+    """Release, and print what was released. Return 1 if it was refused."""
+    from ..runtime import project_root
+    from .branch import NoCommit, commit_tree
+    from .release import Refused
+    from .release import release as write
+
+    numbers = options.lectures.split(",") if options.lectures else None
+    try:
+        lectures = write(options.out, options.repo, options.branch or "main", numbers)
+        commit = None
+        if options.branch:
+            message = f"Students' edition: {len(lectures)} lectures"
+            commit = commit_tree(project_root(), options.out, options.branch, message)
+    except (Refused, FileExistsError, NoCommit) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    points = sum(lecture.points for lecture in lectures)
+    print(f"{len(lectures)} lectures with {points} points are in {options.out}")
+    if options.branch:
+        done = f"commit {commit[:12]}" if commit else "it holds this edition already"
+        print(f"Branch {options.branch}: {done}. Publish it: git push origin {options.branch}")
+    return 0

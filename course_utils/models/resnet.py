@@ -235,8 +235,7 @@ def zero_last_batch_norm(model: nn.Module) -> None:
 
     Goyal et al., "Accurate, large minibatch SGD", 2017.
     """
-    for module in model.modules():
-        if isinstance(module, Bottleneck):
-            nn.init.zeros_(module.bn3.weight)
-        elif isinstance(module, BasicBlock):
-            nn.init.zeros_(module.bn2.weight)
+    last = {BasicBlock: "bn2", Bottleneck: "bn3"}
+    for block in model.modules():
+        if type(block) in last:
+            getattr(block, last[type(block)]).weight.data.zero_()

@@ -1,0 +1,143 @@
+"""The students' edition of the course: everything but solutions and what grades them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import nbformat
+
+from ..lectures import REPOSITORY, Lecture, all_lectures, course_map
+from ..runtime import project_root
+from .skeleton import lecture_version
+from .stubs import leaks, problems, student_notebook, texts_of
+
+MARK = ".course-release"  # tells an earlier release, which may be replaced, from other folders
+PLAIN_FILES = ("LICENSE", "requirements.txt", "pyproject.toml", ".gitignore", "tests/sanitize.cfg")
+LEFT_OUT = {"grading", "cache", "__pycache__", "readme_figure.png"}
+README = """# Image classification, from K-NN to ResNet and beyond
+
+Course notebooks in PyTorch. Each lecture runs without a GPU and without a download. Read a cell,
+guess what it will show, run it, and compare.
+
+{table}
+
+## Start
+
+In Colab: follow a badge in the table. The first cell of a notebook fetches the course. Save a copy
+of your own (File > Save a copy in Drive) before you start to write.
+
+On your own computer you need Python 3.10 or newer and 8 GB of disk:
+
+```
+git clone {clone}https://github.com/{repository} course
+cd course
+python3 -m venv .venv
+.venv/bin/python -m pip install -r requirements.txt
+.venv/bin/python -m jupyterlab --notebook-dir=notebooks
+```
+
+On Windows write `.venv\\Scripts\\python` in place of `.venv/bin/python`. If something does not
+work: `.venv/bin/python -m course_utils doctor` says what to do.
+
+## Exercises
+
+Replace `raise NotImplementedError` by your answer, run the cell, and run the check below it. A
+check prints your points. For a wrong answer it shows the first case that fails, with a hint. You
+may add cells, and define helpers in them. Leave the name of the function or class as it is.
+
+The points of a check are a preview: grading uses new cases of the same kinds, so an answer that
+knows only the cases of the check does not earn all points.
+
+## Hand in
+
+Run all cells (Kernel > Restart Kernel and Run All Cells, in Colab Runtime > Restart session and run
+all), save, and hand in the `.ipynb` file.
+"""
+
+
+class Refused(ValueError):
+    """The course cannot be released as it is; the message names each notebook and cell."""
+
+
+def release(
+    out: Path,
+    repository: str = REPOSITORY,
+    branch: str = "main",
+    numbers: Sequence[str] | None = None,
+) -> list[Lecture]:
+    """Write the students' edition into the folder ``out``, in place of an earlier one.
+
+    repository, branch: where students will find it; badges and set-up cells lead there. numbers:
+    ids of the lectures to release; all if None. Returns the lectures.
+
+    Raises:
+        Refused: a solution would be seen, or a notebook is not fit for students.
+        FileExistsError: ``out`` holds something else than an earlier release.
+    """
+    lectures = [x for x in all_lectures() if numbers is None or x.id in numbers]
+    if numbers is not None and (unknown := set(numbers) - {x.id for x in lectures}):
+        raise Refused(f"there is no lecture {', '.join(sorted(unknown))}")
+    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise FileExistsError(f"{out} is not empty and no earlier release: choose another folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        tree = Path(folder) / "tree"
+        write_tree(tree, lectures, repository, branch)
+        if out.exists():
+            os.replace(out, Path(folder) / "old")
+        os.replace(tree, out)
+    return lectures
+
+
+def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
+    """Write all files of the students' edition. Raises Refused."""
+    root = project_root()
+    for folder in ("course_utils", "data"):
+        shutil.copytree(root / folder, tree / folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    for name in PLAIN_FILES:
+        (tree / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(root / name, tree / name)
+    clone = "" if branch == "main" else f"--branch {branch} "
+    table = course_map(lectures, repository, branch)
+    readme = README.format(table=table, repository=repository, clone=clone)
+    (tree / "README.md").write_text(readme, "utf-8")
+    (tree / MARK).write_text("Written by: python -m course_utils release\n", "utf-8")
+    write_notebooks(tree, lectures, repository, branch)
+
+
+def write_notebooks(tree: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
+    """Write the students' notebooks. Raises Refused, with everything that is wrong with them."""
+    texts = {
+        path.relative_to(tree).as_posix(): path.read_text("utf-8")
+        for path in sorted(tree.glob("course_utils/**/*.py"))
+    }
+    sources = {lecture: nbformat.read(lecture.path, as_version=4) for lecture in lectures}
+    found = []
+    for lecture, source in sources.items():
+        notebook = student_notebook(source)
+        notebook.metadata.course["version"] = lecture_version(source)
+        texts |= texts_of(notebook, lecture.path.name)
+        path = tree / "notebooks" / lecture.path.name
+        path.parent.mkdir(exist_ok=True)
+        text = nbformat.writes(notebook) + "\n"
+        path.write_text(_led_to(text, lecture, repository, branch), "utf-8")
+        is_runnable = all(find_spec(package) for package in lecture.packages)
+        found += [f"{lecture.path.name}: {p}" for p in problems(source, is_runnable)]
+    for lecture, source in sources.items():
+        found += [f"{lecture.path.name}: {leak}" for leak in leaks(source, texts)]
+    if found:
+        raise Refused("not released:\n" + "\n".join(found))
+
+
+def _led_to(text: str, lecture: Lecture, repository: str, branch: str) -> str:
+    """Return a notebook's text with its badge and its set-up cell led to another repository."""
+    text = text.replace(lecture.colab_url(), lecture.colab_url(repository, branch))
+    if branch != "main":
+        plain = r"\"clone\", \"--quiet\","
+        text = text.replace(plain, rf"{plain} \"--branch\", \"{branch}\",")
+    return text.replace(f"https://github.com/{REPOSITORY}", f"https://github.com/{repository}")
