@@ -19,6 +19,20 @@ README_FIGURE_TAG = "readme-figure"
 FIGURE_PATH = "data/readme_figure.png"
 
 
+def graded_id(exercise: str, role: str) -> str:
+    """Return the ``grade_id`` of an exercise's ``answer`` or ``check``: for 02.1, "02-1-answer".
+
+    nbgrader allows no dots in it.
+    """
+    return f"{exercise.replace('.', '-')}-{role}"
+
+
+def exercise_and_role(grade_id: str) -> tuple[str, str]:
+    """Return the exercise and the role that a ``grade_id`` names; empty texts if it names none."""
+    match = re.fullmatch(r"(\d\d)-(\d+)-(answer|check)", grade_id)
+    return (f"{match[1]}.{match[2]}", match[3]) if match else ("", "")
+
+
 @dataclass(frozen=True)
 class Lecture:
     """One notebook and what its metadata says of it. ``minutes`` are those of study.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 from course_utils.exercises import all_exercises
-from course_utils.lectures import Lecture
+from course_utils.lectures import Lecture, graded_id
 from course_utils.testing.cells import is_blank
 
 MAX_LINES = 20
@@ -143,8 +143,8 @@ def exercises(notebook: NotebookNode, lecture: Lecture) -> Iterator[str]:
     wanted = {i: e for i, e in all_exercises().items() if i.split(".")[0] == lecture.id}
     graded = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
     for exercise_id, exercise in wanted.items():
-        answer = graded.get(f"{exercise_id}-answer")
-        test = graded.get(f"{exercise_id}-check")
+        answer = graded.get(graded_id(exercise_id, "answer"))
+        test = graded.get(graded_id(exercise_id, "check"))
         if answer is None or test is None:
             yield f"exercise {exercise_id} has no answer cell, or no check cell"
             continue

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 
+from ..lectures import exercise_and_role, graded_id
 from .intake import StudentCell, Submission
 from .names import bound_names, definitions, parse_cell, used_names
 
@@ -82,7 +83,7 @@ def lecture_version(notebook: nbformat.NotebookNode) -> str:
 
 def _step(cell: nbformat.NotebookNode) -> Step:
     graded = cell.metadata.get("nbgrader", {})
-    exercise, _, role = graded.get("grade_id", "").partition("-")
+    exercise, role = exercise_and_role(graded.get("grade_id", ""))
     if role == "answer":
         name = re.search(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)
         return Step(ANSWER, cell.source, exercise, name[1] if name else "", cell.id)
@@ -102,7 +103,7 @@ def identify(submission: Submission, skeletons: dict[str, Skeleton]) -> Skeleton
 
     def likeness(skeleton: Skeleton) -> tuple[int, int]:
         answers = skeleton.answers
-        known = sum(f"{exercise}-answer" in marks for exercise in answers)
+        known = sum(graded_id(exercise, ANSWER) in marks for exercise in answers)
         return known, sum(step.answer in names for step in answers.values())
 
     best = max(skeletons.values(), key=likeness, default=None)
@@ -154,7 +155,7 @@ def _defining(step: Step, places: list[int], cells: tuple[StudentCell, ...]) -> 
 
 def _signs(exercise: str, step: Step) -> Iterator[tuple[str, Callable[[StudentCell], bool]]]:
     """Yield what a cell may be recognised by, the most reliable first."""
-    yield "grade_id", lambda cell: cell.grade_id == f"{exercise}-answer"
+    yield "grade_id", lambda cell: cell.grade_id == graded_id(exercise, ANSWER)
     yield "cell id", lambda cell: step.id in cell.ids
     yield "name", lambda cell: step.answer in bound_names(cell.source)
 
@@ -175,10 +176,9 @@ def _added_cells(
     """
     by_id = {step.id: i for i, step in enumerate(skeleton.steps)}
     by_source = {_plain(step.source): i for i, step in enumerate(skeleton.steps)}
-    by_mark = {
-        f"{step.exercise}-{step.kind}": i for i, step in enumerate(skeleton.steps) if step.exercise
-    }
-    answered = {place: by_mark[f"{exercise}-{ANSWER}"] for exercise, place in chosen.items()}
+    graded = [(i, step) for i, step in enumerate(skeleton.steps) if step.exercise]
+    by_mark = {graded_id(step.exercise, step.kind): i for i, step in graded}
+    answered = {place: by_mark[graded_id(exercise, ANSWER)] for exercise, place in chosen.items()}
     others = {step.answer for step in skeleton.answers.values()}
     anchors: list[tuple[int, int]] = []
     last = -1

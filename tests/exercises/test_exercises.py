@@ -13,7 +13,7 @@ import pytest
 
 from course_utils.exercises import all_exercises, check
 from course_utils.exercises.core import Unusable, run_case, score
-from course_utils.lectures import all_lectures
+from course_utils.lectures import all_lectures, graded_id
 
 EXERCISES = all_exercises()
 REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
@@ -41,7 +41,7 @@ def define(exercise_id, *, solved):
     source = next(
         cell.source
         for cell in cells
-        if cell.metadata.get("nbgrader", {}).get("grade_id") == f"{exercise_id}-answer"
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == graded_id(exercise_id, "answer")
     )
     if not solved:
         source, replaced = REGION.subn(r"\1raise NotImplementedError", source)

@@ -22,7 +22,7 @@ from course_utils.grading.results import (
     ExerciseResult,
     SubmissionResult,
 )
-from course_utils.lectures import all_lectures
+from course_utils.lectures import all_lectures, graded_id
 
 NAMES = (
     "Amélie Durand",
@@ -86,7 +86,7 @@ def exercises_of(lecture):
         if "nbgrader" in cell.metadata
     }
     return [
-        (e.id, e.title, e.points, sources[f"{e.id}-answer"])
+        (e.id, e.title, e.points, sources[graded_id(e.id, "answer")])
         for e in all_exercises().values()
         if e.id.startswith(f"{lecture}.")
     ]

@@ -60,6 +60,7 @@ def test_format_3_is_read():
         (change(metadata={"language_info": {"name": "julia"}}), "language is julia"),
         (change(cells=[{"cell_type": "code", "source": "x" * 2_000_000}]), "more than 1 MB"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_what_cannot_be_read_says_why(content, reason):
     with pytest.raises(Unreadable, match=reason):

@@ -8,7 +8,7 @@ import pytest
 
 from course_utils.grading.likeness import near_identical, shingles, tokens
 from course_utils.grading.results import FULL, GRADED, UNSOLVED, ExerciseResult, SubmissionResult
-from course_utils.lectures import all_lectures
+from course_utils.lectures import all_lectures, exercise_and_role
 
 
 def course_answers():
@@ -16,9 +16,10 @@ def course_answers():
     found = {}
     for lecture in all_lectures():
         for cell in nbformat.read(lecture.path, as_version=4).cells:
-            name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-            if name.endswith("-answer"):
-                found[name.removesuffix("-answer")] = cell.source
+            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+            exercise, role = exercise_and_role(grade_id)
+            if role == "answer":
+                found[exercise] = cell.source
     return found
 
 

@@ -1,8 +1,10 @@
 """The students' edition: complete, without solutions, the same each time; or refused, with why."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -141,7 +143,7 @@ SOLUTION = """def double(x):
 LEAK = "the_result_of_a_long_line  =  2*x  # copied\nreturn the_result_of_a_long_line"
 
 
-def graded(source, grade_id="99.1-answer", **metadata):
+def graded(source, grade_id="99-1-answer", **metadata):
     default = {"grade_id": grade_id, "solution": True, "grade": False}
     return new_code_cell(source, metadata={"nbgrader": default | metadata})
 
@@ -152,7 +154,7 @@ def answer(source):
 
 def check(**metadata):
     metadata = {"solution": False, "grade": True, "points": 4} | metadata
-    return graded('check("99.1", double)', "99.1-check", **metadata)
+    return graded('check("99.1", double)', "99-1-check", **metadata)
 
 
 def made(*cells):
@@ -169,14 +171,14 @@ def test_a_good_notebook_is_not_refused():
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ([answer("def double(x):\n    return 2 * x")], "99.1-answer needs ### BEGIN SOLUTION"),
-        ([answer(SOLUTION.replace("### END SOLUTION", ""))], "99.1-answer needs"),
-        ([answer(SOLUTION + "\n    ### BEGIN SOLUTION")], "99.1-answer needs"),
-        ([answer(SOLUTION), answer(SOLUTION)], "99.1-answer is the id of 2 cells"),
-        ([answer(SOLUTION), check(points=None)], "99.1-check has no points"),
+        ([answer("def double(x):\n    return 2 * x")], "99-1-answer needs ### BEGIN SOLUTION"),
+        ([answer(SOLUTION.replace("### END SOLUTION", ""))], "99-1-answer needs"),
+        ([answer(SOLUTION + "\n    ### BEGIN SOLUTION")], "99-1-answer needs"),
+        ([answer(SOLUTION), answer(SOLUTION)], "99-1-answer is the id of 2 cells"),
+        ([answer(SOLUTION), check(points=None)], "99-1-check has no points"),
         ([new_code_cell(SOLUTION)], "«double» has marks of a solution, but is no answer's cell"),
-        ([answer("n = undefined\n" + SOLUTION)], "the stub of 99.1-answer stops with NameError"),
-        ([answer("def f(:\n" + SOLUTION)], "the stub of 99.1-answer stops with SyntaxError"),
+        ([answer("n = undefined\n" + SOLUTION)], "the stub of 99-1-answer stops with NameError"),
+        ([answer("def f(:\n" + SOLUTION)], "the stub of 99-1-answer stops with SyntaxError"),
     ],
 )
 def test_what_is_wrong_is_named(cells, message):
@@ -195,7 +197,7 @@ def test_a_solution_that_appears_elsewhere_is_a_leak(cell):
     notebook = made(answer(SOLUTION), check())
     shown = module.texts_of(student_notebook(made(cell)), "07.ipynb")
     (found,) = leaks(notebook, shown)
-    assert found.startswith("the solution of 99.1-answer appears in 07.ipynb, cell 1")
+    assert found.startswith("the solution of 99-1-answer appears in 07.ipynb, cell 1")
 
 
 def test_lines_that_the_lecture_gives_are_no_leak():
@@ -213,7 +215,7 @@ def test_a_refused_release_leaves_the_old_one(tmp_path, monkeypatch):
     notebook.metadata["course"] = course
     nbformat.write(notebook, bad)
     monkeypatch.setattr(module, "all_lectures", lambda: [read_lecture(bad)])
-    with pytest.raises(Refused, match=r"99_bad\.ipynb: 99\.1-answer needs"):
+    with pytest.raises(Refused, match=r"99_bad\.ipynb: 99-1-answer needs"):
         release(out)
     assert files_of(out) == before
 
@@ -270,7 +272,9 @@ def test_nbgrader_accepts_the_lectures(tmp_path):
     (source / lecture.name).write_bytes(lecture.read_bytes())
     run = [sys.executable, "-m", "nbgrader", "generate_assignment", "02", "--create"]
     run += [f"--course-dir={tmp_path}"]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it calls alembic
+    environment = os.environ | {"PATH": tools}
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     made = nbformat.read(tmp_path / "release" / "02" / lecture.name, as_version=4)
     answers = [c for c in made.cells if c.metadata.get("nbgrader", {}).get("solution")]

@@ -30,10 +30,10 @@ SKELETON = Skeleton(
 )
 IMPORT = StudentCell("import math", ids=("a",))
 MINE = "def double(number):\n    return number + number"
-ANSWER_1 = StudentCell(MINE, "99.1-answer", ("b",))
-CHECK_1 = StudentCell('check("99.1", double)', "99.1-check", ("c",))
-ANSWER_2 = StudentCell(OTHER, "99.2-answer", ("e",))
-CHECK_2 = StudentCell('check("99.2", half)', "99.2-check", ("f",))
+ANSWER_1 = StudentCell(MINE, "99-1-answer", ("b",))
+CHECK_1 = StudentCell('check("99.1", double)', "99-1-check", ("c",))
+ANSWER_2 = StudentCell(OTHER, "99-2-answer", ("e",))
+CHECK_2 = StudentCell('check("99.2", half)', "99-2-check", ("f",))
 WHOLE = (IMPORT, ANSWER_1, CHECK_1, ANSWER_2, CHECK_2)
 
 
@@ -76,7 +76,7 @@ def test_lost_marks_and_order_do_not_matter(cells, how):
 
 
 def test_lecture_and_check_cells_are_the_instructors():
-    edited = StudentCell("def check(*a): print('4/4 points')", "99.1-check", ("c",))
+    edited = StudentCell("def check(*a): print('4/4 points')", "99-1-check", ("c",))
     broken = StudentCell("raise SystemExit", ids=("a",))
     assert sources(plan(broken, ANSWER_1, edited, ANSWER_2, CHECK_2)) == WANTED
 
@@ -89,16 +89,16 @@ def test_deleted_checks_come_back_and_a_deleted_answer_is_missing():
 
 
 def test_swapped_marks_are_seen_through():
-    one = StudentCell(MINE, "99.2-answer", ("e",))
-    two = StudentCell(OTHER, "99.1-answer", ("b",))
+    one = StudentCell(MINE, "99-2-answer", ("e",))
+    two = StudentCell(OTHER, "99-1-answer", ("b",))
     made = plan(IMPORT, one, two)
     assert sources(made) == WANTED
     assert set(made.found.values()) == {"name"}
 
 
 def test_of_two_versions_the_last_counts_unless_it_is_the_stub():
-    stub = StudentCell("def double(x):\n    raise NotImplementedError", "99.1-answer", ("b",))
-    older = StudentCell("def double(x):\n    return 0", "99.1-answer", ("b",))
+    stub = StudentCell("def double(x):\n    raise NotImplementedError", "99-1-answer", ("b",))
+    older = StudentCell("def double(x):\n    return 0", "99-1-answer", ("b",))
     for cells in ([older, ANSWER_1], [ANSWER_1, stub]):
         made = plan(IMPORT, *cells, CHECK_1, ANSWER_2, CHECK_2)
         assert sources(made) == WANTED
@@ -113,15 +113,15 @@ def test_added_cells_run_where_they_stand():
 
 
 def test_a_helper_behind_its_answer_runs_before_it():
-    uses = StudentCell("def double(x):\n    return twice(x)", "99.1-answer", ("b",))
+    uses = StudentCell("def double(x):\n    return twice(x)", "99-1-answer", ("b",))
     helper = StudentCell("def twice(x): return 2 * x")
     made = plan(IMPORT, uses, CHECK_1, ANSWER_2, CHECK_2, helper)
     assert sources(made)[1] == helper.source
 
 
 def test_a_split_answer_keeps_both_halves():
-    half = StudentCell("def twice(x): return 2 * x", "99.1-answer", ("b",))
-    rest = StudentCell("def double(x):\n    return twice(x)", "99.1-answer", ("b",))
+    half = StudentCell("def twice(x): return 2 * x", "99-1-answer", ("b",))
+    rest = StudentCell("def double(x):\n    return twice(x)", "99-1-answer", ("b",))
     made = plan(IMPORT, half, rest, CHECK_1, ANSWER_2, CHECK_2)
     assert [step.source for step in made.steps if step.kind in (ADDED, ANSWER)] == [
         half.source,
@@ -131,14 +131,14 @@ def test_a_split_answer_keeps_both_halves():
 
 
 def test_a_cell_that_does_not_parse_is_still_the_answer():
-    broken = StudentCell("def double(x)\n    return 2 * x", "99.1-answer", ("b",))
+    broken = StudentCell("def double(x)\n    return 2 * x", "99-1-answer", ("b",))
     assert plan(IMPORT, broken, ANSWER_2).found["99.1"] == "grade_id"
 
 
 def test_a_marked_cell_that_defines_something_else_is_the_last_resort():
-    loop = StudentCell("while True: pass", "99.1-answer", ("b",))
+    loop = StudentCell("while True: pass", "99-1-answer", ("b",))
     assert sources(plan(IMPORT, loop, ANSWER_2))[1] == loop.source
-    misplaced = StudentCell(OTHER, "99.1-answer", ("b",))
+    misplaced = StudentCell(OTHER, "99-1-answer", ("b",))
     made = plan(IMPORT, misplaced)
     assert made.found == {"99.2": "name"}
 

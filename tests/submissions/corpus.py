@@ -32,6 +32,7 @@ from course_utils.grading.results import (
     UNSOLVED,
     WRONG,
 )
+from course_utils.lectures import graded_id
 from course_utils.runtime import project_root
 
 POINTS = {"02.1": 4, "02.2": 6, "02.3": 5, "02.4": 5, "02.5": 4, "02.6": 6}
@@ -87,7 +88,7 @@ def place(notebook: Notebook, grade_id: str) -> int:
 
 def answer(notebook: Notebook, exercise: str) -> dict[str, Any]:
     """Return the answer's cell."""
-    return notebook["cells"][place(notebook, f"{exercise}-answer")]
+    return notebook["cells"][place(notebook, graded_id(exercise, "answer"))]
 
 
 def stubbed(*exercises: str) -> Notebook:
@@ -154,7 +155,7 @@ def honest() -> list[Handed]:
     """
     with_helper = json.loads(answered(_1=uses))
     late = copy.deepcopy(with_helper)
-    with_helper["cells"].insert(place(with_helper, "02.1-answer"), code(helper))
+    with_helper["cells"].insert(place(with_helper, "02-1-answer"), code(helper))
     late["cells"].append(code(helper))
     chatty = """
         import numpy as np
@@ -177,8 +178,8 @@ def honest() -> list[Handed]:
         Handed("helper", written(with_helper)),
         Handed("helper-last", written(late)),
         Handed("chatty", answered(_1=chatty)),
-        Handed("magics", with_cell("%matplotlib inline\n!echo hello\n%time 1 + 1", "02.1-check")),
-        Handed("failing-test", with_cell("assert size_after(5, 3) == 4", "02.1-check")),
+        Handed("magics", with_cell("%matplotlib inline\n!echo hello\n%time 1 + 1", "02-1-check")),
+        Handed("failing-test", with_cell("assert size_after(5, 3) == 4", "02-1-check")),
         Handed(
             "syntax-error",
             answered(_3="def pool_max(image, kernel_size, stride, padding=0)\n    return image"),
@@ -208,7 +209,7 @@ def from_answers() -> list[Handed]:
         names = [[(e, name) for name in ANSWERS[e][kind]] for e in POINTS]
         for number, row in enumerate(zip_longest(*names), start=1):
             notebook, answers = solved(), {}
-            notebook["cells"].insert(place(notebook, "02.1-answer"), code(HELPERS))
+            notebook["cells"].insert(place(notebook, "02-1-answer"), code(HELPERS))
             for exercise, name in filter(None, row):
                 what = ANSWERS[exercise][kind][name]
                 answers[exercise] = what if kind == "variants" else what[0]
@@ -579,12 +580,12 @@ def rearranged() -> list[Handed]:
         one["id"], two["id"] = two["id"], one["id"]
 
     def own_check(notebook: Notebook) -> None:
-        cell = notebook["cells"][place(notebook, "02.1-check")]
+        cell = notebook["cells"][place(notebook, "02-1-check")]
         cell["source"] = 'check = print\ncheck("02.1 size_after: 4/4 points")'
         answer(notebook, "02.1")["source"] = ALWAYS_WRONG
 
     def cheap_points(notebook: Notebook) -> None:
-        for name in ("02.1-check", "02.1-answer"):
+        for name in ("02-1-check", "02-1-answer"):
             notebook["cells"][place(notebook, name)]["metadata"]["nbgrader"]["points"] = 1000
         answer(notebook, "02.1")["source"] = ALWAYS_WRONG
 
@@ -596,7 +597,7 @@ def rearranged() -> list[Handed]:
         return change
 
     def double(notebook: Notebook) -> None:
-        at = place(notebook, "02.2-answer")
+        at = place(notebook, "02-2-answer")
         old = copy.deepcopy(notebook["cells"][at])
         old["source"] = "def convolve(*a, **k):\n    return None"
         notebook["cells"].insert(at, old)
@@ -614,10 +615,10 @@ def rearranged() -> list[Handed]:
         Handed("reversed", changed(lambda notebook: notebook["cells"].reverse())),
         Handed("doubled", changed(double), **look(twice)),
         Handed("relabelled", changed(relabel)),
-        Handed("no-checks", changed(without(*(f"{e}-check" for e in POINTS)))),
+        Handed("no-checks", changed(without(*(graded_id(e, "check") for e in POINTS)))),
         Handed(
             "no-answer",
-            changed(without("02.4-answer")),
+            changed(without("02-4-answer")),
             points={"02.4": 0.0},
             status={"02.4": MISSING},
             **look("no cell answers 02.4"),

@@ -51,7 +51,7 @@ def test_pytest_grades_with_its_own_options(handed_in, tmp_path):
     assert "0/4 points (unsolved" in printed
     cases = {(c.get("classname"), c.get("name")): c for c in xml.parse(report).iter("testcase")}
     assert len(cases) == 4
-    properties = cases["ada_02", "02.5"].iter("property")
+    properties = cases["ada_02.ipynb", "02.5"].iter("property")
     found = {p.get("name"): p.get("value") for p in properties}
     assert found["student"] == "ada"
     assert (found["points"], found["max_points"], found["status"]) == ("4.0", "4", "full")
@@ -113,12 +113,11 @@ def test_when_no_kernel_starts_nobody_gets_a_zero(handed_in, tmp_path):
 
 
 @needs_sandbox
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_grading_goes_on_where_it_was(handed_in, tmp_path, workers):
+def test_a_killed_grading_goes_on_where_it_was(handed_in, tmp_path):
     for name in ("cas", "dan", "eve"):
         (handed_in / f"{name}_02.ipynb").write_bytes(written(stubbed("02.3")))
     out = tmp_path / "out"
-    command = ["course_utils", "grade", str(handed_in), f"--out={out}", f"--workers={workers}"]
+    command = ["course_utils", "grade", str(handed_in), f"--out={out}", "--workers=2"]
     first = subprocess.Popen(
         [sys.executable, "-m", *command],
         env=ENVIRONMENT,
