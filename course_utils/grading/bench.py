@@ -16,7 +16,7 @@ from .workplace import Workplace
 class Bench:
     """Starts kernels for one pytest worker; the sandbox starts with the first of them."""
 
-    def __init__(self, place: Workplace, worker: int, workers: int) -> None:
+    def __init__(self, place: Workplace, workers: int) -> None:
         self.exchange = Path(tempfile.mkdtemp(prefix="exchange-"))
         self.exchange.chmod(0o755)
         settings = place.settings
@@ -28,7 +28,6 @@ class Bench:
             threads=kernel_threads(workers),
             sandbox=settings.sandbox,
             gpu=settings.gpu,
-            worker=worker,
         )
         self.sandbox: Sandbox | None = None
 

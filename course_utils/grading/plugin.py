@@ -94,9 +94,8 @@ class Collection:
         from .bench import Bench
         from .items import BENCH
 
-        worker = getattr(session.config, "workerinput", {"workerid": "gw0", "workercount": 1})
-        number, count = int(worker["workerid"][2:]), worker["workercount"]
-        session.config.stash[BENCH] = Bench(self.place, number, count)
+        workers = getattr(session.config, "workerinput", {}).get("workercount", 1)
+        session.config.stash[BENCH] = Bench(self.place, workers)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """End the kernels."""

@@ -29,7 +29,8 @@ HOME = "/tmp/home"
 MAX_PROCESSES = 256  # threads count too; torch starts about 20
 MAX_FILE = 200_000_000  # bytes of one file that student code writes
 MAX_DISK = 500_000_000  # bytes of all files that it writes (they are kept in memory)
-FIRST_UID = 61_000  # one user for each worker: limits on processes count for each user
+# A user for each grading process: the limit on processes counts all that a user has.
+FIRST_UID, USERS = 61_000, 4_000
 START_SECONDS = 120
 HARMLESS = ("LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -41,7 +42,7 @@ class Fence:
     view: the folder with the course's stripped copy, which has a place for ``data``. exchange: a
     folder in which the grader puts cases. memory: bytes that all processes of a kernel may use.
     threads: of torch. sandbox: False runs them as the grader's own user, unfenced. gpu: pass
-    accelerators through. worker: number of the pytest worker.
+    accelerators through.
     """
 
     view: Path
@@ -51,7 +52,6 @@ class Fence:
     threads: int = 1
     sandbox: bool = True
     gpu: bool = False
-    worker: int = 0
 
 
 @lru_cache
@@ -108,7 +108,7 @@ class Sandbox:
     def start(self, connection_file: Path) -> ForkedProcess:
         """Start a kernel with the connection of a file in a folder of its own in ``folder``."""
         fence, folder = self.fence, connection_file.parent
-        uid = FIRST_UID + fence.worker
+        uid = FIRST_UID + os.getpid() % USERS
         if os.geteuid() == 0:
             for path in (folder, connection_file):
                 os.chown(path, uid, uid)
