@@ -133,7 +133,15 @@ def outcome_of(exercise: Exercise, answer: Any, case: Case) -> Outcome:
     except (Exception, SystemExit) as error:
         if type(error) is NotImplementedError and not error.args:  # as the stub raises it
             return Outcome(unsolved=True)
-        return Outcome(error=f"{type(error).__name__}: {error}")
+        return Outcome(error=_in_words(error))
+
+
+def _in_words(error: BaseException) -> str:
+    """Return an error as its last line shows it. An error class can be broken itself."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
 
 
 def judge_outcomes(
@@ -192,7 +200,8 @@ def to_plain(value: Any) -> Any:
     if type(value) is np.ndarray and value.dtype != object:
         return torch.from_numpy(np.ascontiguousarray(value)).clone()
     if isinstance(value, np.generic) and type(value).__module__ == "numpy":
-        return value.item()
+        item = value.item()  # which can be complex, or bytes
+        return item if type(item) in (bool, int, float, str) else Unusable(type(value).__name__)
     if type(value) is torch.Size:
         return list(value)
     return Unusable(type(value).__name__)

@@ -21,7 +21,7 @@ def run_exercise(exercise_id: str, answer: Any, cases_path: str, nonce: str) -> 
     from IPython import get_ipython
 
     with open(cases_path, encoding="utf-8") as file:
-        cases = decode(json.load(file))
+        cases = decode(json.load(file), limit=None)
     exercise, sent = get_exercise(exercise_id), 0
     for number, case in enumerate(cases):
         outcome = _message(outcome_of(exercise, answer, case))
@@ -38,8 +38,8 @@ def _message(outcome: Outcome) -> dict[str, Any]:
     if outcome.unsolved:
         return {"unsolved": True}
     if outcome.error:
-        return {"error": outcome.error[:500]}
+        return {"error": outcome.error[:500].encode("utf-8", "replace").decode()}
     try:
         return {"result": encode(outcome.result)}
-    except (ValueError, RecursionError) as problem:
+    except Exception as problem:  # student code can have changed torch: it costs this case only
         return {"error": f"a result that cannot be sent: {problem}"}

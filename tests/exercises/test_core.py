@@ -7,8 +7,10 @@ import torch
 from course_utils.exercises import check
 from course_utils.exercises.core import (
     Exercise,
+    Outcome,
     Unusable,
     describe,
+    judge_outcomes,
     right,
     same_number,
     same_tensor,
@@ -81,6 +83,35 @@ def test_an_error_in_the_answer_is_a_hint(error):
     assert type(error).__name__ in score(Double(), double).hint
 
 
+def test_an_error_that_cannot_be_shown_is_still_named():
+    class Broken(Exception):
+        def __str__(self):
+            raise ValueError
+
+    def double(value):
+        raise Broken
+
+    assert "Broken" in score(Double(), double).hint
+
+
+def test_a_judge_that_fails_on_a_result_counts_it_as_wrong():
+    class Careless(Double):
+        def judge(self, case, result):
+            return right() if result["value"] else wrong("")
+
+    result = score(Careless(), lambda value: value)
+    assert (result.passed, result.hint) == (0, "this result cannot be judged (TypeError)")
+
+
+def test_cases_without_an_outcome_failed():
+    cases = list(Double().cases(np.random.default_rng(0)))
+    some = [Outcome(2 * case["value"]) for case in cases[:4]]
+    result = judge_outcomes(Double(), "double", cases, some, "it took too long")
+    assert (result.passed, result.total, result.hint) == (4, 6, "it took too long")
+    assert result.failing_case == f"value={cases[4]['value']}"
+    assert judge_outcomes(Double(), "double", cases, []).points == 0
+
+
 def test_something_that_is_no_function_is_a_hint():
     assert "TypeError" in score(Double(), 5).hint
 
@@ -134,6 +165,7 @@ def test_to_plain():
     assert torch.equal(plain[4], torch.tensor([0, 1]))
     assert to_plain(EqualsEverything()) == Unusable("EqualsEverything")
     assert to_plain(np.array([EqualsEverything()])) == Unusable("ndarray")
+    assert to_plain(np.complex64(1)) == Unusable("complex64")
 
 
 def test_same_number():

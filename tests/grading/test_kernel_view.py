@@ -28,7 +28,7 @@ found = {}
 for exercise_id, (source, name, cases) in json.load(open(sys.argv[2])).items():
     space = {}
     exec(source, space)
-    outcomes = [outcome_of(get_exercise(exercise_id), space[name], c) for c in decode(cases)]
+    outcomes = [outcome_of(get_exercise(exercise_id), space[name], c) for c in decode(cases, None)]
     found[exercise_id] = [(encode(o.result), o.error, o.unsolved) for o in outcomes]
 json.dump(found, sys.stdout)
 """

@@ -23,8 +23,8 @@ plain = st.recursive(
 )
 
 
-def sent(value):
-    return decode(json.loads(json.dumps(encode(value))))
+def sent(value, **options):
+    return decode(json.loads(json.dumps(encode(value))), **options)
 
 
 @given(plain)
@@ -42,6 +42,14 @@ def test_tensors_of_every_dtype_come_back(name):
         assert torch.equal(back, tensor)
     turned = torch.arange(6).reshape(2, 3).to(dtype).T
     assert torch.equal(sent(turned), turned)
+    one = torch.arange(2).to(dtype)[1::2]  # contiguous, as torch says, with a stride of 2
+    assert torch.equal(sent(one), one)
+
+
+def test_views_that_are_conjugate_or_negative_come_back():
+    conjugate = torch.tensor([1 + 2j, 3 - 4j]).conj()
+    for view in (conjugate, conjugate.imag):
+        assert torch.equal(sent(view), view)
 
 
 def test_special_numbers_survive_in_tensors():
@@ -52,7 +60,7 @@ def test_special_numbers_survive_in_tensors():
 @pytest.mark.parametrize("exercise_id", all_exercises())
 def test_cases_of_every_exercise_can_be_sent(exercise_id):
     cases = list(all_exercises()[exercise_id].cases(np.random.default_rng(3)))
-    assert repr(sent(cases)) == repr(cases)
+    assert repr(sent(cases, limit=None)) == repr(cases)
 
 
 GOOD = encode(torch.arange(4.0))["$tensor"]
@@ -96,9 +104,36 @@ def test_deep_nesting_is_refused_on_both_sides():
             way(deep)
 
 
-def test_huge_numbers_are_refused():
-    with pytest.raises(ValueError, match="64 bits"):
-        encode(10**100)
+def test_huge_numbers_are_refused_on_both_sides():
+    for way in (encode, decode):
+        with pytest.raises(ValueError, match="64 bits"):
+            way(10**100)
+
+
+def test_text_that_no_file_can_hold_is_refused_on_both_sides():
+    for way in (encode, decode):
+        for value in ("\ud800", {"\ud800": 1}):
+            with pytest.raises(ValueError, match="characters"):
+                way(value)
+    with pytest.raises(ValueError, match="characters"):
+        decode({"$dict": {"$\ud800": 1}})
+
+
+@pytest.mark.parametrize(
+    "value", [1j, b"x", (1,), torch.eye(2).to_sparse(), torch.zeros(2).to(torch.float8_e5m2)]
+)
+def test_what_is_no_plain_data_is_not_sent(value):
+    with pytest.raises(ValueError, match=r"\w"):
+        encode([value])
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 6_000_000, ["x" * 600_000] * 10, {"x" * 6_000_000: 1}, [[]] * 600_000]
+)
+def test_large_data_is_refused_before_it_is_read(value):
+    with pytest.raises(ValueError, match="5 MB"):
+        decode(value)
+    assert decode(value, limit=None) == value
 
 
 junk = st.recursive(
