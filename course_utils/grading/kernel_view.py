@@ -8,36 +8,15 @@ from __future__ import annotations
 
 import ast
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import course_utils
 
-LEFT_OUT = {"grading", "testing", "__main__.py"}
+LEFT_OUT = {"grading", "testing", "__main__.py", "execution.py", "lectures.py"}
 KEPT_OF_AN_EXERCISE = {"id", "points", "title", "run"}
-SCORED = '''"""The exercises, as the grader runs them: it keeps the cases and judges to itself."""
-
-from __future__ import annotations
-
-import pkgutil
-from importlib import import_module
-
-
-def get_exercise(exercise_id):
-    """Return the exercise with this id."""
-    lecture = f"l{exercise_id.split('.')[0]}_"
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith(lecture):
-            for exercise in import_module(f".{module.name}", __name__).EXERCISES:
-                if exercise.id == exercise_id:
-                    return exercise
-    raise KeyError(exercise_id)
-
-
-def check(exercise_id, answer):
-    """Say who scores the answer."""
-    print(f"{exercise_id} is scored by the grader")
-'''
+KEPT_OF_THE_PACKAGE = {"__all__", "all_exercises", "check", "get_exercise"}
+CHECK = 'print(f"{exercise_id} is scored by the grader")'
 
 
 def make_kernel_view(folder: Path) -> None:
@@ -55,44 +34,58 @@ def make_kernel_view(folder: Path) -> None:
     shared.write_text(only(shared.read_text("utf-8"), _imported(exercises, "shared")), "utf-8")
     needed = {"Outcome", "outcome_of"} | _imported(exercises, "core")
     core.write_text(without_keys(core.read_text("utf-8"), needed), "utf-8")
-    (exercises / "__init__.py").write_text(SCORED, "utf-8")
+    package = exercises / "__init__.py"
+    package.write_text(without_scoring(package.read_text("utf-8")), "utf-8")
     shutil.copyfile(Path(__file__).with_name("remote.py"), exercises / "remote.py")
     shutil.copyfile(Path(__file__).with_name("zygote.py"), folder / "zygote.py")
 
 
 def without_keys(source: str, roots: frozenset[str] | set[str] = frozenset({"EXERCISES"})) -> str:
-    """Return a module of exercises with only what running them needs, without comments."""
+    """Return a module of exercises with only what running them needs, and no word of prose."""
     tree = ast.parse(source)
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and _is_exercise(node):
-            node.body = list(_kept(node))
+    exercises = list(_exercises(tree))
+    names = _reachable(part for exercise in exercises for part in exercise.body)
+    for exercise in exercises:
+        exercise.body = [part for part in exercise.body if _bound(part) & names]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            if ast.get_docstring(node) is not None:
+                del node.body[0]  # it can tell of the answer
+            node.body = node.body or [ast.Pass()]
+            node.decorator_list = [d for d in node.decorator_list if "abstract" not in ast.dump(d)]
     return only(ast.unparse(tree), roots)
 
 
-def _is_exercise(node: ast.ClassDef) -> bool:
-    own = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
-    return bool(own & {"cases", "judge", "run"})
+def without_scoring(source: str) -> str:
+    """Return the exercises' package with a ``check`` that only says who scores."""
+    tree = ast.parse(source)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "check":
+            node.body = ast.parse(CHECK).body
+    return only(ast.unparse(tree), KEPT_OF_THE_PACKAGE)
 
 
-def _kept(node: ast.ClassDef) -> Iterator[ast.stmt]:
-    """Yield the parts of an exercise that stay: `run`, what it uses of `self`, and the data."""
-    methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
-    names, waiting = set(KEPT_OF_AN_EXERCISE), [name for name in methods if name == "run"]
-    while waiting:
-        for part in ast.walk(methods[waiting.pop()]):
-            if isinstance(part, ast.Attribute) and part.attr in methods and part.attr not in names:
-                names.add(part.attr)
-                waiting.append(part.attr)
-    for part in node.body:
-        if isinstance(part, ast.FunctionDef) and part.name not in names:
-            continue
-        if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant):
-            continue  # the docstring tells of the answer
-        if isinstance(part, ast.FunctionDef):
-            part.decorator_list = [
-                d for d in part.decorator_list if "abstract" not in ast.unparse(d)
-            ]
-        yield part
+def _exercises(tree: ast.Module) -> Iterator[ast.ClassDef]:
+    """Yield the classes of a module that are exercises: `Exercise` and what inherits from it."""
+    names = {"Exercise"}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+            if node.name in names or bases & names:
+                names.add(node.name)
+                yield node
+
+
+def _reachable(parts: Iterable[ast.stmt]) -> set[str]:
+    """Return the names of what stays of exercises: `run`, and what it uses of them."""
+    parts = list(parts)
+    names, before = set(KEPT_OF_AN_EXERCISE), -1
+    while len(names) != before:
+        before = len(names)
+        for part in parts:
+            if _bound(part) & names:
+                names |= {n.attr for n in ast.walk(part) if isinstance(n, ast.Attribute)}
+    return names
 
 
 def only(source: str, roots: frozenset[str] | set[str]) -> str:
@@ -116,7 +109,7 @@ def _is_future(node: ast.stmt) -> bool:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """Return the names that a statement of a module binds."""
+    """Return the names that a statement of a module or a class binds."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return {node.name}
     if isinstance(node, (ast.Import, ast.ImportFrom)):
