@@ -31,7 +31,8 @@ lint: $(READY)
 
 release: $(READY)
 	@test -n "$(OUT)" || { echo "Name a folder: make release OUT=students"; exit 2; }
-	$(BIN)/python -m course_utils release --out "$(OUT)" $(if $(REPO),--repo "$(REPO)") $(if $(BRANCH),--branch "$(BRANCH)")
+	$(BIN)/python -m course_utils release --out "$(OUT)" $(if $(REPO),--repo "$(REPO)") \
+	  $(if $(BRANCH),--branch "$(BRANCH)") $(if $(LECTURES),--lectures "$(LECTURES)")
 
 grade: $(READY)
 	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { \

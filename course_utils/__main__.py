@@ -19,16 +19,6 @@ def main(arguments: list[str] | None = None) -> int:
         "doctor",
         help="print versions, device, profile, data and disk, and how to mend what is wrong",
     ).set_defaults(do=doctor)
-    stored = commands.add_parser(
-        "refresh",
-        help="run notebooks, store their outputs, and renew the README's course map",
-        description="For maintainers. Runs as the tests do (quick profile, CPU) and stores the "
-        "outputs in the notebooks. A notebook that fails is left as it was.",
-    )
-    stored.add_argument(
-        "notebooks", nargs="*", type=Path, help="notebook files; without any, all of them"
-    )
-    stored.set_defaults(do=refresh)
     full = commands.add_parser(
         "full",
         help="run lectures at full size on this machine and write their results",
@@ -66,6 +56,16 @@ def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
         return
     from .grading import command
 
+    stored = commands.add_parser(
+        "refresh",
+        help="run notebooks, store their outputs, and renew the README's course map",
+        description="For maintainers. Runs as the tests do (quick profile, CPU) and stores the "
+        "outputs in the notebooks. A notebook that fails is left as it was.",
+    )
+    stored.add_argument(
+        "notebooks", nargs="*", type=Path, help="notebook files; without any, all of them"
+    )
+    stored.set_defaults(do=refresh)
     releasing = commands.add_parser(
         "release",
         help="write the students' edition of the course: without solutions and grading",

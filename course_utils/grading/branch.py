@@ -12,24 +12,34 @@ class NoCommit(RuntimeError):
     """Git did not do what it was asked; the message is its own."""
 
 
+def check_branch(repository: Path, branch: str, mark: str) -> None:
+    """Make sure that a release may be committed on ``branch``, before anything is written.
+
+    mark: the file that tells an earlier release.
+
+    Raises:
+        NoCommit: it may not, because git cannot, or because the branch holds other work.
+    """
+    git(repository, "check-ref-format", "--branch", branch)
+    reference = f"refs/heads/{branch}"
+    where = git(repository, "for-each-ref", "--format=%(worktreepath)", reference)
+    if where:
+        raise NoCommit(f"{branch} is checked out in {where}: choose another branch for students")
+    exists = git(repository, "for-each-ref", reference)
+    if exists and not git(repository, "ls-tree", "--name-only", reference, "--", mark):
+        raise NoCommit(f"{branch} holds other work, no earlier release: choose another branch")
+
+
 def commit_tree(repository: Path, tree: Path, branch: str, message: str) -> str | None:
     """Commit the files of the folder ``tree`` as all there is on ``branch``; nothing is pushed.
 
     Neither the working tree nor the index is touched. Author and date are those of the last
     commit of the repository, so that the same course gives the same commit. Returns the new
-    commit, or None if the branch holds these files already.
-
-    Raises:
-        NoCommit: git failed; or the branch is the one that is checked out.
+    commit, or None if the branch holds these files already. Raises NoCommit: git failed.
     """
     reference = f"refs/heads/{branch}"
-    if git(repository, "symbolic-ref", "--quiet", "HEAD", may_fail=True) == reference:
-        raise NoCommit(f"{branch} is checked out: choose another branch for the students' edition")
-    with tempfile.TemporaryDirectory() as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder) / "index"), "GIT_WORK_TREE": str(tree)}
-        git(repository, "add", "--all", "--force", ".", cwd=tree, **index)
-        content = git(repository, "write-tree", **index)
-    parent = git(repository, "rev-parse", "--verify", "--quiet", reference, may_fail=True)
+    content = store_tree(repository, tree)
+    parent = git(repository, "for-each-ref", "--format=%(objectname)", reference)
     if parent and git(repository, "rev-parse", f"{parent}^{{tree}}") == content:
         return None
     keys = ("NAME", "EMAIL", "DATE")
@@ -45,20 +55,38 @@ def commit_tree(repository: Path, tree: Path, branch: str, message: str) -> str 
     return commit
 
 
-def git(
-    repository: Path, *arguments: str, cwd: Path | None = None, may_fail: bool = False, **more: str
-) -> str:
+def store_tree(repository: Path, tree: Path) -> str:
+    """Store the files of a folder in git, byte for byte, and return the name of their tree.
+
+    Not with ``git add``: settings of the user (line ends, filters for notebooks, ignored files)
+    would change what is stored.
+    """
+    paths = sorted(path for path in tree.resolve().rglob("*") if path.is_file())
+    command = ("hash-object", "-w", "--no-filters", "--stdin-paths")
+    blobs = git(repository, *command, stdin="\n".join(map(str, paths))).splitlines()
+    entries = [
+        f"100644 {blob}\t{path.relative_to(tree.resolve()).as_posix()}\n"
+        for blob, path in zip(blobs, paths, strict=True)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git(repository, "update-index", "--add", "--index-info", stdin="".join(entries), **index)
+        return git(repository, "write-tree", **index)
+
+
+def git(repository: Path, *arguments: str, stdin: str = "", **variables: str) -> str:
     """Return what a git command prints. Raises NoCommit."""
-    folder = git_folder(repository) if more.get("GIT_WORK_TREE") else None
-    environment = os.environ | more | ({"GIT_DIR": folder} if folder else {})
-    done = subprocess.run(
-        ["git", *arguments], cwd=cwd or repository, env=environment, capture_output=True, text=True
-    )
-    if done.returncode and not may_fail:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=repository,
+            env=os.environ | variables,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+        )
+    except FileNotFoundError:
+        raise NoCommit("git is not installed: release without --branch") from None
+    if done.returncode:
         raise NoCommit(f"git {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip()
-
-
-def git_folder(repository: Path) -> str:
-    """Return the folder with git's own files, also in a linked working tree."""
-    return git(repository, "rev-parse", "--absolute-git-dir")

@@ -13,12 +13,14 @@ import nbformat
 
 from ..lectures import REPOSITORY, Lecture, all_lectures, course_map
 from ..runtime import project_root
+from .leaks import leaks, texts_of, texts_of_files
 from .skeleton import lecture_version
-from .stubs import leaks, problems, student_notebook, texts_of
+from .stubs import problems, student_notebook
 
 MARK = ".course-release"  # tells an earlier release, which may be replaced, from other folders
+FOLDERS = ("course_utils", "data")
 PLAIN_FILES = ("LICENSE", "requirements.txt", "pyproject.toml", ".gitignore", "tests/sanitize.cfg")
-LEFT_OUT = {"grading", "cache", "__pycache__", "readme_figure.png"}
+LEFT_OUT = {"grading", "cache", "__pycache__", "readme_figure.png", ".*", "*.tmp"}
 README = """# Image classification, from K-NN to ResNet and beyond
 
 Course notebooks in PyTorch. Each lecture runs without a GPU and without a download. Read a cell,
@@ -73,17 +75,18 @@ def release(
     """Write the students' edition into the folder ``out``, in place of an earlier one.
 
     repository, branch: where students will find it; badges and set-up cells lead there. numbers:
-    ids of the lectures to release; all if None. Returns the lectures.
+    ids of the lectures to release; all if None. The exercises of the others stay in course_utils:
+    they hold no solutions, and lectures may come later. Returns the lectures.
 
     Raises:
         Refused: a solution would be seen, or a notebook is not fit for students.
         FileExistsError: ``out`` holds something else than an earlier release.
     """
+    out = out.resolve()
+    check_folder(out)
     lectures = [x for x in all_lectures() if numbers is None or x.id in numbers]
     if numbers is not None and (unknown := set(numbers) - {x.id for x in lectures}):
         raise Refused(f"there is no lecture {', '.join(sorted(unknown))}")
-    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise FileExistsError(f"{out} is not empty and no earlier release: choose another folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         tree = Path(folder) / "tree"
@@ -94,10 +97,21 @@ def release(
     return lectures
 
 
+def check_folder(out: Path) -> None:
+    """Raise FileExistsError if a release must not be put in place of the folder ``out``."""
+    inside = [name for name in FOLDERS if out.is_relative_to(project_root() / name)]
+    if inside:
+        raise FileExistsError(f"{out} is in {inside[0]}, which is released: choose another folder")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file: choose another folder")
+    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise FileExistsError(f"{out} is not empty and no earlier release: choose another folder")
+
+
 def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
     """Write all files of the students' edition. Raises Refused."""
     root = project_root()
-    for folder in ("course_utils", "data"):
+    for folder in FOLDERS:
         shutil.copytree(root / folder, tree / folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for name in PLAIN_FILES:
         (tree / name).parent.mkdir(exist_ok=True)
@@ -105,31 +119,32 @@ def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str
     clone = "" if branch == "main" else f"--branch {branch} "
     table = course_map(lectures, repository, branch)
     readme = README.format(table=table, repository=repository, clone=clone)
-    (tree / "README.md").write_text(readme, "utf-8")
-    (tree / MARK).write_text("Written by: python -m course_utils release\n", "utf-8")
+    (tree / "README.md").write_text(readme, "utf-8", newline="\n")
+    mark = "Written by: python -m course_utils release\n"
+    (tree / MARK).write_text(mark, "utf-8", newline="\n")
     write_notebooks(tree, lectures, repository, branch)
 
 
 def write_notebooks(tree: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
     """Write the students' notebooks. Raises Refused, with everything that is wrong with them."""
-    texts = {
-        path.relative_to(tree).as_posix(): path.read_text("utf-8")
-        for path in sorted(tree.glob("course_utils/**/*.py"))
-    }
-    sources = {lecture: nbformat.read(lecture.path, as_version=4) for lecture in lectures}
-    found = []
-    for lecture, source in sources.items():
-        notebook = student_notebook(source)
-        notebook.metadata.course["version"] = lecture_version(source)
-        texts |= texts_of(notebook, lecture.path.name)
-        path = tree / "notebooks" / lecture.path.name
-        path.parent.mkdir(exist_ok=True)
-        text = nbformat.writes(notebook) + "\n"
-        path.write_text(_led_to(text, lecture, repository, branch), "utf-8")
+    (tree / "notebooks").mkdir()
+    texts, sources, found = texts_of_files(tree), {}, []
+    for lecture in lectures:
+        name = lecture.path.name
+        # not nbformat.read, which gives cells with a double id a new one, another each time
+        source = nbformat.v4.reads(lecture.path.read_text("utf-8"))
         is_runnable = all(find_spec(package) for package in lecture.packages)
-        found += [f"{lecture.path.name}: {p}" for p in problems(source, is_runnable)]
-    for lecture, source in sources.items():
-        found += [f"{lecture.path.name}: {leak}" for leak in leaks(source, texts)]
+        wrong = [f"{name}: {problem}" for problem in problems(source, is_runnable)]
+        found += wrong
+        sources[name] = source
+        notebook = student_notebook(source)
+        texts |= texts_of(notebook, name)
+        if not wrong:
+            notebook.metadata.course["version"] = lecture_version(source)
+            text = nbformat.writes(notebook) + "\n"
+            text = _led_to(text, lecture, repository, branch)
+            (tree / "notebooks" / name).write_text(text, "utf-8", newline="\n")
+    found += leaks(sources, texts)
     if found:
         raise Refused("not released:\n" + "\n".join(found))
 

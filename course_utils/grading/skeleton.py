@@ -17,6 +17,7 @@ from .names import bound_names, definitions, parse_cell, used_names
 
 SKIP_TAG = "grade-skip"
 LECTURE, ANSWER, CHECK, ADDED = "lecture", "answer", "check", "added"
+FETCHED_FROM = re.compile(r'"--branch", "[^"]*", |(?<=")https://github\.com/[^"]*')
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,15 @@ def read_skeleton(path: Path) -> Skeleton:
 
 
 def lecture_version(notebook: nbformat.NotebookNode) -> str:
-    """Return a short mark of a lecture that changes with its code, but not with answers."""
+    """Return a short mark of a lecture that changes with its code, but not with answers.
+
+    A release has the mark of its source: from where its set-up cell fetches does not count.
+    """
     parts = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
             graded = cell.metadata.get("nbgrader", {})
-            source = "" if graded.get("solution") else cell.source
+            source = "" if graded.get("solution") else FETCHED_FROM.sub("", cell.source)
             parts.append((cell.get("id"), graded.get("grade_id"), source.strip()))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from course_utils.__main__ import main
 from course_utils.execution import execute, printed
 from course_utils.grading import release as module
-from course_utils.grading.branch import NoCommit, commit_tree, git
+from course_utils.grading.branch import NoCommit, check_branch, commit_tree, git
+from course_utils.grading.leaks import leaks, texts_of, texts_of_files
 from course_utils.grading.release import Refused, release
-from course_utils.grading.skeleton import lecture_version, read_skeleton
-from course_utils.grading.stubs import REGION, leaks, problems, solution, stub, student_notebook
+from course_utils.grading.skeleton import lecture_version
+from course_utils.grading.stubs import REGION, problems, solution, stub, student_notebook
 from course_utils.lectures import all_lectures, read_lecture
 from course_utils.runtime import project_root
 
@@ -37,6 +39,17 @@ def files_of(folder):
     }
 
 
+def read(folder, lecture):
+    return nbformat.read(folder / "notebooks" / lecture.path.name, as_version=4)
+
+
+def put_back(stubbed, source):
+    """Return a released answer with the solutions of its source in place of the stubs."""
+    regions = (match[0] for match in REGION.finditer(source))
+    stubs = re.compile(r"^ *raise NotImplementedError$", re.MULTILINE)
+    return stubs.sub(lambda _: next(regions), stubbed)
+
+
 def test_the_edition_is_complete_and_holds_no_grading(edition):
     files = files_of(edition)
     names = {f"notebooks/{lecture.path.name}" for lecture in LECTURES}
@@ -56,7 +69,7 @@ def test_the_same_course_gives_the_same_bytes(edition):
 @pytest.mark.parametrize("lecture", LECTURES, ids=lambda lecture: lecture.id)
 def test_putting_the_solutions_back_gives_the_lecture(edition, lecture):
     source = nbformat.read(lecture.path, as_version=4)
-    released = nbformat.read(edition / "notebooks" / lecture.path.name, as_version=4)
+    released = read(edition, lecture)
     assert [c.id for c in released.cells] == [c.id for c in source.cells]
     for mine, theirs in zip(source.cells, released.cells, strict=True):
         graded = mine.metadata.get("nbgrader", {})
@@ -65,10 +78,7 @@ def test_putting_the_solutions_back_gives_the_lecture(edition, lecture):
             assert theirs.outputs == []
             assert theirs.execution_count is None
         if graded.get("solution"):
-            regions = iter(match[0] for match in REGION.finditer(mine.source))
-            pattern = r"^ *raise NotImplementedError$"
-            back = re.sub(pattern, lambda _, r=regions: next(r), theirs.source, flags=re.MULTILINE)
-            assert back == mine.source
+            assert put_back(theirs.source, mine.source) == mine.source
         elif "github" not in mine.source:
             assert theirs.source == mine.source
 
@@ -85,37 +95,59 @@ def test_badges_and_set_up_lead_to_the_students_branch(edition):
     assert "git clone --branch student https://github.com/someone/course" in readme
 
 
-def test_the_version_is_that_of_the_graders_lecture(edition):
+def test_a_release_has_the_version_of_its_lecture(edition):
     for lecture in LECTURES:
-        released = nbformat.read(edition / "notebooks" / lecture.path.name, as_version=4)
-        assert released.metadata.course.version == read_skeleton(lecture.path).version
+        version = lecture_version(nbformat.read(lecture.path, as_version=4))
+        released = read(edition, lecture)
+        assert released.metadata.course.version == version
+        assert lecture_version(released) == version
 
 
 def test_the_version_changes_with_the_lecture_only():
     notebook = made(answer(SOLUTION))
     version = lecture_version(notebook)
     notebook.cells[1].source = stub(SOLUTION)
+    notebook.cells[0].outputs = [new_output("stream", text="3.14")]
     assert lecture_version(notebook) == version
     notebook.cells[0].source += "\nimport os"
     assert lecture_version(notebook) != version
 
 
-def test_an_unsolved_lecture_runs_and_scores_nothing(edition, monkeypatch):
+@pytest.fixture
+def scores(edition, monkeypatch):
+    """Run a notebook of the edition, with the edition's own course_utils, and read its checks."""
     for name in ("COURSE_PROFILE", "COURSE_DEVICE", "TQDM_DISABLE", "OMP_NUM_THREADS"):
         monkeypatch.setenv(name, {"COURSE_PROFILE": "quick", "COURSE_DEVICE": "cpu"}.get(name, "1"))
-    path = edition / "notebooks" / "02_convolution.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    execute(notebook, path, {"COURSE_DEVICE": "cpu", "PYTHONPATH": str(edition)}, timeout=300)
-    scores = re.findall(r"^02\.\d \w+: (.*)$", printed(notebook), re.MULTILINE)
-    points = [4, 6, 5, 5, 4, 6]
-    assert scores == [f"0/{most} points (not solved yet)" for most in points]
+
+    def run(notebook, lecture):
+        path = edition / "notebooks" / lecture.path.name
+        execute(notebook, path, {"COURSE_DEVICE": "cpu", "PYTHONPATH": str(edition)}, timeout=300)
+        return re.findall(r"^\d\d\.\d \w+: (.*)$", printed(notebook), re.MULTILINE)
+
+    return run
+
+
+def test_an_unsolved_lecture_runs_and_scores_nothing(edition, scores):
+    lecture = next(lecture for lecture in LECTURES if lecture.id == "02")
+    found = scores(read(edition, lecture), lecture)
+    assert found == [f"0/{most} points (not solved yet)" for most in (4, 6, 5, 5, 4, 6)]
+
+
+def test_with_its_solutions_put_back_it_scores_all_points(edition, scores):
+    lecture = next(lecture for lecture in LECTURES if lecture.id == "02")
+    source, notebook = nbformat.read(lecture.path, as_version=4), read(edition, lecture)
+    for mine, theirs in zip(source.cells, notebook.cells, strict=True):
+        theirs.source = put_back(theirs.source, mine.source)
+    imports = next(c for c in notebook.cells if c.cell_type == "code")
+    notebook.cells = [imports, *(c for c in notebook.cells if "nbgrader" in c.metadata)]
+    assert scores(notebook, lecture) == [f"{most}/{most} points" for most in (4, 6, 5, 5, 4, 6)]
 
 
 def test_the_edition_has_the_students_commands_only(edition):
     run = [sys.executable, "-m", "course_utils", "--help"]
     done = subprocess.run(run, cwd=edition, capture_output=True, text=True)
     assert "doctor" in done.stdout
-    assert "grade " not in done.stdout
+    assert not re.findall(r"^ +(grade|release|refresh) ", done.stdout, re.MULTILINE)
 
 
 def test_some_lectures_only(tmp_path):
@@ -128,9 +160,23 @@ def test_some_lectures_only(tmp_path):
 
 def test_other_folders_are_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(FileExistsError, match="choose another folder"):
-        release(tmp_path)
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    for out in (tmp_path, tmp_path / "thesis.txt", project_root() / "data" / "students"):
+        with pytest.raises(FileExistsError, match="choose another folder"):
+            release(out)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [
+        ("thesis.txt", "years of work")
+    ]
+    assert not (project_root() / "data" / "students").exists()
+
+
+def test_wrong_usage_is_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["release", "--out", str(tmp_path / "out"), "--repo", "https://github.com/a/b"])
+    assert stopped.value.code == 2
+    assert "is not like OWNER/NAME" in capsys.readouterr().err
+    assert main(["release", "--out", str(tmp_path / "out"), "--lectures", "02, 99"]) == 1
+    assert capsys.readouterr().err == "there is no lecture 99\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -140,6 +186,8 @@ SOLUTION = """def double(x):
     the_result_of_a_long_line = 2 * x
     return the_result_of_a_long_line
     ### END SOLUTION"""
+ALL_OF_IT = f"### BEGIN SOLUTION\n{SOLUTION}\n### END SOLUTION".replace("    ###", "    #")
+HTML = "<pre><b>the_result_of_a_long_line</b> = 2 * x<br>return the_result_of_a_long_line</pre>"
 LEAK = "the_result_of_a_long_line  =  2*x  # copied\nreturn the_result_of_a_long_line"
 
 
@@ -161,10 +209,15 @@ def made(*cells):
     return new_notebook(cells=[new_code_cell("import math"), *cells])
 
 
+def found_leaks(notebook, texts):
+    return list(leaks({"99.ipynb": notebook}, texts))
+
+
 def test_a_good_notebook_is_not_refused():
-    notebook = made(answer(SOLUTION), check())
+    notebook = made(answer(SOLUTION), check(), new_code_cell(""))
     assert list(problems(notebook)) == []
-    assert list(leaks(notebook, {"elsewhere": "return 2 * x"})) == []
+    texts = texts_of(student_notebook(notebook), "99.ipynb")
+    assert found_leaks(notebook, texts | {"elsewhere": "return 2 * x"}) == []
     assert stub(SOLUTION) == "def double(x):\n    raise NotImplementedError"
 
 
@@ -176,33 +229,80 @@ def test_a_good_notebook_is_not_refused():
         ([answer(SOLUTION + "\n    ### BEGIN SOLUTION")], "99-1-answer needs"),
         ([answer(SOLUTION), answer(SOLUTION)], "99-1-answer is the id of 2 cells"),
         ([answer(SOLUTION), check(points=None)], "99-1-check has no points"),
+        ([check()], "exercise 99.1 has no cell for its answer"),
+        ([answer(SOLUTION)], "exercise 99.1 has no cell for its check"),
         ([new_code_cell(SOLUTION)], "«double» has marks of a solution, but is no answer's cell"),
         ([answer("n = undefined\n" + SOLUTION)], "the stub of 99-1-answer stops with NameError"),
         ([answer("def f(:\n" + SOLUTION)], "the stub of 99-1-answer stops with SyntaxError"),
+        ([answer(ALL_OF_IT)], "the stub of 99-1-answer does not define double"),
+        ([new_code_cell("import no_such_thing")], "«import no_such_thing» stops with Module"),
     ],
 )
 def test_what_is_wrong_is_named(cells, message):
     assert message in "\n".join(problems(made(*cells)))
 
 
+def test_cell_ids_must_be_there_once():
+    notebook = made(new_code_cell("a = 1"), new_code_cell("b = 2"))
+    notebook.cells[1].id = notebook.cells[2].id = "same"
+    del notebook.cells[0]["id"]
+    assert list(problems(notebook)) == [
+        "«import math» has no cell id",
+        "«a = 1» has the cell id same, as 2 cells have",
+        "«b = 2» has the cell id same, as 2 cells have",
+    ]
+
+
 @pytest.mark.parametrize(
     "cell",
     [
         new_markdown_cell(f"```\n{LEAK}\n```"),
-        new_code_cell("1 + 1", outputs=[nbformat.v4.new_output("stream", text=LEAK)]),
+        new_code_cell(LEAK),
+        new_code_cell(LEAK.replace("return", "print()\nreturn")),
+        new_code_cell("1 + 1", outputs=[new_output("stream", text=LEAK)]),
+        new_code_cell("1", outputs=[new_output("display_data", {"text/plain": repr(LEAK)})]),
+        new_code_cell("1", outputs=[new_output("display_data", {"text/html": HTML})]),
+        new_code_cell("1", outputs=[new_output("error", traceback=LEAK.splitlines())]),
     ],
-    ids=["text", "output"],
+    ids=["text", "code", "scattered", "output", "string", "HTML", "traceback"],
 )
 def test_a_solution_that_appears_elsewhere_is_a_leak(cell):
     notebook = made(answer(SOLUTION), check())
-    shown = module.texts_of(student_notebook(made(cell)), "07.ipynb")
-    (found,) = leaks(notebook, shown)
-    assert found.startswith("the solution of 99-1-answer appears in 07.ipynb, cell 1")
+    (found,) = found_leaks(notebook, texts_of(student_notebook(made(cell)), "07.ipynb"))
+    assert found.startswith("99.ipynb: the solution of 99-1-answer is in 07.ipynb, cell 1")
+
+
+def test_a_copy_in_the_same_lecture_is_a_leak():
+    notebook = made(new_code_cell(LEAK), answer(SOLUTION), check())
+    (found,) = found_leaks(notebook, texts_of(student_notebook(notebook), "99.ipynb"))
+    assert "is in 99.ipynb, cell 1 «the_result" in found
 
 
 def test_lines_that_the_lecture_gives_are_no_leak():
-    notebook = made(new_code_cell(LEAK), answer(SOLUTION))
-    assert list(leaks(notebook, {"elsewhere": LEAK})) == []
+    first, last = LEAK.splitlines()
+    notebook = made(new_code_cell(first), new_code_cell(last), answer(SOLUTION))
+    assert found_leaks(notebook, {"elsewhere": f"{first}\nprint()\n{last}"}) == []
+
+
+@pytest.mark.parametrize("lecture", LECTURES, ids=lambda lecture: lecture.id)
+def test_a_copied_solution_of_the_course_is_found(lecture):
+    notebook = nbformat.read(lecture.path, as_version=4)
+    for cell in notebook.cells:
+        if text := solution(cell.source):
+            copied = re.sub(r"^ *(.*)$", r"\t\1  # copied\n", text, flags=re.MULTILINE)
+            found = found_leaks(notebook, {"elsewhere": f"def mine():\n{copied}"})
+            is_idiom = len("".join(text.split())) < 30
+            mark = cell.metadata.nbgrader.grade_id
+            assert is_idiom or any(f"of {mark} is in elsewhere" in line for line in found), mark
+
+
+def test_a_file_that_holds_a_solution_keeps_the_course_from_release(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "texts_of_files", lambda tree: texts_of_files(tree) | extra)
+    cells = nbformat.read(LECTURES[0].path, as_version=4).cells
+    extra = {"data/notes.md": "\n".join(solution(cell.source) for cell in cells)}
+    with pytest.raises(Refused, match=r"the solution of 01-1-answer is in data/notes\.md"):
+        release(tmp_path / "out", numbers=["01"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_release_leaves_the_old_one(tmp_path, monkeypatch):
@@ -259,24 +359,59 @@ def test_the_edition_is_one_commit_on_its_branch(repository, tmp_path):
     assert commit_tree(repository, tree, "student", "Edition") == first, "not deterministic"
 
 
-def test_the_branch_that_is_checked_out_is_not_touched(repository, tmp_path):
-    with pytest.raises(NoCommit, match="main is checked out"):
-        commit_tree(repository, tmp_path, "main", "Edition")
+def test_settings_of_git_change_no_byte(repository, tmp_path):
+    (repository / ".git" / "info" / "attributes").write_text("* text eol=lf filter=strip\n")
+    git(repository, "config", "filter.strip.clean", "tr a-z A-Z")
+    git(repository, "config", "core.autocrlf", "input")
+    tree = tmp_path / "tree"
+    (tree / "folder").mkdir(parents=True)
+    (tree / "folder" / "file.ipynb").write_bytes(b"one\r\ntwo\r\n")
+    commit_tree(repository, tree, "student", "Edition")
+    assert git(repository, "cat-file", "-s", "student:folder/file.ipynb") == "10"
+    assert git(repository, "show", "student:folder/file.ipynb").startswith("one")
+
+
+@pytest.mark.parametrize(
+    ("branch", "message"),
+    [
+        ("main", "main is checked out in"),
+        ("linked", "linked is checked out in"),
+        ("thesis", "thesis holds other work"),
+        ("not a name", "'not a name' is not a valid branch name"),
+    ],
+)
+def test_branches_with_other_work_are_left_alone(repository, tmp_path, branch, message):
+    git(repository, "branch", "thesis")
+    git(repository, "worktree", "add", "--quiet", "-b", "linked", str(tmp_path / "linked"))
+    with pytest.raises(NoCommit, match=message):
+        check_branch(repository, branch, "mark")
+
+
+def test_a_new_branch_and_an_earlier_edition_are_accepted(repository, tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "mark").touch()
+    check_branch(repository, "student", "mark")
+    commit_tree(repository, tmp_path / "tree", "student", "Edition")
+    check_branch(repository, "student", "mark")
 
 
 def test_nbgrader_accepts_the_lectures(tmp_path):
     pytest.importorskip("nbgrader", reason="nbgrader is not installed")
-    source = tmp_path / "source" / "02"
+    source = tmp_path / "source" / "course"
     source.mkdir(parents=True)
-    lecture = project_root() / "notebooks" / "02_convolution.ipynb"
-    (source / lecture.name).write_bytes(lecture.read_bytes())
-    run = [sys.executable, "-m", "nbgrader", "generate_assignment", "02", "--create"]
+    for lecture in LECTURES:
+        (source / lecture.path.name).write_bytes(lecture.path.read_bytes())
+    run = [sys.executable, "-m", "nbgrader", "generate_assignment", "course", "--create"]
     run += [f"--course-dir={tmp_path}"]
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it calls alembic
     environment = os.environ | {"PATH": tools}
     done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    made = nbformat.read(tmp_path / "release" / "02" / lecture.name, as_version=4)
-    answers = [c for c in made.cells if c.metadata.get("nbgrader", {}).get("solution")]
-    assert len(answers) == 6
-    assert not [c for c in answers if solution(c.source) or "BEGIN SOLUTION" in c.source]
+    for lecture in LECTURES:
+        path = tmp_path / "release" / "course" / lecture.path.name
+        cells = nbformat.read(path, as_version=4).cells
+        answers = [c for c in cells if c.metadata.get("nbgrader", {}).get("solution")]
+        checks = [c for c in cells if c.metadata.get("nbgrader", {}).get("grade")]
+        assert sum(c.metadata.nbgrader.points for c in checks) == lecture.points
+        assert len(answers) == len(checks)
+        assert not [c for c in answers if solution(c.source) or "BEGIN SOLUTION" in c.source]
