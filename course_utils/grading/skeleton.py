@@ -120,7 +120,30 @@ def make_plan(skeleton: Skeleton, submission: Submission) -> Plan:
     anchors = _added_cells(skeleton, submission.cells, chosen)
     if submission.version and submission.version != skeleton.version:
         notes.append("it was made from another version of the lecture")
-    return Plan(tuple(_merge(skeleton, submission.cells, chosen, anchors)), found, tuple(notes))
+    steps = tuple(_merge(skeleton, submission.cells, chosen, anchors))
+    # A tag says what the solutions do not need. An answer may need more of the lecture.
+    kept = needed(steps)
+    steps = tuple(s for i, s in enumerate(steps) if i in kept or not s.skipped)
+    return Plan(steps, found, tuple(notes))
+
+
+def needed(steps: tuple[Step, ...]) -> set[int]:
+    """Return the places of the cells that answers and checks need, directly or through others.
+
+    Where a student's own cell defines a name, the lecture's cells of that name are not needed.
+    """
+    bound = [bound_names(step.source) for step in steps]
+    found = {i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)}
+    waiting = list(found)
+    while waiting:
+        # A function reads its names when it is called: at the latest, at the end of the notebook.
+        for name in used_names(steps[waiting.pop()].source):
+            places = [i for i in range(len(steps)) if name in bound[i]]
+            own = [i for i in places if steps[i].kind != LECTURE]
+            new = set(own or places) - found
+            found |= new
+            waiting += new
+    return found
 
 
 def _choose_answers(
@@ -236,7 +259,7 @@ def _merge(
                 if step.exercise in chosen:
                     source = cells[chosen[step.exercise]].source
                     yield Step(ANSWER, source, step.exercise, step.answer, step.id)
-            elif not step.skipped:
+            else:
                 yield step
         for place in added.get(at, ()):
             yield Step(ADDED, cells[place].source)

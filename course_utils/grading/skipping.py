@@ -1,27 +1,11 @@
-"""Which of a lecture's cells the exercises need: the others need not run while grading."""
+"""Which of a lecture's cells to tag: those that take long and that no exercise needs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from .names import bound_names, used_names
-from .skeleton import LECTURE, Step
-
-
-def needed(steps: tuple[Step, ...]) -> set[int]:
-    """Return the places of the cells that answers and checks need, directly or through others."""
-    bound = [bound_names(step.source) for step in steps]
-    used = [used_names(step.source) for step in steps]
-    found = {i for i, step in enumerate(steps) if step.kind != LECTURE}
-    waiting = list(found)
-    while waiting:
-        place = waiting.pop()
-        # A function reads its names when it is called: at the latest, at the end of the notebook.
-        for i in range(len(steps)):
-            if i not in found and bound[i] & used[place]:
-                found.add(i)
-                waiting.append(i)
-    return found
+from .skeleton import Step, needed
 
 
 def skippable(steps: tuple[Step, ...], slow: Collection[int]) -> set[int]:

@@ -54,8 +54,9 @@ def serve(path: str) -> None:
             __import__(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need nobody to wait for them
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
+        listening.bind(f"{path}-new")
         listening.listen()
+        os.rename(f"{path}-new", path)  # whoever sees it can connect
         while True:
             connection, _ = listening.accept()
             if os.fork() == 0:

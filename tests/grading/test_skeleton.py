@@ -143,6 +143,21 @@ def test_a_marked_cell_that_defines_something_else_is_the_last_resort():
     assert made.found == {"99.2": "name"}
 
 
+def test_a_skipped_cell_runs_where_an_answer_needs_it():
+    trains = StudentCell("def double(x):\n    return run(x)", "99-1-answer", ("b",))
+    steps = list(SKELETON.steps)
+    steps[3] = Step(LECTURE, "run = train()", id="d", skipped=True)
+    skeleton = Skeleton("99", "v1", tuple(steps))
+
+    def made(*cells):
+        return [s.source for s in make_plan(skeleton, Submission("a", cells=cells)).steps]
+
+    assert "run = train()" not in made(*WHOLE)
+    assert "run = train()" in made(IMPORT, trains, ANSWER_2)
+    own = StudentCell("def run(x):\n    return 2 * x")
+    assert "run = train()" not in made(IMPORT, own, trains, ANSWER_2)
+
+
 def test_another_version_is_noted():
     assert plan(*WHOLE, version="v0").notes == ("it was made from another version of the lecture",)
 

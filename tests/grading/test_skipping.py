@@ -3,8 +3,8 @@
 import pytest
 
 from course_utils.grading.names import bound_names, used_names
-from course_utils.grading.skeleton import ANSWER, CHECK, LECTURE, Step, read_skeleton
-from course_utils.grading.skipping import needed, skippable
+from course_utils.grading.skeleton import ANSWER, CHECK, LECTURE, Step, needed, read_skeleton
+from course_utils.grading.skipping import skippable
 from course_utils.lectures import all_lectures
 
 

@@ -157,6 +157,12 @@ def honest() -> list[Handed]:
     late = copy.deepcopy(with_helper)
     with_helper["cells"].insert(place(with_helper, "02-1-answer"), code(helper))
     late["cells"].append(code(helper))
+    by_the_lecture = """
+        def convolve(image, weight, bias, stride=1, padding=0):
+            image = F.pad(image, (padding,) * 4)
+            maps = [sum(map(correlate, image, kernels)) for kernels in weight]
+            return (torch.stack(maps) + bias[:, None, None])[:, ::stride, ::stride]
+    """
     chatty = """
         import numpy as np
         def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
@@ -178,6 +184,7 @@ def honest() -> list[Handed]:
         Handed("helper", written(with_helper)),
         Handed("helper-last", written(late)),
         Handed("chatty", answered(_1=chatty)),
+        Handed("lecture's-function", answered(_2=by_the_lecture)),
         Handed("magics", with_cell("%matplotlib inline\n!echo hello\n%time 1 + 1", "02-1-check")),
         Handed("failing-test", with_cell("assert size_after(5, 3) == 4", "02-1-check")),
         Handed(
@@ -542,7 +549,7 @@ def wreckers() -> list[Handed]:
             in_function + "import torch; return torch.zeros(10**7)",
         ),
         attack(
-            "deep-result", in_function + "x = []\n    for _ in range(10**5): x = [x]\n    return x"
+            "deep-result", in_function + "x = []\n    for _ in range(10**4): x = [x]\n    return x"
         ),
         attack("huge-number", in_function + "return 10 ** 100_000"),
         attack(
