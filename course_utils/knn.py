@@ -17,6 +17,7 @@ Information Theory 13(1), 1967.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -210,8 +211,12 @@ def _distances(scores: Tensor, queries: Tensor, metric: str) -> Tensor:
     return scores.clamp_min(0).float()
 
 
+@cache
 def _widest_float(device: torch.device) -> torch.dtype:
-    return torch.float32 if device.type == "mps" else torch.float64
+    try:
+        return torch.ones(1, dtype=torch.float64, device=device).dtype
+    except (RuntimeError, TypeError):  # MPS
+        return torch.float32
 
 
 def _products_of_bytes(queries: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:

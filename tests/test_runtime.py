@@ -31,13 +31,23 @@ def test_an_unusable_device_is_named_with_a_remedy(monkeypatch, name):
         get_device()
 
 
-def test_device_without_the_variable_is_what_torch_reports(monkeypatch):
+def report_accelerator(monkeypatch, name):
     monkeypatch.delenv("COURSE_DEVICE", raising=False)
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("mps"))
-    assert get_device() == torch.device("mps")
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: name is not None)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device(name))
+
+
+def test_device_without_the_variable_is_what_torch_reports(monkeypatch):
+    report_accelerator(monkeypatch, "meta")
+    assert get_device() == torch.device("meta")
+    report_accelerator(monkeypatch, None)
     assert get_device() == torch.device("cpu")
+
+
+def test_a_reported_device_that_cannot_compute_is_named_with_a_remedy(monkeypatch):
+    report_accelerator(monkeypatch, "cuda:99")
+    with pytest.raises(ValueError, match=r"'cuda:99' cannot be used here: .* COURSE_DEVICE=cpu"):
+        get_device()
 
 
 def test_profile(monkeypatch):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from training_data import bright_quarters
 from course_utils.data import batches
 from course_utils.training import (
     CheckpointError,
+    OutOfMemory,
     TrainingDiverged,
     TrainingInterrupted,
     checkpoint,
@@ -207,22 +209,19 @@ def test_training_leaves_the_random_numbers_of_others_alone(data):
     assert draw() == untouched
 
 
-def test_the_random_numbers_of_an_accelerator_are_put_back_too(monkeypatch):
-    class Accelerator:
-        states = {"cuda:1": 7}
-
-        def get_rng_state(self, device):
-            return self.states[str(device)]
-
-        def set_rng_state(self, state, device):
-            self.states[str(device)] = state
-
-    accelerator = Accelerator()
+@pytest.mark.parametrize("device", ["cuda:1", "mps"])
+def test_the_random_numbers_of_an_accelerator_are_put_back_too(monkeypatch, device):
+    states = {device: 7}
+    if device == "mps":  # its functions take no device
+        get, put = lambda: states[device], lambda state: states.update({device: state})
+    else:
+        get, put = lambda at: states[str(at)], lambda state, at: states.update({str(at): state})
+    accelerator = SimpleNamespace(get_rng_state=get, set_rng_state=put)
     monkeypatch.setattr(torch, "get_device_module", lambda device: accelerator)
-    with epoch_randomness(torch.device("cuda:1"), seed=0, epoch=1):
-        accelerator.set_rng_state(8, "cuda:1")
+    with epoch_randomness(torch.device(device), seed=0, epoch=1):
+        states[device] = 8
         assert torch.backends.cudnn.deterministic
-    assert accelerator.states == {"cuda:1": 7}
+    assert states == {device: 7}
     assert not torch.backends.cudnn.deterministic
 
 
@@ -507,3 +506,59 @@ def test_memory_format_is_put_back(data, timed):
     model.append(nn.Linear(576, 4))
     fit(model, data, **SETTINGS | {"fast": True})
     assert model[1].weight.is_contiguous()
+
+
+class Crowded(nn.Module):
+    """A network on a device that has memory for few images; it can become full after a while."""
+
+    def __init__(self, images, error=torch.OutOfMemoryError, calls=0):
+        super().__init__()
+        self.net, self.images, self.error, self.calls = small_net(), images, error, calls
+
+    def forward(self, x):
+        self.calls -= 1
+        if self.calls < 0 and len(x) > self.images:
+            raise self.error("out of memory: tried to allocate 2.00 GiB")
+        return self.net(x)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_too_little_memory_is_said_with_the_batch_size_to_try(data, error):
+    model, before = Crowded(16, error), Crowded(16)
+    with pytest.raises(OutOfMemory, match=r"cpu has .* batches of 40 images.*batch_size=20") as no:
+        fit(model, data, **SETTINGS)
+    assert no.value.batch_size == 40
+    assert same_weights(model, before)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_half_the_batch_size_until_it_fits_gives_what_it_gives_by_itself(data, capsys):
+    model, other = Crowded(40), Crowded(40)
+    history = fit(model, data, **SETTINGS | {"batch_size": 80}, halve_batch=True)
+    assert "cpu is out of memory: going on with batch_size=40.\n" in capsys.readouterr().out
+    assert history == fit(other, data, **SETTINGS)
+    assert not history.stopped
+    assert same_weights(model, other)
+
+
+def test_memory_that_no_batch_fits_in_ends_the_halving(data):
+    with pytest.raises(OutOfMemory, match="batches of 1 images"):
+        fit(Crowded(0), data, **SETTINGS, halve_batch=True)
+
+
+def test_a_completed_epoch_is_never_thrown_away(data):
+    calls = len(batches(data, batch_size=40)) + len(batches(data, "validation", batch_size=160))
+    history = None
+    with pytest.raises(OutOfMemory) as no:
+        history = fit(Crowded(8, calls=calls), data, **SETTINGS, halve_batch=True)
+    assert history is None
+    assert no.value.batch_size == 40
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(data):
+    class Broken(nn.Linear):
+        def forward(self, x):
+            raise RuntimeError("shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        fit(Broken(2, 2), data, **SETTINGS, halve_batch=True)

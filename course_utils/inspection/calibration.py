@@ -48,7 +48,7 @@ def reliability(confidence: Tensor, correct: Tensor, bins: int = 10) -> Reliabil
         )
     if bins < 1:
         raise ValueError(f"there must be at least 1 bin, not {bins}")
-    confidence, right = confidence.double().cpu(), correct.double().cpu()
+    confidence, right = confidence.cpu().double(), correct.cpu().double()
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise ValueError("every confidence must lie between 0 and 1")
     edges = torch.arange(bins + 1, dtype=torch.float64) / bins

@@ -1,6 +1,6 @@
 """Where a notebook runs: device, seeds, profile, progress, and what is wrong with the machine."""
 
-from .device import Timer, get_device, machine, seed_everything, synchronize
+from .device import Timer, get_device, machine, release_memory, seed_everything, synchronize
 from .session import (
     Missing,
     by_profile,
@@ -25,6 +25,7 @@ __all__ = [
     "profile",
     "progress",
     "project_root",
+    "release_memory",
     "seed_everything",
     "setup",
     "synchronize",

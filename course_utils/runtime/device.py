@@ -24,26 +24,44 @@ def get_device() -> torch.device:
     """Return the device to compute on.
 
     The environment variable ``COURSE_DEVICE`` (``cpu``, ``cuda``, ``mps``, ...) decides if it
-    is set. Otherwise it is the accelerator that torch reports, or the CPU if there is none.
+    is set. Otherwise it is the accelerator that torch reports (``torch.accelerator``), or the CPU
+    if there is none.
 
     Raises:
-        ValueError: ``COURSE_DEVICE`` names a device that torch cannot use here.
+        ValueError: the device cannot compute. A GPU may be there that this torch is too new or too
+            old for; that is better said here than by the first layer of a network.
     """
     import torch
 
     wanted = os.environ.get("COURSE_DEVICE")
-    if wanted:
-        try:
-            torch.empty(1, device=wanted)
-        except Exception as error:  # torch raises RuntimeError, AssertionError or others here
-            raise ValueError(
-                f"COURSE_DEVICE={wanted!r} cannot be used here: {str(error).splitlines()[0]} "
-                "Set it to 'cpu', or remove it to let the course choose."
-            ) from None
-        return torch.device(wanted)
+    found = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
+    try:
+        device = torch.device(wanted or found or "cpu")
+        torch.ones(1, device=device) + 1
+    except Exception as error:  # torch raises RuntimeError, AssertionError or others here
+        what = f"COURSE_DEVICE={wanted!r}" if wanted else f"The accelerator {str(found)!r}"
+        remedy = "or remove it to let the course choose" if wanted else "to compute without it"
+        set_it = "Set it to 'cpu'," if wanted else "Set COURSE_DEVICE=cpu"
+        raise ValueError(
+            f"{what} cannot be used here: {str(error).splitlines()[0]} {set_it} {remedy}."
+        ) from None
+    return device
+
+
+def release_memory() -> None:
+    """Give back what deleted models and tensors held: Python's garbage, then torch's own cache.
+
+    torch keeps freed memory of an accelerator for its next tensor. Call this between two large
+    models, after ``del``.
+    """
+    import gc
+
+    import torch
+
+    gc.collect()
     if torch.accelerator.is_available():
-        return torch.accelerator.current_accelerator()
-    return torch.device("cpu")
+        module = torch.get_device_module(torch.accelerator.current_accelerator())
+        getattr(module, "empty_cache", lambda: None)()
 
 
 def synchronize(device: torch.device | str) -> None:

@@ -1,7 +1,7 @@
 """Training a classifier: one epoch, evaluation, and `fit`, which adds all that a long run needs."""
 
 from .checkpoint import CheckpointError
-from .fit import TrainingInterrupted, fit
+from .fit import OutOfMemory, TrainingInterrupted, fit
 from .history import EpochRow, History
 from .loop import Evaluation, TrainingDiverged, evaluate, top_k_accuracy, train_one_epoch
 from .precision import Precision, choose_precision
@@ -12,6 +12,7 @@ __all__ = [
     "EpochRow",
     "Evaluation",
     "History",
+    "OutOfMemory",
     "Precision",
     "RangeTest",
     "TrainingDiverged",

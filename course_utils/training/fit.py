@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import ImageData, batches
-from ..runtime import get_device
+from ..runtime import get_device, release_memory
 from .history import History
 from .loop import TrainingDiverged
 from .precision import choose_precision
@@ -27,6 +27,17 @@ class TrainingInterrupted(KeyboardInterrupt):
         super().__init__(history.stopped)
 
 
+class OutOfMemory(RuntimeError):
+    """The device has no memory for a batch of ``batch_size`` images."""
+
+    def __init__(self, device: torch.device, batch_size: int) -> None:
+        self.batch_size = batch_size
+        super().__init__(
+            f"{device} has too little memory for batches of {batch_size} images. Give fit "
+            f"batch_size={max(1, batch_size // 2)}, or halve_batch=True, and it goes on by itself."
+        )
+
+
 def fit(
     model: nn.Module,
     data: ImageData,
@@ -40,6 +51,7 @@ def fit(
     augment: Callable[..., Tensor] | None = None,
     device: torch.device | str | None = None,
     fast: bool = True,
+    halve_batch: bool = False,
     checkpoint: str | os.PathLike | None = None,
     seed: int = 0,
     description: str = "",
@@ -57,6 +69,8 @@ def fit(
     device: the course's device if None.
     fast: use mixed precision and the channels_last memory format where a measurement shows that
         this device gains from them; False computes in plain float32.
+    halve_batch: where the device's memory is too small for a batch, say so and start again with
+        batches of half the size, as often as needed; a completed epoch is never thrown away.
     checkpoint: a file that keeps the run. It is written after every epoch, and the same call goes
         on from it with exactly the result of a run that was never interrupted. A call on a
         complete run only loads the result.
@@ -67,6 +81,7 @@ def fit(
         TrainingDiverged: the loss is not finite. ``error.history`` holds the epochs before.
         TrainingInterrupted: a KeyboardInterrupt, with ``.history`` likewise. In both cases the
             model holds its best epoch, or its initial weights if there is none.
+        OutOfMemory: the device's memory is too small for a batch (and ``halve_batch`` is off).
         CheckpointError: the checkpoint is damaged or belongs to a run with other settings.
         ValueError: a setting is unknown or out of range.
     """
@@ -85,11 +100,37 @@ def fit(
     }
     _check(settings, data)
     device = torch.device(device or get_device())
-    train = batches(data, batch_size=batch_size, device=device, augment=augment, seed=seed)
-    validation = batches(data, "validation", batch_size=256, device=device)
     history = History(description=description)
-    run = Run(model, train, validation, choose_precision(device, fast), settings, history)
     path = None if checkpoint is None else Path(checkpoint)
+    while True:
+        try:
+            _train(model, data, augment, device, settings, history, path)
+            return history
+        except OutOfMemory as error:
+            if not halve_batch or history.rows or error.batch_size == 1:
+                raise
+            settings["batch_size"], history.stopped = error.batch_size // 2, ""
+        # Outside of the handler, which would keep the failed batch alive.
+        release_memory()
+        print(f"{device} is out of memory: going on with batch_size={settings['batch_size']}.")
+
+
+def _train(
+    model: nn.Module,
+    data: ImageData,
+    augment: Callable[..., Tensor] | None,
+    device: torch.device,
+    settings: dict[str, Any],
+    history: History,
+    path: Path | None,
+) -> None:
+    """Train once with these settings; whatever happens, leave the model with its best epoch."""
+    size, seed = settings["batch_size"], settings["seed"]
+    train = batches(data, batch_size=size, device=device, augment=augment, seed=seed)
+    # Without gradients an image needs about a quarter of the memory.
+    validation = batches(data, "validation", batch_size=min(256, 4 * size), device=device)
+    amp = choose_precision(device, settings["fast"])
+    run = Run(model, train, validation, amp, settings, history)
     try:
         if path is not None:
             run.resume(path)
@@ -100,9 +141,21 @@ def fit(
     except TrainingDiverged as error:
         history.stopped = f"the loss was not finite in epoch {run.next_epoch}"
         raise TrainingDiverged(error.batch, run.next_epoch, history) from None
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        model.zero_grad()
+        history.stopped = f"no memory for batches of {size} in epoch {run.next_epoch}"
+        raise OutOfMemory(device, size) from None
     finally:
         run.finish()
-    return history
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # CUDA has a class of its own; MPS and the CPU say it in words only.
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def _check(settings: dict[str, Any], data: ImageData) -> None:

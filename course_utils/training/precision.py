@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ..runtime import synchronize
 
 GAIN = 1.3  # half precision changes results a little, so it must be clearly faster
+ENOUGH = 2  # seconds of measuring: longer steps need fewer repetitions
 LOSS = 1.5  # channels_last changes nothing but speed, so it only must not be clearly slower
 
 
@@ -107,8 +108,10 @@ def _seconds_per_step(choices: list[Precision], rounds: int = 12) -> list[float]
             steps = [_training_step(precision) for precision in choices]
         for step in steps:
             _seconds(step, choices[0].device)  # the first step also sets things up
-        seconds = [math.inf for _ in choices]
+        seconds, start = [math.inf for _ in choices], time.perf_counter()
         for turn in range(rounds):
+            if turn >= 3 and time.perf_counter() - start > ENOUGH:
+                break
             for index, step in enumerate(steps):
                 # Imitated numbers are many times slower: after three turns there is no doubt.
                 if turn < 3 or seconds[index] < 3 * seconds[0]:

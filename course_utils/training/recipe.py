@@ -61,7 +61,8 @@ def epoch_randomness(device: torch.device, seed: int, epoch: int) -> Iterator[No
     an uninterrupted one would have drawn, and training does not change what is drawn after it.
     """
     accelerator = None if device.type == "cpu" else torch.get_device_module(device)
-    device_state = accelerator and accelerator.get_rng_state(device)
+    place = () if device.type == "mps" else (device,)  # there is one MPS device, without a number
+    device_state = accelerator and accelerator.get_rng_state(*place)
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     exact = torch.backends.cudnn.deterministic
     torch.backends.cudnn.deterministic = True  # some of cuDNN's algorithms do not repeat exactly
@@ -74,4 +75,4 @@ def epoch_randomness(device: torch.device, seed: int, epoch: int) -> Iterator[No
         np.random.set_state(states[1])  # noqa: NPY002
         torch.set_rng_state(states[2])
         if accelerator:
-            accelerator.set_rng_state(device_state, device)
+            accelerator.set_rng_state(device_state, *place)
