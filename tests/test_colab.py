@@ -38,9 +38,9 @@ LECTURES = {lecture.id: lecture for lecture in all_lectures()}
 NOT_IN_COLAB = ("course_utils", "__editable__", "torchsummary", "optuna")
 
 
-def setup_cell(number):
-    cells = nbformat.read(LECTURES[number].path, as_version=4).cells
-    return next(cell.source for cell in cells if cell.cell_type == "code")
+def setup_cell(number, branch="main"):
+    notebook = lead_to(nbformat.read(LECTURES[number].path, as_version=4), branch=branch)
+    return next(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,7 @@ def remote(tmp_path_factory):
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main", folder], check=True)
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "--quiet", "--message=Course"], check=True)
+    subprocess.run([*git, "branch", "student"], check=True)
     return host
 
 
@@ -91,9 +92,9 @@ class Colab:
 
     def connect(self, remote):
         """Let the address of GitHub lead to the folder ``remote``."""
-        variables = kernel_variables()
-        variables.pop("PYTHONPATH", None)
-        self.variables = variables | {
+        ours = ("COURSE_", "PYTHONPATH")
+        usual = {k: v for k, v in kernel_variables().items() if not k.startswith(ours)}
+        self.variables = usual | {
             "COURSE_DEVICE": "cpu",
             "GIT_ALLOW_PROTOCOL": "file",
             "GIT_CONFIG_COUNT": "1",
@@ -106,7 +107,7 @@ class Colab:
         }
 
     def run(self, *sources):
-        """Run cells in a new kernel and return their outputs: texts, or a list for an error."""
+        """Run cells in a new kernel; return what each printed, or how its error is shown."""
         notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
         argv = [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         manager = {"kernel_spec": KernelSpec(argv=argv)}
@@ -183,8 +184,9 @@ def test_a_clone_that_was_killed_is_made_again(colab, remote):
     os.killpg(git.pid, signal.SIGKILL)
     git.wait()
     assert (target / "course_utils" / "__init__.py").exists(), "half of the files are there"
-    assert colab.run(setup_cell("01"))[0].startswith(DEVICE)
+    assert colab.run(setup_cell("01", branch="student"))[0].startswith(DEVICE)
     assert (target / "data" / "fashion_mnist_sample.npz").exists()
+    assert "student" in (target / ".git" / "HEAD").read_text()
 
 
 def test_what_colab_lacks_is_installed_where_it_is_needed(colab):
