@@ -4,7 +4,8 @@
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
 # make bench | make full-size measurements; training on all images (hours on a CPU)
-# make clean                  remove the environment (.venv)
+# make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
+# make clean                  remove the environments (.venv, .venv-matrix)
 #
 # PYTHON=python3.12 make test   chooses the Python that .venv is made with.
 
@@ -14,10 +15,10 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint release grade notebooks bench full-size clean
+.PHONY: help lab test lint release grade notebooks bench full-size matrix clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 8
+	@sed -n 's/^# //p' Makefile | head -n 9
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -48,8 +49,11 @@ bench: $(READY)
 full-size: $(READY)
 	$(BIN)/python benchmarks/full_size.py
 
+matrix: $(READY)
+	$(BIN)/python benchmarks/matrix.py $(LECTURES)
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-matrix
 
 # The mark is written last: an interrupted set-up is done again, a finished one never.
 $(READY): requirements.txt pyproject.toml

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from .lectures import write_whole
+from .lectures import lead_to, write_whole
 from .runtime import progress
 from .testing.kernel import AsyncFileKernelManager
 from .testing.plugin import kernel_environment
@@ -53,12 +53,12 @@ def refresh(path: Path) -> None:
     """Run a notebook from top to bottom and store its outputs in it.
 
     It runs as its test does: quick profile, on the CPU. What is stored holds no times of
-    execution and no version of this machine's Python.
+    execution and no version of this machine's Python. Its badge and its set-up cell are made anew.
 
     Raises:
         RuntimeError: a cell raised an error or wrote to stderr. The file is left as it was.
     """
-    notebook = nbformat.read(path, as_version=4)
+    notebook = lead_to(nbformat.read(path, as_version=4))
     execute(notebook, path, {"COURSE_DEVICE": "cpu"}, timeout=600)
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", ()):

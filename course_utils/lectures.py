@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import base64
+import copy
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
 from .runtime import project_root
 
-REPOSITORY = "image-classification-course/notebooks"  # owner/name, where the badges lead
+# owner/name: badges, set-up cells and the README lead there. After a change: make notebooks
+REPOSITORY = "image-classification-course/notebooks"
 STUDENT_BRANCH = "student"  # where `release --branch` puts the students' edition
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 README_FIGURE_TAG = "readme-figure"
 FIGURE_PATH = "data/readme_figure.png"
+# git writes its index last: a folder without one is what an interrupted clone has left.
+SETUP = """\
+import pathlib
+import shutil
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and not pathlib.Path("course/.git/index").exists():
+    url, branch = "https://github.com/{repository}", "{branch}"
+    shutil.rmtree("course", ignore_errors=True)
+    clone = ["git", "clone", "--quiet", "--depth=1", f"--branch={{branch}}", url, "course"]
+    if subprocess.run(clone, stderr=subprocess.DEVNULL).returncode:
+        stop = ConnectionError(f"{{url}} cannot be fetched. Wait a minute and run this cell again.")
+        stop._render_traceback_ = lambda: [str(stop)]  # one line in place of a traceback
+        raise stop
+sys.path += ["..", str(pathlib.Path("course").resolve())]
+"""
+SETUP_LINES = re.compile(r"\A.*^sys\.path \+= [^\n]*\n", re.DOTALL | re.MULTILINE)
+FETCHED_FROM = re.compile(r"^ +url, branch = .*$", re.MULTILINE)
 
 
 def graded_id(exercise: str, role: str) -> str:
@@ -82,6 +104,25 @@ def all_lectures() -> list[Lecture]:
     return [read_lecture(path) for path in sorted((project_root() / "notebooks").glob("*.ipynb"))]
 
 
+def setup_code(repository: str = REPOSITORY, branch: str = "main") -> str:
+    """Return the first lines of every notebook's code: in a bare Colab they fetch the course."""
+    return SETUP.format(repository=repository, branch=branch)
+
+
+def lead_to(
+    notebook: NotebookNode, repository: str = REPOSITORY, branch: str = "main"
+) -> NotebookNode:
+    """Return a lecture whose badge and set-up cell lead to a branch of a repository."""
+    led = copy.deepcopy(notebook)
+    badge = re.compile(r"(?<=colab\.research\.google\.com/github/)\S+?/blob/\S+?(?=/notebooks/)")
+    setup = setup_code(repository, branch)
+    for cell in led.cells[:1]:
+        cell.source = badge.sub(f"{repository}/blob/{branch}", cell.source)
+    for cell in [cell for cell in led.cells if cell.cell_type == "code"][:1]:
+        cell.source = SETUP_LINES.sub(lambda _: setup, cell.source)
+    return led
+
+
 def course_map(
     lectures: list[Lecture], repository: str = REPOSITORY, branch: str = STUDENT_BRANCH
 ) -> str:
@@ -127,11 +168,13 @@ def renewed(readme: str, part: str, text: str) -> str:
     return marks.sub(lambda _: f"{begin}\n{text}\n{end}", readme)
 
 
-def renewed_readme(readme: str, lectures: list[Lecture]) -> str:
-    """Return the README's text with its course map and the description of its figure made anew."""
+def renewed_readme(readme: str, lectures: list[Lecture], repository: str = REPOSITORY) -> str:
+    """Return the README's text with what is made from the lectures, and its address, made anew."""
     _, alt = readme_figure(lectures)
+    address = re.compile(r"(?<=git clone https://github\.com/)\S+")
+    readme = address.sub(repository, readme)
     with_figure = renewed(readme, "figure", f"![{alt}]({FIGURE_PATH})")
-    return renewed(with_figure, "course map", course_map(lectures))
+    return renewed(with_figure, "course map", course_map(lectures, repository))
 
 
 def refresh_readme() -> None:

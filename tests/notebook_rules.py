@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 from course_utils.exercises import all_exercises
-from course_utils.lectures import Lecture, graded_id
+from course_utils.lectures import Lecture, graded_id, setup_code
 from course_utils.testing.cells import is_blank
 
 MAX_LINES = 20
@@ -50,6 +50,8 @@ def outputs_text(cell: NotebookNode) -> str:
 
 def skeleton(notebook: NotebookNode, lecture: Lecture) -> Iterator[str]:
     """Title, badge, objectives, needs, minutes, points and the closing sections are there."""
+    if not code_cells(notebook)[0].source.startswith(setup_code()):
+        yield "the first code is not that which fetches the course in Colab: run make notebooks"
     first = notebook.cells[0].source
     if not first.startswith("# ") or lecture.colab_url() not in first:
         yield f"the first cell has no title, or no badge that leads to {lecture.colab_url()}"
@@ -74,7 +76,7 @@ def execution(notebook: NotebookNode) -> Iterator[str]:
             yield f"{name(cell)} stores an error"
         if any(output.get("name") == "stderr" for output in cell.outputs):
             yield f"{name(cell)} stores stderr"
-        if MACHINE_PATH.search(text) or MACHINE_PATH.search(cell.source.replace("/content/", "")):
+        if MACHINE_PATH.search(text) or MACHINE_PATH.search(cell.source):
             yield f"{name(cell)} holds a path of one machine"
         if DEBRIS.search(text) or "Warning:" in text:
             yield f"{name(cell)} stores a warning or a progress bar"

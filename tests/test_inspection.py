@@ -24,6 +24,7 @@ from course_utils.inspection import (
     wilson_interval,
 )
 from course_utils.models import LeNet5
+from course_utils.runtime import Missing
 from course_utils.training import evaluate
 
 
@@ -240,5 +241,5 @@ def test_inspection_works_on_labels_from_anywhere(data):
 
 def test_summary_says_what_to_install_where_torchsummary_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchsummary", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install torchsummary"):
+    with pytest.raises(Missing, match="pip install torchsummary"):
         summary(LeNet5(), (1, 32, 32))

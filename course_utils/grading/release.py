@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from ..lectures import REPOSITORY, Lecture, all_lectures, course_map
+from ..lectures import REPOSITORY, Lecture, all_lectures, course_map, lead_to
 from ..runtime import project_root
 from .leaks import leaks, texts_of, texts_of_files
 from .skeleton import lecture_version
@@ -141,18 +141,8 @@ def write_notebooks(tree: Path, lectures: list[Lecture], repository: str, branch
         texts |= texts_of(notebook, name)
         if not wrong:
             notebook.metadata.course["version"] = lecture_version(source)
-            text = nbformat.writes(notebook) + "\n"
-            text = _led_to(text, lecture, repository, branch)
+            text = nbformat.writes(lead_to(notebook, repository, branch)) + "\n"
             (tree / "notebooks" / name).write_text(text, "utf-8", newline="\n")
     found += leaks(sources, texts)
     if found:
         raise Refused("not released:\n" + "\n".join(found))
-
-
-def _led_to(text: str, lecture: Lecture, repository: str, branch: str) -> str:
-    """Return a notebook's text with its badge and its set-up cell led to another repository."""
-    text = text.replace(lecture.colab_url(), lecture.colab_url(repository, branch))
-    if branch != "main":
-        plain = r"\"clone\", \"--quiet\","
-        text = text.replace(plain, rf"{plain} \"--branch\", \"{branch}\",")
-    return text.replace(f"https://github.com/{REPOSITORY}", f"https://github.com/{repository}")

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import nbformat
 
-from ..lectures import exercise_and_role, graded_id
+from ..lectures import FETCHED_FROM, exercise_and_role, graded_id
 from .intake import StudentCell, Submission
 from .names import bound_names, definitions, parse_cell, used_names
 
 SKIP_TAG = "grade-skip"
 LECTURE, ANSWER, CHECK, ADDED = "lecture", "answer", "check", "added"
-FETCHED_FROM = re.compile(r'"--branch", "[^"]*", |(?<=")https://github\.com/[^"]*')
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..runtime import need
 from ..runtime.evaluation import evaluation_mode
 
 
@@ -44,11 +45,9 @@ def summary(model: nn.Module, input_size: tuple[int, int, int]) -> None:
     gets a copy, on the CPU and in evaluation mode: the model's device, mode and batch-norm
     statistics stay as they are, and so do the random numbers.
     """
-    # Imported here, because a bare Colab may lack it, and all else works without it.
-    try:
-        import torchsummary
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError("summary needs torchsummary: %pip install torchsummary") from None
+    need("torchsummary")
+    import torchsummary  # here, because a bare Colab may lack it, and all else works without it
+
     twin = copy.deepcopy(model).cpu().float()
     if not list(twin.children()):  # torchsummary lists the parts of a network, not the whole
         twin = nn.Sequential(twin)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,6 +53,11 @@ def by_profile(*, quick: Choice, full: Choice) -> Choice:
     return quick if profile() == "quick" else full
 
 
+def in_colab() -> bool:
+    """Return whether this is a kernel of Google Colab."""
+    return "google.colab" in sys.modules
+
+
 def setup(seed: int = 0) -> torch.device:
     """Start a notebook: choose the device, seed everything, and print what was chosen."""
     import torch
@@ -59,7 +66,7 @@ def setup(seed: int = 0) -> torch.device:
     seed_everything(seed)
     name = f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
     print(f"Device: {name} | profile: {profile()} | torch {torch.__version__}")
-    if device.type == "cpu" and "google.colab" in sys.modules:
+    if device.type == "cpu" and in_colab():
         print("No GPU is on. To use one: Runtime > Change runtime type > T4 GPU, then run again.")
         print("Without it, the quick profile runs every cell on a smaller sample.")
     return device
@@ -101,10 +108,15 @@ class Missing(ImportError):
 
 
 def need(package: str) -> None:
-    """Stop the notebook in one line, with the remedy, if an optional package is not installed.
+    """Make sure of a package that Colab may lack, or that is optional. Colab installs it.
 
-    Raises Missing, an ImportError.
+    Raises:
+        Missing: it is not installed; in a notebook this shows as one line, with the remedy.
     """
+    if find_spec(package) is None and in_colab():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", package]
+        subprocess.run(command, capture_output=True)
+        invalidate_caches()
     if find_spec(package) is None:
         raise Missing(f"This lecture needs {package}. To get it, run: %pip install {package}")
 

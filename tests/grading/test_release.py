@@ -87,8 +87,7 @@ def test_badges_and_set_up_lead_to_the_students_branch(edition):
     for lecture in LECTURES:
         text = (edition / "notebooks" / lecture.path.name).read_text("utf-8")
         assert f"github/someone/course/blob/student/notebooks/{lecture.path.name}" in text
-        assert "https://github.com/someone/course" in text
-        assert '\\"--branch\\", \\"student\\"' in text
+        assert 'url, branch = \\"https://github.com/someone/course\\", \\"student\\"' in text
         assert "image-classification-course" not in text
     readme = (edition / "README.md").read_text("utf-8")
     assert readme.count("github/someone/course/blob/student/") == len(LECTURES)
