@@ -40,6 +40,7 @@ from .results import (
     write_result,
 )
 from .sandbox import sandbox_problem
+from .text import one_line
 from .workplace import Settings, Workplace, new_workplace, open_workplace
 
 GLANCE = 1.0  # seconds between two looks for new workers
@@ -107,12 +108,14 @@ def course_identity() -> dict[str, str]:
 
 
 def grade_text(name: str, text: str) -> str:
-    """Return the result of a submission as text: the task that a worker runs."""
+    """Return the result of a submission as text: the task that a worker runs.
+
+    An error becomes a text that is no result: as an object it could hold anything.
+    """
     try:
-        result = get_worker().plugins[name].grade(text)
-    except Exception as problem:  # no exception leaves the worker: it could hold anything
-        raise RuntimeError(f"{type(problem).__name__}: {problem}"[:500]) from None
-    return result_as_json(result)
+        return result_as_json(get_worker().plugins[name].grade(text))
+    except Exception as problem:
+        return f"{type(problem).__name__}: {problem}"[:500]
 
 
 # --- in the process of the command ---------------------------------------------------------------
@@ -233,8 +236,8 @@ class Distribution:
         self.seen = now if count else self.seen
         if now > self.seen + PATIENCE:
             raise ClusterProblem(
-                f"the cluster has had no worker for {PATIENCE / 60:.0f} minutes: start some, then "
-                "the same command goes on"
+                f"the cluster has had no worker for {PATIENCE / 60:.0f} minutes: start some (their "
+                "log says why one does not join), then the same command goes on"
             )
         return count
 
@@ -242,17 +245,14 @@ class Distribution:
         """Store and report what became of a submission."""
         submission = self.running.pop(future)
         if future.status == "error":
-            problem = future.exception()
-            reason = str(problem)
-            if isinstance(problem, KilledWorker):
-                reason = f"{problem.allowed_failures + 1} workers ended while they graded it"
-            self.reporter.lose(submission, reason)
+            self.reporter.lose(submission, _why(future.exception()))
             return
         if future.status != "finished":
             raise _gone()
-        result = result_from_json(future.result())
+        text = future.result()
+        result = result_from_json(text)
         if result is None or not self._is_of(result, submission):
-            self.reporter.lose(submission, "what its worker sent is no result of it")
+            self.reporter.lose(submission, f"its worker sent no result of it: {one_line(text)}")
             return
         write_result(self.place.results, result)
         self.reporter.take(result)
@@ -266,6 +266,12 @@ class Distribution:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             self.client.cancel(list(self.running))
             self.client.unregister_worker_plugin(self.name)
+
+
+def _why(problem: BaseException) -> str:
+    if isinstance(problem, KilledWorker):
+        return f"{problem.allowed_failures + 1} workers ended while they graded it"
+    return one_line(f"{type(problem).__name__}: {problem}")
 
 
 def _gone() -> ClusterProblem:

@@ -23,7 +23,8 @@ from .results import (
 from .skeleton import identify
 from .workplace import SUFFIX, Workplace
 
-PAUSE = 5.0  # seconds between two versions of the pages; the tables are written each time
+PAUSE = 5.0  # seconds between two versions of the tables and the instructor's page
+REST = 10  # for a large class the pause is this many times what a version takes
 
 
 class Reporter:
@@ -49,7 +50,7 @@ class Reporter:
             for submission in map(place.read, sorted(place.submissions.glob(f"*{SUFFIX}")))
         }
         self.results = {result.file: result for result in read_results(place.results)}
-        self.written = 0.0
+        self.due = 0.0  # when the next version may be written
         self.bar = progress(total=len(self.waiting), description="grading", unit="submission")
 
     def take(self, result: SubmissionResult) -> None:
@@ -87,12 +88,14 @@ class Reporter:
             return
         own = [r for r in self.results.values() if r.student == result.student]
         write_feedback(self.place.out, own)
-        if time.monotonic() > self.written + PAUSE:
+        if time.monotonic() > self.due:
             self._write_class()
 
     def _write_class(self) -> None:
+        began = time.monotonic()
         write_class(self.place.out, list(self.results.values()), self.place.solutions)
-        self.written = time.monotonic()
+        now = time.monotonic()
+        self.due = now + max(PAUSE, REST * (now - began))
 
 
 class Controller(Reporter):
