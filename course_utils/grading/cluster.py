@@ -27,14 +27,17 @@ from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 
+from ..lectures import write_whole
 from ..runtime import project_root
 from .attempt import Attempt
 from .bench import Bench
 from .command import LOCAL
 from .controller import Reporter
 from .intake import Submission
+from .junit import junit
 from .results import (
     SubmissionResult,
+    read_results,
     result_as_json,
     result_from_json,
     write_result,
@@ -45,6 +48,8 @@ from .workplace import Settings, Workplace, new_workplace, open_workplace
 
 GLANCE = 1.0  # seconds between two looks for new workers
 PATIENCE = 600.0  # seconds without any worker
+# Ctrl-C in a terminal reaches workers on this machine, too; the command ends them itself.
+IGNORE_INTERRUPT = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 class ClusterProblem(RuntimeError):
@@ -121,8 +126,8 @@ def grade_text(name: str, text: str) -> str:
 # --- in the process of the command ---------------------------------------------------------------
 
 
-def grade_on_cluster(options: argparse.Namespace) -> bool:
-    """Grade what the options of ``grade`` name. Return False if it was interrupted.
+def grade_on_cluster(options: argparse.Namespace) -> None:
+    """Grade what the options of ``grade`` name. An interrupt leaves what is graded, and reports.
 
     Raises:
         ClusterProblem: the cluster cannot grade, or not go on. What is graded is stored.
@@ -143,12 +148,10 @@ def grade_on_cluster(options: argparse.Namespace) -> bool:
         reporter = Reporter(place)
         try:
             Distribution(client, reporter).run()
-        except KeyboardInterrupt:
-            return False
         finally:
             reporter.finish()
+            write_whole(options.out / "junit.xml", junit(read_results(place.results)))
             reporter.close()
-    return True
 
 
 @contextlib.contextmanager
@@ -162,6 +165,7 @@ def _connected(address: str, workers: int) -> Iterator[Client]:
                 memory_limit=0,  # that of a submission is watched by the sandbox
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,
+                preload=IGNORE_INTERRUPT,
             )
             address = stack.enter_context(cluster).scheduler_address
         try:

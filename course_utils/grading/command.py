@@ -15,7 +15,7 @@ from pathlib import Path
 from ..lectures import REPOSITORY
 from .results import INFRASTRUCTURE, NEEDS_A_LOOK, UNREADABLE, SubmissionResult, read_results
 
-ENDED, STOPPED, WRONG_USAGE = 0, 1, 2  # how a grading ended
+DONE, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
 LOCAL = "local"  # in place of a cluster's address: one on this machine, for this grading only
 
 
@@ -63,15 +63,7 @@ def cluster_address(text: str) -> str:
 def grade(options: argparse.Namespace) -> int:
     """Grade, and print where the reports are. Return 1 if something could not be graded."""
     options.out.mkdir(parents=True, exist_ok=True)
-    status = _grade_on_cluster(options) if options.cluster else _grade_with_pytest(options)
-    if status == WRONG_USAGE:
-        return status
-    results = read_results(options.out / "results")
-    print("\n".join(summary(results, options.out)))
-    if status == STOPPED:
-        print("It was interrupted. The same command goes on.", file=sys.stderr)
-    failed = any(result.state == INFRASTRUCTURE for result in results)
-    return STOPPED if failed else status
+    return _grade_on_cluster(options) if options.cluster else _grade_with_pytest(options)
 
 
 def _grade_on_cluster(options: argparse.Namespace) -> int:
@@ -81,13 +73,16 @@ def _grade_on_cluster(options: argparse.Namespace) -> int:
         print(f"{problem.name} is missing: python -m pip install distributed", file=sys.stderr)
         return WRONG_USAGE
     try:
-        return ENDED if grade_on_cluster(options) else STOPPED
+        grade_on_cluster(options)
+    except KeyboardInterrupt:
+        return _conclude(options.out, has_ended=False)
     except ClusterProblem as problem:
         print(problem, file=sys.stderr)
-        return STOPPED
+        return FAILED
     except (OSError, ValueError) as mistake:
         print(mistake, file=sys.stderr)
         return WRONG_USAGE
+    return _conclude(options.out, has_ended=True)
 
 
 def _grade_with_pytest(options: argparse.Namespace) -> int:
@@ -108,7 +103,17 @@ def _grade_with_pytest(options: argparse.Namespace) -> int:
     status = pytest.main([*arguments, *map(str, options.submissions)], plugins=[Quiet()])
     if status == pytest.ExitCode.USAGE_ERROR:
         return WRONG_USAGE
-    return ENDED if status in ended else STOPPED
+    return _conclude(options.out, status in ended)
+
+
+def _conclude(out: Path, has_ended: bool) -> int:
+    """Print what came of a grading, and return the exit code."""
+    results = read_results(out / "results")
+    print("\n".join(summary(results, out)))
+    if not has_ended:
+        print("It was interrupted. The same command goes on.", file=sys.stderr)
+    failed = any(result.state == INFRASTRUCTURE for result in results)
+    return FAILED if failed or not has_ended else DONE
 
 
 def summary(results: list[SubmissionResult], out: Path) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as xml
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,7 +18,7 @@ import pytest
 from corpus import POINTS, RIGHT, answer, lines, solved, spies, written
 
 from course_utils.__main__ import main
-from course_utils.grading.results import DIED, FULL, INFRASTRUCTURE, WRONG, read_results
+from course_utils.grading.results import DIED, FULL, INFRASTRUCTURE, PARTIAL, WRONG, read_results
 from course_utils.grading.sandbox import sandbox_problem
 from course_utils.lectures import graded_id
 from course_utils.runtime import project_root
@@ -26,6 +27,7 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_
 # A submission that two workers died of is given up.
 ENVIRONMENT["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "1"
 SEED = 20
+NAMES = ("serial", "cluster")
 POISON = lines(
     """
     import json, os, signal
@@ -209,6 +211,16 @@ def rows(out):
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
+def cases_of(out):
+    """Return the test cases of junit.xml without their times."""
+    found = {}
+    for case in xml.parse(out / "junit.xml").iter("testcase"):
+        properties = {p.get("name"): p.get("value") for p in case.iter("property")}
+        properties["failure"] = [(f.get("message"), f.text) for f in case.iter("failure")]
+        found[case.get("classname"), case.get("name")] = properties
+    return found
+
+
 def timeless(result):
     exercises = tuple(dataclasses.replace(e, seconds=0.0) for e in result.exercises)
     return dataclasses.replace(result, exercises=exercises, seconds=0.0)
@@ -251,14 +263,14 @@ def test_a_cluster_that_loses_a_worker_gives_what_the_serial_run_gives(three, ha
         printed = grading.communicate(timeout=600)[0]
     assert grading.returncode == 0, printed
     assert sum(worker.poll() is not None for worker in three.workers.values()) == 1
-    serial, ours = (read_results(tmp_path / name / "results") for name in ("serial", "cluster"))
+    serial, ours = (read_results(tmp_path / name / "results") for name in NAMES)
     assert [timeless(result) for result in ours] == [timeless(result) for result in serial]
     assert rows(tmp_path / "cluster") == rows(tmp_path / "serial")
-    assert {p.name for p in (tmp_path / "cluster" / "feedback").iterdir()} == {
-        p.name for p in (tmp_path / "serial" / "feedback").iterdir()
-    }
+    assert cases_of(tmp_path / "cluster") == cases_of(tmp_path / "serial")
+    pages = [sorted(p.name for p in (tmp_path / x / "feedback").iterdir()) for x in NAMES]
+    assert pages[0] == pages[1]
     found = {result.student: [e.status for e in result.exercises][:1] for result in ours}
-    assert found == {"ada": [FULL], "bob": [WRONG], "cas": [DIED], "spy": [WRONG], "eve": []}
+    assert found == {"ada": [FULL], "bob": [PARTIAL], "cas": [DIED], "spy": [WRONG], "eve": []}
 
 
 @needs_cluster
@@ -287,12 +299,15 @@ def test_an_interrupted_grading_goes_on_where_it_was(tmp_path):
     command = ("grade", folder, "--out", out, "--workers", 1, "--cluster")
     with begun(*command) as grading:
         until(lambda: list(out.glob("results/*.json")), "the first result")
+        below = psutil.Process(grading.pid).children(recursive=True)
+        commands = [process.cmdline() for process in below]
         os.killpg(grading.pid, signal.SIGINT)
         printed = grading.communicate(timeout=120)[0]
     assert grading.returncode == 1, printed
     assert "It was interrupted. The same command goes on." in printed
     assert "Traceback" not in printed
-    assert not [p for p in psutil.process_iter() if session_of(p) == grading.pid]
+    assert any("zygote" in " ".join(arguments) for arguments in commands)
+    assert psutil.wait_procs(below, timeout=30)[1] == []
     before = {p.name: p.stat().st_mtime_ns for p in out.glob("results/*.json")}
     assert 1 <= len(before) < 4
     assert {row["student"] for row in rows(out)} == {
@@ -303,13 +318,6 @@ def test_an_interrupted_grading_goes_on_where_it_was(tmp_path):
     after = {p.name: p.stat().st_mtime_ns for p in out.glob("results/*.json")}
     assert len(after) == 4
     assert {name: after[name] for name in before} == before
-
-
-def session_of(process):
-    try:
-        return os.getsid(process.pid)
-    except ProcessLookupError:
-        return None
 
 
 @needs_cluster
@@ -330,6 +338,7 @@ def test_a_worker_with_another_course_is_named(cluster, tmp_path):
     assert "has the course" in printed
     assert "install the same on both" in printed
     assert "Traceback" not in printed
+    assert "interrupted" not in printed
     assert read_results(tmp_path / "out" / "results") == []
 
 
