@@ -12,6 +12,7 @@ import time
 import xml.etree.ElementTree as xml
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 
 import psutil
 import pytest
@@ -41,8 +42,12 @@ POISON = lines(
 )
 
 
+HAS_DASK = find_spec("distributed") is not None
+
+
 def needs_cluster(test):
-    pytest.importorskip("distributed", reason="no cluster: python -m pip install distributed")
+    missing = "no cluster: python -m pip install distributed"
+    test = pytest.mark.skipif(not HAS_DASK, reason=missing)(test)
     reason = f"no sandbox: {sandbox_problem()}"
     return pytest.mark.skipif(bool(sandbox_problem()), reason=reason)(test)
 
