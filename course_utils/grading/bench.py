@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 from ..runtime import project_root
@@ -14,7 +15,7 @@ from .workplace import Workplace
 
 
 class Bench:
-    """Starts kernels for one pytest worker; the sandbox starts with the first of them."""
+    """Starts kernels for one process that grades; the sandbox starts with the first of them."""
 
     def __init__(self, place: Workplace, workers: int) -> None:
         self.exchange = Path(tempfile.mkdtemp(prefix="exchange-"))
@@ -30,12 +31,17 @@ class Bench:
             gpu=settings.gpu,
         )
         self.sandbox: Sandbox | None = None
+        self.is_closed = False
+        self.lock = threading.Lock()  # a worker of a cluster is closed from another thread
 
     def start(self) -> FencedKernel:
         """Start a kernel. Raises RuntimeError if that fails."""
-        if self.fence.sandbox and (self.sandbox is None or not self.sandbox.is_alive):
-            self.close_sandbox()
-            self.sandbox = Sandbox(self.fence)
+        with self.lock:
+            if self.is_closed:
+                raise RuntimeError("the grading was stopped")
+            if self.fence.sandbox and (self.sandbox is None or not self.sandbox.is_alive):
+                self.close_sandbox()
+                self.sandbox = Sandbox(self.fence)
         return FencedKernel(self.fence, self.sandbox)
 
     def close_sandbox(self) -> None:
@@ -46,5 +52,7 @@ class Bench:
 
     def close(self) -> None:
         """End everything and remove the folder."""
-        self.close_sandbox()
+        with self.lock:
+            self.is_closed = True
+            self.close_sandbox()
         shutil.rmtree(self.exchange, ignore_errors=True)

@@ -15,6 +15,9 @@ from pathlib import Path
 from ..lectures import REPOSITORY
 from .results import INFRASTRUCTURE, NEEDS_A_LOOK, UNREADABLE, SubmissionResult, read_results
 
+DONE, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
+LOCAL = "local"  # in place of a cluster's address: one on this machine, for this grading only
+
 
 class Quiet:
     """Keeps pytest from printing: the progress bar and the reports show what it would."""
@@ -30,6 +33,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("submissions", nargs="+", type=Path, help="notebooks, folders with notebooks, or zips")
     add("--out", required=True, type=Path, metavar="DIR", help="folder of results and reports")
     add("--workers", type=int, metavar="N", help="submissions graded at a time (default: cores)")
+    add(
+        "--cluster",
+        nargs="?",
+        const=LOCAL,
+        type=cluster_address,
+        metavar="ADDRESS",
+        help="spread it over the Dask cluster whose scheduler is at ADDRESS, for example "
+        f"tcp://HOST:8786; {LOCAL!r}, or no address, starts --workers on this machine",
+    )
     add("--regrade", action="store_true", help="also grade what is graded and has not changed")
     add("--no-sandbox", action="store_true", help="run student code unfenced, as your own user")
     add("--gpu", action="store_true", help="let student code use this machine's GPUs")
@@ -39,8 +51,41 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--memory", type=float, default=4, metavar="GB", help="of a submission (default 4)")
 
 
+def cluster_address(text: str) -> str:
+    """Return a cluster's address as it was typed. Raises ArgumentTypeError if it is none."""
+    if text != LOCAL and not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the address of a scheduler, like tcp://HOST:8786, nor {LOCAL!r}"
+        )
+    return text
+
+
 def grade(options: argparse.Namespace) -> int:
     """Grade, and print where the reports are. Return 1 if something could not be graded."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    return _grade_on_cluster(options) if options.cluster else _grade_with_pytest(options)
+
+
+def _grade_on_cluster(options: argparse.Namespace) -> int:
+    try:
+        from .cluster import ClusterProblem, grade_on_cluster
+    except ModuleNotFoundError as problem:
+        print(f"{problem.name} is missing: python -m pip install distributed", file=sys.stderr)
+        return WRONG_USAGE
+    try:
+        grade_on_cluster(options)
+    except KeyboardInterrupt:
+        return _conclude(options.out, has_ended=False)
+    except ClusterProblem as problem:
+        print(problem, file=sys.stderr)
+        return FAILED
+    except (OSError, ValueError) as mistake:
+        print(mistake, file=sys.stderr)
+        return WRONG_USAGE
+    return _conclude(options.out, has_ended=True)
+
+
+def _grade_with_pytest(options: argparse.Namespace) -> int:
     import pytest
 
     ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -55,16 +100,20 @@ def grade(options: argparse.Namespace) -> int:
     flags = {"--regrade": options.regrade, "--no-sandbox": options.no_sandbox}
     flags["--grade-gpu"] = options.gpu
     arguments += [flag for flag, is_set in flags.items() if is_set]
-    options.out.mkdir(parents=True, exist_ok=True)
     status = pytest.main([*arguments, *map(str, options.submissions)], plugins=[Quiet()])
     if status == pytest.ExitCode.USAGE_ERROR:
-        return 2
-    results = read_results(options.out / "results")
-    print("\n".join(summary(results, options.out)))
-    if status not in ended:
+        return WRONG_USAGE
+    return _conclude(options.out, status in ended)
+
+
+def _conclude(out: Path, has_ended: bool) -> int:
+    """Print what came of a grading, and return the exit code."""
+    results = read_results(out / "results")
+    print("\n".join(summary(results, out)))
+    if not has_ended:
         print("It was interrupted. The same command goes on.", file=sys.stderr)
     failed = any(result.state == INFRASTRUCTURE for result in results)
-    return 1 if failed or status not in ended else 0
+    return FAILED if failed or not has_ended else DONE
 
 
 def summary(results: list[SubmissionResult], out: Path) -> list[str]:

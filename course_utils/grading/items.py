@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -11,23 +10,18 @@ from typing import Any
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from .attempt import Attempt
 from .bench import Bench
 from .results import (
     FULL,
-    GRADED,
     INFRASTRUCTURE,
-    NEEDS_A_LOOK,
-    TAMPERED,
     UNREADABLE,
     ExerciseResult,
     SubmissionResult,
-    read_result,
-    result_name,
     write_result,
 )
-from .review import review
-from .run import Infrastructure, SubmissionRun
-from .skeleton import identify, make_plan
+from .run import Infrastructure
+from .skeleton import identify
 from .workplace import Workplace
 
 BENCH = pytest.StashKey[Bench]()
@@ -44,9 +38,6 @@ class GradedFile(IPyNbFile):
         super().__init__(*arguments, **options)
         self.place = place
         self.submission = place.read(self.path)
-        self.done: dict[str, ExerciseResult] = {}
-        self.failure = ""
-        self.began = 0.0
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the exercises; for a file that cannot be read, one item that says so."""
@@ -63,27 +54,17 @@ class GradedFile(IPyNbFile):
         return self.place.skeletons
 
     def setup(self) -> None:
-        """Wait with the kernel until an exercise needs it."""
-        self.began = time.monotonic()
+        """Start nothing: the first exercise that has to be graded starts the kernel."""
 
     @cached_property
     def stored(self) -> SubmissionResult | None:
         """Return the result of an earlier grading, if it still holds."""
-        if self.submission.reason or identify(self.submission, self.skeletons) is None:
-            return read_result(self.place.results / f"{result_name(self.submission.file)}.json")
         return self.place.stored(self.submission)
 
     @cached_property
-    def run(self) -> SubmissionRun:
-        """Return the run of this submission; its kernel starts with the first cell."""
-        skeleton = identify(self.submission, self.skeletons)
-        plan = make_plan(skeleton, self.submission)
-        bench = self.config.stash[BENCH]
-        run = SubmissionRun(
-            plan, skeleton, bench.start, bench.exchange, self.place.seed, self.place.settings.limits
-        )
-        run.notes += review(plan, skeleton)
-        return run
+    def attempt(self) -> Attempt:
+        """Return the grading of this submission; its kernel starts with the first cell."""
+        return Attempt(self.submission, self.place, self.config.stash[BENCH])
 
     def grade(self, exercise_id: str) -> ExerciseResult:
         """Return the result of one exercise, stored or new.
@@ -93,42 +74,12 @@ class GradedFile(IPyNbFile):
         """
         if self.stored is not None:
             return next(e for e in self.stored.exercises if e.id == exercise_id)
-        if self.failure:
-            raise Infrastructure(self.failure)
-        try:
-            self.done[exercise_id] = self.run.grade(exercise_id)
-        except Infrastructure as failure:
-            self.failure = str(failure)
-            raise
-        return self.done[exercise_id]
+        return self.attempt.grade(exercise_id)
 
     def teardown(self) -> None:
         """End the kernel, and store the result if all exercises were graded."""
-        if "run" not in self.__dict__:
-            return
-        self.run.close()
-        skeleton = identify(self.submission, self.skeletons)
-        if self.failure or set(self.done) == set(skeleton.answers):
-            write_result(self.place.results, self._result(skeleton.lecture))
-
-    def _result(self, lecture: str) -> SubmissionResult:
-        exercises = tuple(self.done[i] for i in sorted(self.done)) if not self.failure else ()
-        notes = list(dict.fromkeys(self.run.notes))
-        if any(exercise.status == TAMPERED for exercise in exercises):
-            notes.append("it hides from the grader what it does")
-        state = NEEDS_A_LOOK if notes else GRADED
-        return SubmissionResult(
-            self.submission.student,
-            lecture,
-            self.submission.file,
-            self.place.fingerprint(self.submission),
-            INFRASTRUCTURE if self.failure else state,
-            self.failure,
-            exercises,
-            tuple(notes),
-            tuple(step.source for step in self.run.plan.steps if step.kind == "added"),
-            round(time.monotonic() - self.began, 1),
-        )
+        if "attempt" in self.__dict__ and (result := self.attempt.finish()):
+            write_result(self.place.results, result)
 
 
 class GradedExercise(IPyNbCell):

@@ -80,7 +80,10 @@ def _open(config: pytest.Config, settings: Any) -> Workplace:
 def _controller(config: pytest.Config, place: Workplace) -> Any:
     from .controller import Controller
 
-    return Controller(config, place, keep=config.option.grade_out is not None)
+    try:
+        return Controller(config, place, keep=config.option.grade_out is not None)
+    except ValueError as mistake:
+        raise pytest.UsageError(str(mistake)) from None
 
 
 class Collection:

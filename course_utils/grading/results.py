@@ -89,7 +89,7 @@ class SubmissionResult:
 def write_result(folder: Path, result: SubmissionResult) -> Path:
     """Write a result into ``folder``, in place of an older one of the same file, at once."""
     path = folder / f"{result_name(result.file)}.json"
-    write_whole(path, json.dumps(dataclasses.asdict(result), indent=1).encode())
+    write_whole(path, result_as_json(result).encode())
     return path
 
 
@@ -102,10 +102,23 @@ def read_results(folder: Path) -> list[SubmissionResult]:
 def read_result(path: Path) -> SubmissionResult | None:
     """Read one result; None if it is not there or damaged, so that it is made again."""
     try:
-        data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return result_from_json(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def result_as_json(result: SubmissionResult) -> str:
+    """Return a result as the text that is stored and sent."""
+    return json.dumps(dataclasses.asdict(result), indent=1)
+
+
+def result_from_json(text: str) -> SubmissionResult | None:
+    """Return the result that a text holds; None if it holds none."""
+    try:
+        data: dict[str, Any] = json.loads(text)
         data["exercises"] = tuple(ExerciseResult(**item) for item in data["exercises"])
         return SubmissionResult(**data | {name: tuple(data[name]) for name in ("notes", "added")})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None
 
 

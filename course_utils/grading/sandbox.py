@@ -83,6 +83,7 @@ class Sandbox:
         self.process = subprocess.Popen(
             command,
             env=kernel_environment(fence),
+            start_new_session=True,  # Ctrl-C in a terminal must not look like a kernel's death
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self.errors,

@@ -109,10 +109,10 @@ class Workplace:
 
     def stored(self, submission: Submission) -> SubmissionResult | None:
         """Return the result of an earlier grading, if it still holds."""
-        if self.settings.regrade:
-            return None
         result = read_result(self.results / f"{result_name(submission.file)}.json")
         if result is None or result.state == INFRASTRUCTURE:
+            return None
+        if self.settings.regrade and result.state != UNREADABLE:  # reading needs no second time
             return None
         return result if result.fingerprint == self.fingerprint(submission) else None
 
@@ -128,16 +128,11 @@ def course_code() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def open_workplace(
-    paths: Iterable[Path], out: Path, settings: Settings, seed: int | None = None
-) -> Workplace:
-    """Read what was handed in and prepare its grading.
-
-    A file that cannot be graded gets its result here: it needs no kernel.
+def new_workplace(out: Path, settings: Settings, seed: int | None = None) -> Workplace:
+    """Prepare a grading, still without submissions.
 
     Raises:
-        FileNotFoundError: one of the paths does not exist.
-        ValueError: ``out`` was graded with another seed, or nothing was handed in.
+        ValueError: ``out`` was graded with another seed.
     """
     place = Workplace(Path(tempfile.mkdtemp(prefix="grading-")), out, settings)
     place.folder.chmod(0o755)
@@ -152,6 +147,21 @@ def open_workplace(
         data.mkdir()
     else:
         data.symlink_to(project_root() / "data")
+    return place
+
+
+def open_workplace(
+    paths: Iterable[Path], out: Path, settings: Settings, seed: int | None = None
+) -> Workplace:
+    """Read what was handed in and prepare its grading.
+
+    A file that cannot be graded gets its result here: it needs no kernel.
+
+    Raises:
+        FileNotFoundError: one of the paths does not exist.
+        ValueError: ``out`` was graded with another seed, or nothing was handed in.
+    """
+    place = new_workplace(out, settings, seed)
     count = 0
     for submission in progress(read_submissions(paths), description="reading", unit="file"):
         name = f"{count:06}-{result_name(submission.file)}{SUFFIX}"

@@ -1,0 +1,282 @@
+"""``grade --cluster``: the same grading, spread over the workers of a Dask cluster.
+
+The process of the command reads what was handed in, sends each submission to a worker as text, and
+stores and reports the text that comes back. Workers need no disk in common, only the same course.
+Dask runs a submission again whose worker ended. Student code stays in the worker's sandbox, without
+a network: whoever reaches a scheduler rules its cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import platform
+import queue
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
+
+from ..lectures import write_whole
+from ..runtime import project_root
+from .attempt import Attempt
+from .bench import Bench
+from .command import LOCAL
+from .controller import Reporter
+from .intake import Submission
+from .junit import junit
+from .results import (
+    SubmissionResult,
+    read_results,
+    result_as_json,
+    result_from_json,
+    write_result,
+)
+from .sandbox import sandbox_problem
+from .text import one_line
+from .workplace import Settings, Workplace, new_workplace, open_workplace
+
+GLANCE = 1.0  # seconds between two looks for new workers
+PATIENCE = 600.0  # seconds without any worker
+# Ctrl-C in a terminal reaches workers on this machine, too; the command ends them itself.
+IGNORE_INTERRUPT = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+class ClusterProblem(RuntimeError):
+    """The cluster cannot grade; the message says why and what to do."""
+
+
+# --- on the workers ------------------------------------------------------------------------------
+
+
+class Station(WorkerPlugin):
+    """What a worker keeps for one grading: its workplace, and a sandbox with torch imported."""
+
+    def __init__(self, course: dict[str, str], seed: int, settings: Settings) -> None:
+        self.course, self.seed, self.settings = course, seed, settings
+        self.place: Workplace | None = None
+        self.bench: Bench | None = None
+
+    def setup(self, worker: object) -> None:
+        """Let a worker take part. Raises ClusterProblem if it would grade otherwise."""
+        if problem := unfit(self.course, worker.state.nthreads):
+            raise ClusterProblem(f"the worker {worker.address} {problem}")
+
+    def grade(self, text: str) -> SubmissionResult:
+        """Return the result of a submission."""
+        if self.place is None:
+            out = Path(tempfile.mkdtemp(prefix="seed-"))
+            self.place = new_workplace(out, self.settings, self.seed)
+            self.bench = Bench(self.place, os.cpu_count() or 1)
+        return Attempt(Submission.from_json(text), self.place, self.bench).grade_all()
+
+    def teardown(self, worker: object) -> None:
+        """End the sandbox and all that runs in it, and leave no file."""
+        if self.bench is not None:
+            self.bench.close()
+        if self.place is not None:
+            self.place.clear()
+            shutil.rmtree(self.place.out, ignore_errors=True)
+
+
+def unfit(course: dict[str, str], threads: int) -> str:
+    """Return what keeps this worker from grading as the command would; empty if nothing does."""
+    mine = course_identity()
+    for what, wanted in course.items():
+        if mine[what] != wanted:
+            return (
+                f"has {what} {mine[what]}, this command {wanted}: "
+                "install the same on both, then start the worker again"
+            )
+    if threads != 1:
+        return f"has {threads} threads: start it with `dask worker --nthreads 1`"
+    return f"cannot fence in student code: {problem}" if (problem := sandbox_problem()) else ""
+
+
+def course_identity() -> dict[str, str]:
+    """Return what must be the same everywhere for the same results."""
+    root = project_root()
+    files = sorted([*root.glob("course_utils/**/*.py"), *root.glob("notebooks/*.ipynb")])
+    course = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"the course": course[:12], "Python": python, "torch": version("torch")}
+
+
+def grade_text(name: str, text: str) -> str:
+    """Return the result of a submission as text: the task that a worker runs.
+
+    An error becomes a text that is no result: as an object it could hold anything.
+    """
+    try:
+        return result_as_json(get_worker().plugins[name].grade(text))
+    except Exception as problem:
+        return f"{type(problem).__name__}: {problem}"[:500]
+
+
+# --- in the process of the command ---------------------------------------------------------------
+
+
+def grade_on_cluster(options: argparse.Namespace) -> None:
+    """Grade what the options of ``grade`` name. An interrupt leaves what is graded, and reports.
+
+    Raises:
+        ClusterProblem: the cluster cannot grade, or not go on. What is graded is stored.
+        FileNotFoundError, ValueError: wrong usage, as of `open_workplace`.
+    """
+    settings = Settings(
+        True,
+        options.gpu,
+        options.cell_seconds,
+        options.seconds,
+        options.memory,
+        options.regrade,
+    )
+    if options.no_sandbox:
+        raise ValueError("--cluster needs the sandbox: student code could reach the scheduler")
+    with _connected(options.cluster, options.workers or os.cpu_count() or 1) as client:
+        place = open_workplace(options.submissions, options.out, settings, options.seed)
+        reporter = Reporter(place)
+        try:
+            Distribution(client, reporter).run()
+        finally:
+            reporter.finish()
+            write_whole(options.out / "junit.xml", junit(read_results(place.results)))
+            reporter.close()
+
+
+@contextlib.contextmanager
+def _connected(address: str, workers: int) -> Iterator[Client]:
+    """Yield a client of the cluster. Raises ClusterProblem if there is none."""
+    with contextlib.ExitStack() as stack:
+        if address == LOCAL:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=0,  # that of a submission is watched by the sandbox
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                preload=IGNORE_INTERRUPT,
+            )
+            address = stack.enter_context(cluster).scheduler_address
+        try:
+            client = Client(address, timeout=20, set_as_default=False)
+        except (OSError, TimeoutError) as problem:
+            raise ClusterProblem(
+                f"no scheduler answers at {address} ({type(problem).__name__}): start one with "
+                "`dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`"
+            ) from None
+        yield stack.enter_context(client)
+
+
+class Distribution:
+    """Hands submissions to workers, one to each at a time, and reports what comes back.
+
+    One at a time, because Dask blames each submission that a worker holds when the worker ends.
+    """
+
+    def __init__(self, client: Client, reporter: Reporter) -> None:
+        self.client, self.reporter, self.place = client, reporter, reporter.place
+        where = f"{platform.node()} {self.place.out.resolve()}"
+        # The same command gets the same name: it replaces what a killed one left on the workers.
+        self.name = f"grading-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
+        self.running: dict[Future, Submission] = {}
+        self.done: queue.Queue[Future] = queue.Queue()
+        self.seen = time.monotonic()  # when there was a worker
+
+    def run(self) -> None:
+        """Grade what has no result yet. Raises ClusterProblem."""
+        for submission in list(self.reporter.waiting.values()):
+            if stored := self.place.stored(submission):
+                self.reporter.take(stored)
+        waiting = deque(self.reporter.waiting.values())
+        station = Station(course_identity(), self.place.seed, self.place.settings)
+        try:
+            self._open(station)
+            while waiting or self.running:
+                self._fill(waiting)
+                with contextlib.suppress(queue.Empty):
+                    self._take(self.done.get(timeout=GLANCE))
+        finally:
+            self._close()
+
+    def _open(self, station: Station) -> None:
+        try:
+            self.client.register_plugin(station, self.name)
+        except ClusterProblem:
+            raise
+        except Exception as problem:
+            raise ClusterProblem(
+                f"a worker does not load the course ({type(problem).__name__}: {problem}): install "
+                "the course of this command there"
+            ) from None
+
+    def _fill(self, waiting: deque[Submission]) -> None:
+        """Give each idle worker a submission."""
+        workers = self._count_workers()
+        while waiting and len(self.running) < workers:
+            submission = waiting.popleft()
+            text = json.dumps(dataclasses.asdict(submission))
+            future = self.client.submit(grade_text, self.name, text, pure=False)
+            self.running[future] = submission
+            future.add_done_callback(self.done.put)
+
+    def _count_workers(self) -> int:
+        """Return how many workers there are. Raises ClusterProblem if there were none for long."""
+        try:
+            count = len(self.client.nthreads())
+        except Exception as problem:  # each transport has its own
+            raise _gone() from problem
+        now = time.monotonic()
+        self.seen = now if count else self.seen
+        if now > self.seen + PATIENCE:
+            raise ClusterProblem(
+                f"the cluster has had no worker for {PATIENCE / 60:.0f} minutes: start some (their "
+                "log says why one does not join), then the same command goes on"
+            )
+        return count
+
+    def _take(self, future: Future) -> None:
+        """Store and report what became of a submission."""
+        submission = self.running.pop(future)
+        if future.status == "error":
+            self.reporter.lose(submission, _why(future.exception()))
+            return
+        if future.status != "finished":
+            raise _gone()
+        text = future.result()
+        result = result_from_json(text)
+        if result is None or not self._is_of(result, submission):
+            self.reporter.lose(submission, f"its worker sent no result of it: {one_line(text)}")
+            return
+        write_result(self.place.results, result)
+        self.reporter.take(result)
+
+    def _is_of(self, result: SubmissionResult, submission: Submission) -> bool:
+        expected = (submission.file, submission.student, self.place.fingerprint(submission))
+        return (result.file, result.student, result.fingerprint) == expected
+
+    def _close(self) -> None:
+        """Take back what is not done, and leave nothing on the workers."""
+        with contextlib.suppress(Exception):  # the scheduler may be gone
+            self.client.cancel(list(self.running))
+            self.client.unregister_worker_plugin(self.name)
+
+
+def _why(problem: BaseException) -> str:
+    if isinstance(problem, KilledWorker):
+        return f"{problem.allowed_failures + 1} workers ended while they graded it"
+    return one_line(f"{type(problem).__name__}: {problem}")
+
+
+def _gone() -> ClusterProblem:
+    return ClusterProblem("the scheduler is gone: start it, then the same command goes on")
