@@ -1,0 +1,30 @@
+"""Sphinx's settings. ``build`` copies this file into the folder of the pages, beside ``static``."""
+
+project = "Image classification"
+language = "en"
+extensions = ["myst_nb", "sphinx.ext.githubpages"]
+
+# The notebooks show their stored outputs: nothing is run.
+nb_execution_mode = "off"
+nb_merge_streams = True
+myst_enable_extensions = ["amsmath", "attrs_inline", "dollarmath"]
+myst_heading_anchors = 3
+
+html_theme = "sphinx_book_theme"
+html_title = "Image classification"
+html_theme_options = {
+    "article_header_end": ["theme-switcher.html", "search-button.html", "toggle-secondary-sidebar"],
+    "extra_footer": "",
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+}
+html_static_path = ["static"]
+html_css_files = ["course.css"]
+html_js_files = [("course.js", {"priority": 100})]
+html_copy_source = False  # a page's source is its notebook
+html_use_index = False
+html_permalinks_icon = "#"
+
+# MathJax draws formulas as SVG: browsers refuse font files to pages opened from a folder.
+mathjax_path = "mathjax/tex-svg.js"
