@@ -31,7 +31,7 @@ guess what it will show, run it, and compare.
 
 ## Start
 
-In Colab: follow a badge in the table. The first cell of a notebook fetches the course. Save a copy
+In Colab: follow a link in the table. The first cell of a notebook fetches the course. Save a copy
 of your own (File > Save a copy in Drive) before you start to write.
 
 On your own computer you need Python 3.10 or newer and 8 GB of disk:

@@ -2,19 +2,20 @@
 
 project = "Image classification"
 language = "en"
+highlight_language = "none"  # of blocks without a language: commands and printed lines
 extensions = ["myst_nb", "sphinx.ext.githubpages"]
 
 # The notebooks show their stored outputs: nothing is run.
 nb_execution_mode = "off"
 nb_merge_streams = True
-myst_enable_extensions = ["amsmath", "attrs_inline", "dollarmath"]
+myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "dollarmath"]
 myst_heading_anchors = 3
 
 html_theme = "sphinx_book_theme"
 html_title = "Image classification"
+html_context = {"default_mode": "auto"}  # as the system has it; the button changes it
 html_theme_options = {
-    "article_header_end": ["theme-switcher.html", "search-button.html", "toggle-secondary-sidebar"],
-    "extra_footer": "",
+    "navbar_persistent": [],  # the side bar has the search field
     "show_toc_level": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,

@@ -43,15 +43,18 @@ def page(notebook: NotebookNode) -> NotebookNode:
 
 
 def describe_figure(cell: NotebookNode) -> None:
-    """Pass the description and the width of a cell's figure on to myst-nb. Raises ValueError."""
-    shown = [o.metadata.get("image/png", {}) for o in cell.outputs if "image/png" in o.get("data", {})]
+    """Pass the description of a cell's figure on to myst-nb, which knows one a cell.
+
+    Raises ValueError.
+    """
+    figures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+    shown = [figure.metadata.get("image/png", {}) for figure in figures]
     if len(shown) > 1:
         raise ValueError(f"cell {cell.id} has {len(shown)} figures: split it, one figure a cell")
     if shown:
         if not shown[0].get("alt"):
             raise ValueError(f"the figure of cell {cell.id} has no description: use described()")
-        image = {"alt": shown[0].alt, "width": f"{shown[0].width}px"}
-        cell.metadata.mystnb = {"image": image}
+        cell.metadata.mystnb = {"image": {"alt": shown[0].alt}}
 
 
 def shown_widget(model_id: str, widgets: dict) -> NotebookNode:
@@ -71,8 +74,8 @@ def first_page(lectures: list[Lecture], repository: str, branch: str) -> str:
     table = with_buttons(course_map(lectures, repository, branch)).replace("](notebooks/", "](")
     _, alt = readme_figure(lectures)
     clone = "" if branch == "main" else f"--branch {branch} "
-    figure = f"![{alt}]({FIGURE_NAME})"
-    text = README.format(table=f"{table}\n\n{figure}", repository=repository, clone=clone)
+    table = f"{{.course-map}}\n{table}\n\n![{alt}]({FIGURE_NAME})"
+    text = README.format(table=table, repository=repository, clone=clone)
     entries = [f"{lecture.id} · {lecture.title} <{lecture.path.stem}>" for lecture in lectures]
     return "\n".join([text, "```{toctree}", ":hidden:", "", *entries, "```", ""])
 
