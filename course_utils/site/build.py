@@ -51,7 +51,9 @@ def build(
         FileExistsError: ``out`` holds something else than an earlier site.
     """
     if missing := missing_packages():
-        raise NotBuilt(f"{', '.join(missing)} missing: python -m pip install -e '.[site]'")
+        verb = "is" if len(missing) == 1 else "are"
+        names = ", ".join(missing)
+        raise NotBuilt(f"{names} {verb} missing: python -m pip install -e '.[site]'")
     with replaced(out.resolve(), "site") as tree, tempfile.TemporaryDirectory() as work:
         lectures = all_lectures() if solutions else students(Path(work), repository, branch)
         source = Path(work) / "source"
@@ -82,7 +84,18 @@ def write_source(source: Path, lectures: list[Lecture], repository: str, branch:
 
 def run_sphinx(source: Path, out: Path) -> None:
     """Run Sphinx. Raises NotBuilt with its warnings."""
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", "-j", "auto"]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-b",
+        "html",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-j",
+        "auto",
+    ]
     command += ["-d", str(source.parent / "doctrees"), str(source), str(out)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -22,7 +22,8 @@ html_theme_options = {
 }
 html_static_path = ["static"]
 html_css_files = ["course.css"]
-html_js_files = [("course.js", {"priority": 100})]
+html_js_files = ["course.js"]
+html_favicon = "static/favicon.svg"
 html_copy_source = False  # a page's source is its notebook
 html_use_index = False
 html_permalinks_icon = "#"
