@@ -7,6 +7,7 @@ import threading
 
 import nbformat
 import pytest
+from loopback import skip_without_loopback
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils.__main__ import main
@@ -16,7 +17,6 @@ from course_utils.site import build as module
 from course_utils.site.build import build, missing_packages
 from course_utils.site.checks import problems, read_page
 from course_utils.site.pages import WIDGET_VIEW, page, with_buttons
-from loopback import skip_without_loopback
 
 LECTURES = all_lectures()
 STEMS = [lecture.path.stem for lecture in LECTURES]
@@ -240,12 +240,12 @@ def served(site):
     """Return the address of the site on a local server."""
     handler = functools.partial(QuietHandler, directory=site)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        skip_without_loopback(server.server_port)
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            skip_without_loopback(server.server_port)
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
