@@ -15,6 +15,7 @@ html_theme = "sphinx_book_theme"
 html_title = "Image classification"
 html_context = {"default_mode": "auto"}  # as the system has it; the button changes it
 html_theme_options = {
+    "footer_content_items": [],
     "navbar_persistent": [],  # the side bar has the search field
     "show_toc_level": 2,
     "use_download_button": False,
