@@ -1,6 +1,8 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
+# make test-device            all lectures on a stand-in for a GPU that is stricter than one
 # make lint                   ruff, as CI runs it
 # make release OUT=...        for instructors: write the students' edition of the course
+# make site                   for instructors: build the course as a website that needs no network
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
 # make bench | make full-size measurements; training on all images (hours on a CPU)
@@ -15,16 +17,19 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint release grade notebooks bench full-size matrix clean
+.PHONY: help lab test test-device lint release site grade notebooks bench full-size matrix clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 9
+	@sed -n 's/^# //p' Makefile | head -n 10
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-device: $(READY)
+	PYTHONPATH=tests/strict_device COURSE_DEVICE=strict $(BIN)/python -m pytest notebooks
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -34,6 +39,12 @@ release: $(READY)
 	@test -n "$(OUT)" || { echo "Name a folder: make release OUT=students"; exit 2; }
 	$(BIN)/python -m course_utils release --out "$(OUT)" $(if $(REPO),--repo "$(REPO)") \
 	  $(if $(BRANCH),--branch "$(BRANCH)") $(if $(LECTURES),--lectures "$(LECTURES)")
+
+site: $(READY)
+	@$(BIN)/python -c 'import sphinx, myst_nb, sphinx_book_theme, mathjax' 2> /dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[site]'
+	$(BIN)/python -m course_utils site $(if $(OUT),--out "$(OUT)") $(if $(REPO),--repo "$(REPO)") \
+	  $(if $(BRANCH),--branch "$(BRANCH)")
 
 grade: $(READY)
 	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { \

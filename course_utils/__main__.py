@@ -55,6 +55,7 @@ def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
     if not Path(__file__).with_name("grading").is_dir():
         return
     from .grading import command
+    from .site import command as site
 
     stored = commands.add_parser(
         "refresh",
@@ -66,6 +67,14 @@ def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
         "notebooks", nargs="*", type=Path, help="notebook files; without any, all of them"
     )
     stored.set_defaults(do=refresh)
+    building = commands.add_parser(
+        "site",
+        help="build the course as a static site that works without a network",
+        description="Builds the pages from the notebooks and their stored outputs with Sphinx, "
+        "without solutions, and checks them. Nothing is run. Needs: pip install -e '.[site]'.",
+    )
+    site.add_options(building)
+    building.set_defaults(do=site.site)
     releasing = commands.add_parser(
         "release",
         help="write the students' edition of the course: without solutions and grading",

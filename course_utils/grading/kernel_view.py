@@ -13,7 +13,7 @@ from pathlib import Path
 
 import course_utils
 
-LEFT_OUT = {"grading", "testing", "__main__.py", "execution.py", "lectures.py"}
+LEFT_OUT = {"grading", "site", "testing", "__main__.py", "execution.py", "lectures.py"}
 KEPT_OF_AN_EXERCISE = {"id", "points", "title", "run"}
 KEPT_OF_THE_PACKAGE = {"__all__", "all_exercises", "check", "get_exercise"}
 CHECK = 'print(f"{exercise_id} is scored by the grader")'

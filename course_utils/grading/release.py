@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from .stubs import problems, student_notebook
 MARK = ".course-release"  # tells an earlier release, which may be replaced, from other folders
 FOLDERS = ("course_utils", "data")
 PLAIN_FILES = ("LICENSE", "requirements.txt", "pyproject.toml", ".gitignore", "tests/sanitize.cfg")
-LEFT_OUT = {"grading", "cache", "__pycache__", "readme_figure.png", ".*", "*.tmp"}
+LEFT_OUT = {"grading", "site", "cache", "__pycache__", "readme_figure.png", ".*", "*.tmp"}
 README = """# Image classification, from K-NN to ResNet and beyond
 
 Course notebooks in PyTorch. Each lecture runs without a GPU and without a download. Read a cell,
@@ -30,7 +31,7 @@ guess what it will show, run it, and compare.
 
 ## Start
 
-In Colab: follow a badge in the table. The first cell of a notebook fetches the course. Save a copy
+In Colab: follow a link in the table. The first cell of a notebook fetches the course. Save a copy
 of your own (File > Save a copy in Drive) before you start to write.
 
 On your own computer you need Python 3.10 or newer and 8 GB of disk:
@@ -82,30 +83,43 @@ def release(
         Refused: a solution would be seen, or a notebook is not fit for students.
         FileExistsError: ``out`` holds something else than an earlier release.
     """
-    out = out.resolve()
-    check_folder(out)
     lectures = [x for x in all_lectures() if numbers is None or x.id in numbers]
     if numbers is not None and (unknown := set(numbers) - {x.id for x in lectures}):
         raise Refused(f"there is no lecture {', '.join(sorted(unknown))}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-        tree = Path(folder) / "tree"
+    with replaced(out.resolve(), "release") as tree:
         write_tree(tree, lectures, repository, branch)
-        if out.exists():
-            os.replace(out, Path(folder) / "old")
-        os.replace(tree, out)
     return lectures
 
 
-def check_folder(out: Path) -> None:
-    """Raise FileExistsError if a release must not be put in place of the folder ``out``."""
+@contextmanager
+def replaced(out: Path, kind: str) -> Iterator[Path]:
+    """Give a folder to write, and put it in place of the folder ``out`` when all went well.
+
+    kind: what is written, a "release" or a "site"; only an earlier one of its kind is replaced.
+    Raises FileExistsError.
+    """
+    check_folder(out, kind)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        tree = Path(folder) / "tree"
+        tree.mkdir()
+        yield tree
+        mark = f"Written by: python -m course_utils {kind}\n"
+        (tree / f".course-{kind}").write_text(mark, "utf-8", newline="\n")
+        if out.exists():
+            os.replace(out, Path(folder) / "old")
+        os.replace(tree, out)
+
+
+def check_folder(out: Path, kind: str = "release") -> None:
+    """Raise FileExistsError if a release or a site must not replace the folder ``out``."""
     inside = [name for name in FOLDERS if out.is_relative_to(project_root() / name)]
     if inside:
         raise FileExistsError(f"{out} is in {inside[0]}, which is released: choose another folder")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file: choose another folder")
-    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise FileExistsError(f"{out} is not empty and no earlier release: choose another folder")
+    if out.exists() and any(out.iterdir()) and not (out / f".course-{kind}").is_file():
+        raise FileExistsError(f"{out} is not empty and no earlier {kind}: choose another folder")
 
 
 def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
@@ -120,8 +134,6 @@ def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str
     table = course_map(lectures, repository, branch)
     readme = README.format(table=table, repository=repository, clone=clone)
     (tree / "README.md").write_text(readme, "utf-8", newline="\n")
-    mark = "Written by: python -m course_utils release\n"
-    (tree / MARK).write_text(mark, "utf-8", newline="\n")
     write_notebooks(tree, lectures, repository, branch)
 
 

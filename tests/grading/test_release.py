@@ -57,6 +57,7 @@ def test_the_edition_is_complete_and_holds_no_grading(edition):
     assert {"README.md", "LICENSE", "requirements.txt", "pyproject.toml"} <= set(files)
     assert "data/fashion_mnist_sample.npz" in files
     assert not [name for name in files if "grading" in name or "answers" in name]
+    assert not [name for name in files if name.startswith("course_utils/site/")]
     assert not [name for name, content in files.items() if b"BEGIN SOLUTION" in content]
 
 
