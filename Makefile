@@ -1,5 +1,6 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
 # make test-device            all lectures on a stand-in for a GPU that is stricter than one
+# make test-browser           all lectures in JupyterLab, in Chromium; build/screenshots shows them
 # make lint                   ruff, as CI runs it
 # make release OUT=...        for instructors: write the students' edition of the course
 # make site                   for instructors: build the course as a website that needs no network
@@ -17,10 +18,10 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-device lint release site grade notebooks bench full-size matrix clean
+.PHONY: help lab test test-browser test-device lint release site grade notebooks bench full-size matrix clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 10
+	@sed -n 's/^# //p' Makefile | head -n 11
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -29,7 +30,12 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 test-device: $(READY)
-	PYTHONPATH=tests/strict_device COURSE_DEVICE=strict $(BIN)/python -m pytest notebooks
+	PYTHONPATH="$(CURDIR)/tests/strict_device" COURSE_DEVICE=strict $(BIN)/python -m pytest notebooks
+
+test-browser: $(READY)
+	@$(BIN)/python -c 'import playwright' 2> /dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
+	COURSE_TEST_BROWSER=all $(BIN)/python -m pytest -n0 -v tests/test_jupyterlab.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import shutil
 import threading
 
 import nbformat
@@ -21,14 +20,6 @@ from course_utils.site.pages import WIDGET_VIEW, page, with_buttons
 LECTURES = all_lectures()
 STEMS = [lecture.path.stem for lecture in LECTURES]
 ADDRESS = "https://colab.research.google.com/github/a/b/blob/student/notebooks/01.ipynb"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-component-update",
-]
 
 
 @pytest.fixture(scope="module")
@@ -204,18 +195,6 @@ def test_sliders_are_shown_by_a_figure(site):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip("there is no Chromium: install the package chromium")
-    with playwright.sync_playwright() as tools:
-        started = tools.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ a notebook must print the same on both.
 
 torch loads it by itself (entry point "torch.backends") where this folder is on PYTHONPATH:
 
-    PYTHONPATH=tests/strict_device COURSE_DEVICE=strict pytest --nbval notebooks/03_lenet.ipynb
+    PYTHONPATH=$PWD/tests/strict_device COURSE_DEVICE=strict pytest --nbval notebooks/03_lenet.ipynb
 """
 
 from __future__ import annotations
