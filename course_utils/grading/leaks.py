@@ -21,11 +21,13 @@ def leaks(notebooks: Mapping[str, NotebookNode], texts: Mapping[str, str]) -> It
     """Yield the solutions that appear in one of the released ``texts``, with where they do.
 
     notebooks: the lectures with their solutions, by name. texts: by the name of their place.
-    White space and comments do not count. Nearly all of a solution in one piece is a leak, and so
-    are nearly all of its own lines in one text, whatever stands between them. Lines that its
-    lecture shows elsewhere are not its own: layers and loops look alike everywhere.
+    White space and comments do not count, but code that was put into comments does. Nearly all of a
+    solution in one piece is a leak, and so are nearly all of its own lines in one text, whatever
+    stands between them. Lines that its lecture shows elsewhere are not its own: layers and loops
+    look alike everywhere.
     """
-    plain = {place: _plain(text) for place, text in texts.items()}
+    # Once as it stands, and once with the code that was put into comments.
+    plain = {name: f"{_plain(text)}\0{_plain(_uncommented(text))}" for name, text in texts.items()}
     for name, notebook in notebooks.items():
         shown = "".join(_plain(REGION.sub("", cell.source)) for cell in notebook.cells)
         for cell in answers(notebook):
@@ -89,6 +91,12 @@ def _scattered(own: list[str], text: str) -> bool:
     """Return whether nearly all lines that are a solution's own stand in a text."""
     whole = sum(map(len, own))
     return whole >= SHORT and sum(len(x) for x in own if x in text) >= LINES_SHARE * whole
+
+
+def _uncommented(text: str) -> str:
+    """Return the lines of a text that are comments as a whole, without their marks."""
+    lines = text.replace("\\n", "\n").splitlines()
+    return "\n".join(line.lstrip().lstrip("#") for line in lines if line.lstrip().startswith("#"))
 
 
 def _plain(text: str) -> str:

@@ -106,9 +106,15 @@ def replaced(out: Path, kind: str) -> Iterator[Path]:
         yield tree
         mark = f"Written by: python -m course_utils {kind}\n"
         (tree / f".course-{kind}").write_text(mark, "utf-8", newline="\n")
+        old = Path(folder) / "old"
         if out.exists():
-            os.replace(out, Path(folder) / "old")
-        os.replace(tree, out)
+            os.replace(out, old)
+        try:
+            os.replace(tree, out)
+        except OSError:
+            if old.exists():
+                os.replace(old, out)
+            raise
 
 
 def check_folder(out: Path, kind: str = "release") -> None:

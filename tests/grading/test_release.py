@@ -15,7 +15,7 @@ from course_utils.execution import execute, printed
 from course_utils.grading import release as module
 from course_utils.grading.branch import NoCommit, check_branch, commit_tree, git
 from course_utils.grading.leaks import leaks, texts_of, texts_of_files
-from course_utils.grading.release import Refused, release
+from course_utils.grading.release import Refused, release, replaced
 from course_utils.grading.skeleton import lecture_version
 from course_utils.grading.stubs import REGION, problems, solution, stub, student_notebook
 from course_utils.lectures import all_lectures, read_lecture
@@ -259,12 +259,13 @@ def test_cell_ids_must_be_there_once():
         new_markdown_cell(f"```\n{LEAK}\n```"),
         new_code_cell(LEAK),
         new_code_cell(LEAK.replace("return", "print()\nreturn")),
+        new_code_cell("x = 1\n" + "".join(f"    # {line}\n" for line in LEAK.splitlines())),
         new_code_cell("1 + 1", outputs=[new_output("stream", text=LEAK)]),
         new_code_cell("1", outputs=[new_output("display_data", {"text/plain": repr(LEAK)})]),
         new_code_cell("1", outputs=[new_output("display_data", {"text/html": HTML})]),
         new_code_cell("1", outputs=[new_output("error", traceback=LEAK.splitlines())]),
     ],
-    ids=["text", "code", "scattered", "output", "string", "HTML", "traceback"],
+    ids=["text", "code", "scattered", "comment", "output", "string", "HTML", "traceback"],
 )
 def test_a_solution_that_appears_elsewhere_is_a_leak(cell):
     notebook = made(answer(SOLUTION), check())
@@ -303,6 +304,24 @@ def test_a_file_that_holds_a_solution_keeps_the_course_from_release(tmp_path, mo
     with pytest.raises(Refused, match=r"the solution of 01-1-answer is in data/notes\.md"):
         release(tmp_path / "out", numbers=["01"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_release_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path, monkeypatch):
+    out = tmp_path / "students"
+    with replaced(out, "release") as tree:
+        (tree / "first").touch()
+    whole = os.replace
+
+    def fails_for_the_new(source, target):
+        if Path(source).name == "tree":
+            raise OSError("no space left")
+        whole(source, target)
+
+    monkeypatch.setattr(module.os, "replace", fails_for_the_new)
+    with pytest.raises(OSError, match="no space"), replaced(out, "release") as tree:
+        (tree / "second").touch()
+    assert (out / "first").exists()
+    assert not (out / "second").exists()
 
 
 def test_a_refused_release_leaves_the_old_one(tmp_path, monkeypatch):

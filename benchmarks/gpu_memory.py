@@ -1,0 +1,74 @@
+"""Estimate how much memory of a GPU each lecture needs in the full profile.
+
+    python benchmarks/gpu_memory.py [NOTEBOOK ...]
+
+Each lecture runs on the strict device of the tests, which counts what its tensors hold. Every pass
+over a data set ends after two batches: memory is at its peak by then, and the numbers that come out
+mean nothing. Needs all images of Fashion-MNIST (COURSE_DATA, the cache, or the download). Without
+arguments all lectures are run, and the table goes into RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from course_utils.lectures import all_lectures, renewed, write_whole
+from course_utils.runtime import project_root
+from course_utils.testing.kernel import AsyncFileKernelManager
+from course_utils.testing.plugin import kernel_environment
+
+T4 = 15.0  # GB that a free GPU in Colab has
+FIRST = """
+import itertools, torch
+from course_utils.data import BatchLoader
+whole = BatchLoader._batches
+BatchLoader._batches = lambda self, epoch: itertools.islice(whole(self, epoch), 2)
+"""
+LAST = "print(torch.strict.max_memory_allocated())"
+
+
+def peak(path: Path) -> tuple[float, int]:
+    """Return the peak in GB, and how many cells stopped with an error on so few batches."""
+    notebook = nbformat.read(path, as_version=4)
+    first, last = (nbformat.v4.new_code_cell(source) for source in (FIRST, LAST))
+    notebook.cells = [first, *notebook.cells, last]
+    NotebookClient(
+        notebook,
+        timeout=3600,
+        allow_errors=True,
+        resources={"metadata": {"path": str(path.parent)}},
+        kernel_manager_class=AsyncFileKernelManager,
+    ).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    errors = sum(output.output_type == "error" for output in outputs)
+    return int(last.outputs[0].text) / 1e9, errors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    given = parser.parse_args().notebooks
+    device = {"COURSE_DEVICE": "strict", "COURSE_PROFILE": "full"}
+    device["PYTHONPATH"] = str(project_root() / "tests" / "strict_device")
+    os.environ.update(kernel_environment() | device)
+    lines = [f"| lecture | peak (GB) | of a T4's {T4:g} GB | cells in error |", "|---|---|---|---|"]
+    print(*lines, sep="\n")
+    for path in given or [lecture.path for lecture in all_lectures()]:
+        gigabytes, errors = peak(path)
+        lines.append(f"| {path.stem} | {gigabytes:.2f} | {gigabytes / T4:.0%} | {errors} |")
+        print(lines[-1], flush=True)
+    if not given:
+        lines += ["", "Tensors alone: a GPU's own start-up takes about 0.5 GB more."]
+        lines += ["Measured with `python benchmarks/gpu_memory.py`."]
+        results = Path(__file__).with_name("RESULTS.md")
+        text = renewed(results.read_text("utf-8"), "gpu memory", "\n".join(lines))
+        write_whole(results, text.encode())
+
+
+if __name__ == "__main__":
+    main()
