@@ -101,12 +101,10 @@ def run(function: Any, args: tuple, kwargs: dict) -> Any:
     target = torch.device(wanted).type if wanted is not None else NAME
     plain = [leaf.held if isinstance(leaf, StrictTensor) else leaf for leaf in leaves]
     args, kwargs = tree_unflatten(plain, shape)
-    if wanted is not None:
+    if target == NAME and wanted is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     if kwargs.get("pin_memory"):
         kwargs = {**kwargs, "pin_memory": False}
-    if function is aten._to_copy.default and target == NAME and not inputs:
-        kwargs.pop("non_blocking", None)
     result = function(*args, **kwargs)
     if function is aten.copy_.default and not isinstance(leaves[0], StrictTensor):
         return leaves[0]  # a copy to the CPU
