@@ -34,6 +34,7 @@ SETTINGS = {
 CELLS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
     .filter(cell => cell.cell_type === 'code')"""
 STATUS = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+STOP = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 # How many colours a figure has, of every 40th pixel or so: 1 is a blank figure.
 FIGURES = """() => [...document.querySelectorAll('.jp-OutputArea-output img')].map(image => {
     const canvas = document.createElement('canvas');
@@ -98,6 +99,7 @@ def wait_until_it_answers(address, server, log):
 def page(browser):
     opened = browser.new_page(viewport={"width": 1280, "height": 1600})
     yield opened
+    opened.evaluate(STOP)  # or the kernels of all lectures fill the memory
     opened.close()
 
 
