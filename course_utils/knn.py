@@ -104,13 +104,8 @@ class KNearestNeighbors:
         start = 0
         for block in _blocks(self.images, limit=2048, elements=2**23):
             scores, columns = _smallest(_scores(queries, block, self.metric), self.k)
-            columns += start
+            best, indices = _merged(best, indices, scores, columns + start, self.k)
             start += len(block)
-            if best is not None:
-                # Earlier blocks stand first, so position breaks ties just as the index would.
-                scores, places = _smallest(torch.cat([best, scores], dim=1), self.k)
-                columns = torch.cat([indices, columns], dim=1).gather(1, places)
-            best, indices = scores, columns
         return _distances(best, queries, self.metric), indices
 
     def _search_among(self, shortlist: Shortlist, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,22 +114,17 @@ class KNearestNeighbors:
         start, codes, pixels = 0, shortlist.code(queries), centred(queries)
         for block in _blocks(self.images, limit=2048, elements=2**23):
             pairs = None
-            if best is not None and shortlist:
+            if shortlist and best is not None and best.shape[1] == self.k:
                 pairs = shortlist.pairs(codes, shortlist.code(block), best[:, -1])
                 if pairs is None:
                     shortlist = None  # these images are not of the kind that it helps with
             if pairs is None:
-                found = [(slice(None), *_smallest(_scores(queries, block, "l2"), self.k))]
+                scores, columns = _smallest(_scores(queries, block, "l2"), self.k)
+                best, indices = _merged(best, indices, scores, columns + start, self.k)
             else:
-                found = _nearest_of_pairs(queries, pixels, block, *pairs, self.k)
-            for rows, scores, columns in found:
-                columns += start
-                if best is None:
-                    best, indices = scores, columns
-                else:
-                    both = torch.cat([best[rows], scores], dim=1)
-                    best[rows], places = _smallest(both, self.k)
-                    indices[rows] = torch.cat([indices[rows], columns], dim=1).gather(1, places)
+                for rows, *found in _nearest_of_pairs(queries, pixels, block, *pairs, self.k):
+                    found[1] += start
+                    best[rows], indices[rows] = _merged(best[rows], indices[rows], *found, self.k)
             start += len(block)
         return _distances(best, queries, "l2"), indices
 
@@ -225,6 +215,17 @@ def _smallest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, chosen.gather(1, order)
 
 
+def _merged(
+    best: Tensor | None, indices: Tensor | None, scores: Tensor, columns: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """The k smallest scores of both and their indices; ``columns`` lie behind the ``indices``."""
+    if best is None:
+        return scores, columns
+    # Earlier blocks stand first, so position breaks ties just as the index would.
+    values, places = _smallest(torch.cat([best, scores], dim=1), k)
+    return values, torch.cat([indices, columns], dim=1).gather(1, places)
+
+
 def _nearest_of_pairs(
     queries: Tensor, pixels: Tensor, images: Tensor, rows: Tensor, columns: Tensor, k: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -233,12 +234,12 @@ def _nearest_of_pairs(
     Queries with many candidates are computed in full: a matrix product is faster for them.
     """
     counts = torch.bincount(rows, minlength=len(queries))
-    many = len(images) // RARE
-    full = (counts > many).nonzero().flatten()
-    if len(full):
+    many = counts * RARE > len(images)
+    if many.any():
+        full = many.nonzero().flatten()
         yield full, *_smallest(_scores(queries[full], images, "l2"), k)
-    few = (counts <= many)[rows]
-    rows, columns = rows[few], columns[few]
+        few = ~many[rows]
+        rows, columns = rows[few], columns[few]
     if not len(rows):
         return
     others = centred(images)
@@ -300,10 +301,11 @@ def _products_of_bytes(queries: Tensor, images: Tensor) -> tuple[Tensor, Tensor]
     orders its additions, no partial sum is rounded. The factors even fit bfloat16 and TF32.
     """
     whole = torch.int32 if queries.shape[1] < 2**14 else torch.int64
-    dots = lengths = 0
+    dots, lengths = None, 0
     for a, b in zip(queries.split(1024, dim=1), images.split(1024, dim=1), strict=True):
-        a, b = a.float().sub_(128), b.float().sub_(128)
-        dots = (a @ b.T).to(whole).add_(dots)
+        a, b = centred(a), centred(b)
+        products = (a @ b.T).to(whole)
+        dots = products if dots is None else dots.add_(products)
         lengths = b.square_().sum(dim=1).to(whole).add_(lengths)
     return dots, lengths
 

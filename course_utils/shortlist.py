@@ -58,7 +58,10 @@ class Shortlist:
         # |b|² is one more coordinate, against 1: the product then needs no addition after it.
         a = torch.cat([-2 * queries[0], torch.ones(len(queries[0]), 1)], dim=1)
         b = torch.cat([images[0], images[1].float()[:, None]], dim=1)
-        possible = (a @ b.T) <= limits.float()[:, None]
+        limits = limits.float()[:, None]
+        # In parts: bounds that stay in the cache are compared at once, and need no fresh memory.
+        parts = zip(a.split(256), limits.split(256), strict=True)
+        possible = torch.cat([part @ b.T <= limit for part, limit in parts])
         if possible.count_nonzero() * RARE > 2 * possible.numel():
             return None
         return possible.nonzero(as_tuple=True)
