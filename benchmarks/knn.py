@@ -207,19 +207,20 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="less of everything; only print")
     options = parser.parse_args()
-    count, asked = (16_000, 1_000) if options.quick else (options.images, options.queries)
+    count, asked, few = options.images, options.queries, 2_500
+    if options.quick:
+        count, asked, few = 20_000, 2_500, 500
     data = load_data("fashion_mnist", profile="quick", validation=0)
     train = more_images(data.train.images, count, seed=0)
     queries = more_images(data.test.images, asked, seed=1)
-    few = asked // 5
 
     with threadpool_limits(torch.get_num_threads()):
         lines = against_peers(train, queries, options.repeat)
         print(*lines, sep="\n", flush=True)
         others = other_metrics(train, queries[:few], options.repeat)
         print("", *others, sep="\n", flush=True)
-        found = scaling(data.train.images, count, few // 2, options.repeat)
-        table = [*scaling_table(found), "", f"{few // 2:,} queries; where it does not vary: "]
+        found = scaling(data.train.images, count, few, options.repeat)
+        table = [*scaling_table(found), "", f"{few:,} queries; where it does not vary: "]
         table[-1] += f"{count // 2:,} training images, 1,024 pixels, {K} neighbours."
         print("", *table, sep="\n", flush=True)
     if options.quick:

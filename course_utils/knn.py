@@ -137,8 +137,8 @@ class KNearestNeighbors:
             and known.device.type == "cpu"
             and torch.get_float32_matmul_precision() == "highest"
             and 512 <= known.shape[1:].numel() <= 2**13
-            and len(known) >= 2**13
-            and len(images) >= 512
+            and len(known) >= 2**14
+            and len(images) >= 2**11
             and self.k <= 256
         )
 
