@@ -12,6 +12,7 @@ it; `--quick` takes a minute and only prints. FAISS is optional: pip install fai
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import re
 import time
 from collections.abc import Callable
@@ -29,11 +30,7 @@ from course_utils.lectures import renewed, write_whole
 from course_utils.plots.style import LINES, MARKERS, Figure, new_figure
 from course_utils.runtime import machine, project_root
 
-try:
-    import faiss
-except ImportError:
-    faiss = None
-
+HAS_FAISS = importlib.util.find_spec("faiss") is not None
 Search = Callable[[], np.ndarray]
 
 K = 5
@@ -93,6 +90,8 @@ def scikit_learn(train: Tensor, queries: Tensor, metric: str = "euclidean") -> S
 
 def faiss_flat(train: Tensor, queries: Tensor) -> Search:
     """Return FAISS's search; what it needs before is not timed."""
+    import faiss  # optional
+
     faiss.omp_set_num_threads(torch.get_num_threads())
     index = faiss.IndexFlatL2(train[0].numel())
     index.add(train.flatten(1).float().numpy())
@@ -119,7 +118,7 @@ def against_peers(train: Tensor, queries: Tensor, repeat: int) -> list[str]:
     searches = {"ours": ours(train, queries)}
     memory = extra_memory(searches["ours"])
     searches["scikit-learn, brute force, float32"] = scikit_learn(train, queries)
-    if faiss:
+    if HAS_FAISS:
         searches["FAISS, flat index, float32"] = faiss_flat(train, queries)
     seconds, found = best_in_turns(searches, repeat)
     lines = [
@@ -129,7 +128,7 @@ def against_peers(train: Tensor, queries: Tensor, repeat: int) -> list[str]:
     for name, needed in seconds.items():
         differ = disagreement(train, queries, found["ours"], found[name])
         lines.append(f"| {name} | {needed:.2f} | {needed / seconds['ours']:.2f} | {differ} |")
-    if not faiss:
+    if not HAS_FAISS:
         lines.append("| FAISS, flat index | skipped: it is not installed | | | |")
     size = f"{len(queries):,} queries, {len(train):,} images of {train[0].numel():,} pixels"
     return [*lines, "", f"{size}, {K} neighbours. Extra memory of ours: {memory}."]

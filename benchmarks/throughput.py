@@ -17,6 +17,7 @@ The table goes to benchmarks/RESULTS.md; `--quick` takes about a minute and only
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import statistics
 import time
@@ -39,15 +40,6 @@ from course_utils.models.resnet import SmallResNet
 from course_utils.models.vgg import slim_vgg
 from course_utils.runtime import machine, project_root
 from course_utils.training import choose_precision, evaluate, train_one_epoch
-
-try:
-    import lightning
-except ImportError:
-    lightning = None
-try:
-    import skorch
-except ImportError:
-    skorch = None
 
 CPU = torch.device("cpu")
 SHAPE = (3, 32, 32)
@@ -127,6 +119,7 @@ def lab_sheet(model: nn.Module, data: ImageData, batch: int) -> Training:
 
 def with_lightning(model: nn.Module, data: ImageData, batch: int) -> Training:
     """Return an epoch of Lightning's Trainer with everything that reports or stores turned off."""
+    import lightning  # optional
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
@@ -156,6 +149,8 @@ def with_lightning(model: nn.Module, data: ImageData, batch: int) -> Training:
 
 def with_skorch(model: nn.Module, data: ImageData, batch: int) -> Training:
     """Return an epoch of skorch."""
+    import skorch  # optional
+
     net = skorch.NeuralNetClassifier(
         model,
         criterion=nn.CrossEntropyLoss,
@@ -172,14 +167,17 @@ def with_skorch(model: nn.Module, data: ImageData, batch: int) -> Training:
     return lambda: net.partial_fit(dataset, y=None)
 
 
+PEERS = {"Lightning": with_lightning, "skorch": with_skorch}
+
+
 def ways() -> dict[str, Callable[..., Training]]:
     """Return the ways to train that can run here; the lab sheet is the second."""
-    found = {"ours": ours, "lab sheet": lab_sheet}
-    if lightning:
-        found["Lightning"] = with_lightning
-    if skorch:
-        found["skorch"] = with_skorch
-    return found
+    peers = {name: start for name, start in PEERS.items() if is_there(name)}
+    return {"ours": ours, "lab sheet": lab_sheet, **peers}
+
+
+def is_there(peer: str) -> bool:
+    return importlib.util.find_spec(peer.lower()) is not None
 
 
 def seconds_of(work: Training) -> float:
@@ -228,7 +226,7 @@ def throughput(options: argparse.Namespace) -> list[str]:
         rows = measure(name, batch, batches, rounds)
         print(*rows, sep="\n", flush=True)
         lines += rows
-    missing = [n for n, module in (("Lightning", lightning), ("skorch", skorch)) if not module]
+    missing = [name for name in PEERS if not is_there(name)]
     lines += ["", f"{batches} batches of {batch}. Ours: {choose_precision(CPU)}."]
     if missing:
         lines[-1] += f" Skipped, not installed: {', '.join(missing)}."
