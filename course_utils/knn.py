@@ -9,7 +9,7 @@ What is guaranteed:
   float32 on a device that has no float64 (MPS).
 * **Ties.** Of two training images at the same distance, the one with the lower index is nearer.
   Of two labels with the same number of votes, the smaller label wins, as in scikit-learn.
-* **Memory.** Distances are computed for at most 4,096 queries and 2,048 training images at a time,
+* **Memory.** Distances are computed for at most 8,192 queries and 2,048 training images at a time,
   so the extra memory does not grow with the size of the training set.
 
 Large searches for L2 between uint8 images on the CPU go faster: most pairs of images are ruled out
@@ -90,7 +90,8 @@ class KNearestNeighbors:
         indices = torch.empty(len(images), self.k, dtype=torch.int64, device=images.device)
         start = 0
         shortlist = Shortlist(self.images) if self._has_use_for_shortlist(images) else None
-        for queries in _blocks(images, limit=4096 if shortlist else 1024, elements=2**22):
+        limit, elements = (8192, 2**23) if shortlist else (1024, 2**22)
+        for queries in _blocks(images, limit=limit, elements=elements):
             rows = slice(start, start + len(queries))
             queries = queries.to(self.images.device)
             found = self._search_among(shortlist, queries) if shortlist else self._search(queries)
