@@ -250,7 +250,7 @@ def accuracy(epochs: int) -> list[str]:
             scores.append(evaluate(model, test).accuracy)
         figures = (statistics.median(scores), min(scores), max(scores))
         lines.append(f"| {way} | {' | '.join(f'{x:.1%}' for x in figures)} |")
-    size = f"{epochs} epoch{'s' * (epochs > 1)}, {len(data.train):,} images of Fashion-MNIST, crops and flips"
+    size = f"{epochs} epochs, {len(data.train):,} images of Fashion-MNIST, crops and flips"
     return [*lines, "", f"LeNet-5 after {size}; {len(SEEDS)} seeds each."]
 
 
