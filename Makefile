@@ -6,7 +6,8 @@
 # make site                   for instructors: build the course as a website that needs no network
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
-# make bench | make full-size measurements; training on all images (hours on a CPU)
+# make bench | make bench-quick   measurements beside peers: half an hour; three minutes, less sure
+# make full-size              train on all images (hours on a CPU)
 # make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
 # make clean                  remove the environments (.venv, .venv-matrix)
 #
@@ -18,10 +19,10 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser test-device lint release site grade notebooks bench full-size matrix clean
+.PHONY: help lab test test-browser test-device lint release site grade notebooks bench bench-quick full-size matrix clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 11
+	@sed -n 's/^# //p' Makefile | head -n 12
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -60,8 +61,16 @@ grade: $(READY)
 notebooks: $(READY)
 	$(BIN)/python -m course_utils refresh
 
+# The peers are optional: without them, their rows are left out.
 bench: $(READY)
-	@for script in benchmarks/knn.py benchmarks/notebooks.py benchmarks/training.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@$(BIN)/python -m pip install --quiet -e '.[bench]' || echo "No peers to compare with."
+	@for script in knn.py throughput.py "throughput.py --accuracy" notebooks.py training.py; do \
+	  echo "== $$script"; $(BIN)/python benchmarks/$$script || exit 1; done
+
+bench-quick: $(READY)
+	@for script in knn.py throughput.py; do \
+	  echo "== $$script"; $(BIN)/python benchmarks/$$script --quick || exit 1; done
+	@echo "== training.py"; $(BIN)/python benchmarks/training.py --rounds 3
 
 full-size: $(READY)
 	$(BIN)/python benchmarks/full_size.py

@@ -9,8 +9,11 @@ What is guaranteed:
   float32 on a device that has no float64 (MPS).
 * **Ties.** Of two training images at the same distance, the one with the lower index is nearer.
   Of two labels with the same number of votes, the smaller label wins, as in scikit-learn.
-* **Memory.** Distances are computed for at most 1,024 queries and 2,048 training images at a time,
+* **Memory.** Distances are computed for at most 8,192 queries and 2,048 training images at a time,
   so the extra memory does not grow with the size of the training set.
+
+Large searches for L2 between uint8 images on the CPU go faster: most pairs of images are ruled out
+by a lower bound of their distance (see `shortlist`). What is returned stays exactly the same.
 
 The method: Cover and Hart, "Nearest neighbor pattern classification", IEEE Transactions on
 Information Theory 13(1), 1967.
@@ -22,6 +25,8 @@ from functools import cache
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+
+from .shortlist import RARE, Shortlist, centred, dots_of_pairs
 
 METRICS = ("l2", "l1", "cosine")
 
@@ -84,9 +89,12 @@ class KNearestNeighbors:
         distances = torch.empty(len(images), self.k, device=images.device)
         indices = torch.empty(len(images), self.k, dtype=torch.int64, device=images.device)
         start = 0
-        for queries in _blocks(images, limit=1024, elements=2**22):
+        shortlist = Shortlist(self.images) if self._has_use_for_shortlist(images) else None
+        limit, elements = (8192, 2**23) if shortlist else (1024, 2**22)
+        for queries in _blocks(images, limit=limit, elements=elements):
             rows = slice(start, start + len(queries))
-            found = self._search(queries.to(self.images.device))
+            queries = queries.to(self.images.device)
+            found = self._search_among(shortlist, queries) if shortlist else self._search(queries)
             distances[rows], indices[rows] = found[0].to(images.device), found[1].to(images.device)
             start = rows.stop
         return distances, indices
@@ -97,14 +105,43 @@ class KNearestNeighbors:
         start = 0
         for block in _blocks(self.images, limit=2048, elements=2**23):
             scores, columns = _smallest(_scores(queries, block, self.metric), self.k)
-            columns += start
+            best, indices = _merged(best, indices, scores, columns + start, self.k)
             start += len(block)
-            if best is not None:
-                # Earlier blocks stand first, so position breaks ties just as the index would.
-                scores, places = _smallest(torch.cat([best, scores], dim=1), self.k)
-                columns = torch.cat([indices, columns], dim=1).gather(1, places)
-            best, indices = scores, columns
         return _distances(best, queries, self.metric), indices
+
+    def _search_among(self, shortlist: Shortlist, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """The same as `_search`, but computing distances only of pairs on the shortlist."""
+        best = indices = None
+        start, codes, pixels = 0, shortlist.code(queries), centred(queries)
+        for block in _blocks(self.images, limit=2048, elements=2**23):
+            pairs = None
+            if shortlist and best is not None and best.shape[1] == self.k:
+                pairs = shortlist.pairs(codes, shortlist.code(block), best[:, -1])
+                if pairs is None:
+                    shortlist = None  # these images are not of the kind that it helps with
+            if pairs is None:
+                scores, columns = _smallest(_scores(queries, block, "l2"), self.k)
+                best, indices = _merged(best, indices, scores, columns + start, self.k)
+            else:
+                for rows, *found in _nearest_of_pairs(queries, pixels, block, *pairs, self.k):
+                    found[1] += start
+                    best[rows], indices[rows] = _merged(best[rows], indices[rows], *found, self.k)
+            start += len(block)
+        return _distances(best, queries, "l2"), indices
+
+    def _has_use_for_shortlist(self, images: Tensor) -> bool:
+        """Whether a shortlist can be exact, and its preparation is small beside the search."""
+        known = self.images
+        return (
+            self.metric == "l2"
+            and known.dtype == torch.uint8
+            and known.device.type == "cpu"
+            and torch.get_float32_matmul_precision() == "highest"
+            and 512 <= known.shape[1:].numel() <= 2**13
+            and len(known) >= 2**14
+            and len(images) >= 2**11
+            and self.k <= 256
+        )
 
     def _check_queries(self, images: Tensor) -> None:
         if self.images is None:
@@ -179,6 +216,44 @@ def _smallest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, chosen.gather(1, order)
 
 
+def _merged(
+    best: Tensor | None, indices: Tensor | None, scores: Tensor, columns: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """The k smallest scores of both and their indices; ``columns`` lie behind the ``indices``."""
+    if best is None:
+        return scores, columns
+    # Earlier blocks stand first, so position breaks ties just as the index would.
+    values, places = _smallest(torch.cat([best, scores], dim=1), k)
+    return values, torch.cat([indices, columns], dim=1).gather(1, places)
+
+
+def _nearest_of_pairs(
+    queries: Tensor, pixels: Tensor, images: Tensor, rows: Tensor, columns: Tensor, k: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Queries (their rows), the scores and the columns of their candidates among the images.
+
+    Queries with many candidates are computed in full: a matrix product is faster for them.
+    """
+    counts = torch.bincount(rows, minlength=len(queries))
+    many = counts * RARE > len(images)
+    if many.any():
+        full = many.nonzero().flatten()
+        yield full, *_smallest(_scores(queries[full], images, "l2"), k)
+        few = ~many[rows]
+        rows, columns = rows[few], columns[few]
+    if not len(rows):
+        return
+    others = centred(images)
+    lengths = others.square().sum(dim=1, dtype=torch.float64).to(torch.int64)
+    scores = lengths[columns] - 2 * dots_of_pairs(pixels, others, rows, columns)
+    asked, line, counts = rows.unique_consecutive(return_inverse=True, return_counts=True)
+    place = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[line]
+    size = (len(asked), int(counts.max()))
+    table = torch.full(size, torch.iinfo(torch.int32).max, dtype=torch.int32)
+    table[line, place] = scores.to(torch.int32)
+    yield asked, table, torch.zeros(size, dtype=torch.int64).index_put_((line, place), columns)
+
+
 def _scores(queries: Tensor, images: Tensor, metric: str) -> Tensor:
     """What orders the images (n, D) for each query (m, D) as their distance does: (m, n).
 
@@ -227,10 +302,11 @@ def _products_of_bytes(queries: Tensor, images: Tensor) -> tuple[Tensor, Tensor]
     orders its additions, no partial sum is rounded. The factors even fit bfloat16 and TF32.
     """
     whole = torch.int32 if queries.shape[1] < 2**14 else torch.int64
-    dots = lengths = 0
+    dots, lengths = None, 0
     for a, b in zip(queries.split(1024, dim=1), images.split(1024, dim=1), strict=True):
-        a, b = a.float().sub_(128), b.float().sub_(128)
-        dots = (a @ b.T).to(whole).add_(dots)
+        a, b = centred(a), centred(b)
+        products = (a @ b.T).to(whole)
+        dots = products if dots is None else dots.add_(products)
         lengths = b.square_().sum(dim=1).to(whole).add_(lengths)
     return dots, lengths
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from course_utils import knn
+from course_utils import shortlist as shortlisting
 from course_utils.data import load_data
 from course_utils.knn import METRICS, KNearestNeighbors, vote
 
@@ -75,9 +76,10 @@ def test_distances_and_neighbours_are_scikit_learns(metric, dtype):
     levels=st.sampled_from([1, 2, 3, 256]),
     seed=st.integers(0, 10_000),
     block=st.integers(1, 9),
+    shortlist=st.booleans(),
 )
 def test_ties_go_to_the_lower_index_and_blocks_change_nothing(
-    metric, sizes, k, levels, seed, block
+    metric, sizes, k, levels, seed, block, shortlist
 ):
     count, queries_count, features = sizes
     images = random_bytes(seed, count, features, high=levels)
@@ -86,6 +88,11 @@ def test_ties_go_to_the_lower_index_and_blocks_change_nothing(
     with pytest.MonkeyPatch.context() as patch:
         whole = knn._blocks
         patch.setattr(knn, "_blocks", lambda x, **_: whole(x, limit=block, elements=2**20))
+        # As if the sizes were worth a shortlist, and every number of pairs small.
+        use = shortlist and metric == "l2"
+        patch.setattr(KNearestNeighbors, "_has_use_for_shortlist", lambda *_: use)
+        for module in (knn, shortlisting):
+            patch.setattr(module, "RARE", 1)
         _, indices = (
             KNearestNeighbors(k, metric).fit(images, torch.zeros(count).long()).neighbors(queries)
         )
@@ -171,6 +178,36 @@ def test_memory_does_not_grow_with_the_training_set():
         with Watch():
             model.neighbors(queries)
     assert largest <= 1024 * 2048 * 8  # 17 MB; 9,000 x 2,100 float64 would be 151 MB
+
+
+@pytest.mark.parametrize("features", [1024, 1500])
+def test_a_shortlist_changes_the_time_only(fashion, features, monkeypatch):
+    """Images that come twice, so that there are ties, and queries of any kind."""
+    images = fashion.train.images[:4200].flatten(1).repeat(2, 1).repeat(1, 2)[:, :features]
+    queries = torch.cat([images[:400] // 2 + 9, random_bytes(7, 20, features), images[:160]])
+    model = KNearestNeighbors(5).fit(images, torch.zeros(len(images), dtype=torch.int64))
+    compared = []
+    original = knn.dots_of_pairs
+    monkeypatch.setattr(knn, "dots_of_pairs", lambda *a: compared.append(len(a[2])) or original(*a))
+    # As if the sizes were worth it.
+    monkeypatch.setattr(KNearestNeighbors, "_has_use_for_shortlist", lambda *_: True)
+    state = torch.get_rng_state()
+    distances, indices = model.neighbors(queries)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert 0 < sum(compared) < 0.1 * len(images) * len(queries)
+    monkeypatch.setattr(KNearestNeighbors, "_has_use_for_shortlist", lambda *_: False)
+    wanted, order = model.neighbors(queries)
+    assert torch.equal(indices, order)
+    assert torch.equal(distances, wanted)
+
+
+def test_random_pixels_give_up_the_shortlist(monkeypatch):
+    images, queries = random_bytes(8, 2**14, 512), random_bytes(9, 2**11, 512)
+    monkeypatch.setattr(knn, "dots_of_pairs", lambda *_: pytest.fail("pair by pair is slow here"))
+    model = KNearestNeighbors(3).fit(images, torch.zeros(len(images), dtype=torch.int64))
+    assert model.neighbors(queries)[1][:9].tolist() == (
+        exact_order(images, queries[:9], "l2", 3).tolist()
+    )
 
 
 def test_gradients_are_not_recorded():
