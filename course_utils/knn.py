@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .shortlist import RARE, Shortlist, centred, dots_of_pairs
+from .shortlist import RARE, Shortlist, centred, dots_of_pairs, has_sparse_products
 
 METRICS = ("l2", "l1", "cosine")
 
@@ -141,6 +141,7 @@ class KNearestNeighbors:
             and len(known) >= 2**14
             and len(images) >= 2**11
             and self.k <= 256
+            and has_sparse_products()
         )
 
     def _check_queries(self, images: Tensor) -> None:

@@ -16,6 +16,7 @@ The product of 130 pairs of float32 numbers and the comparison are wrong by less
 """
 
 import warnings
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -65,6 +66,16 @@ class Shortlist:
         if possible.count_nonzero() * RARE > 2 * possible.numel():
             return None
         return possible.nonzero(as_tuple=True)
+
+
+@cache
+def has_sparse_products() -> bool:
+    """Whether this torch computes single dot products of a matrix product; some builds do not."""
+    try:
+        one = torch.ones(1, 1)
+        return dots_of_pairs(one, one, *torch.zeros(2, 1, dtype=torch.int64)).item() == 1
+    except (NotImplementedError, RuntimeError):
+        return False
 
 
 def centred(images: Tensor) -> Tensor:

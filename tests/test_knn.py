@@ -11,6 +11,7 @@ from course_utils import knn
 from course_utils import shortlist as shortlisting
 from course_utils.data import load_data
 from course_utils.knn import METRICS, KNearestNeighbors, vote
+from course_utils.shortlist import has_sparse_products
 
 SKLEARN_NAMES = {"l1": "manhattan", "l2": "euclidean", "cosine": "cosine"}
 
@@ -272,3 +273,15 @@ def test_unfit_queries_are_refused():
         model.predict(torch.zeros(1, 5))
     with pytest.raises(ValueError, match="same type and scale"):
         model.predict(torch.zeros(1, 4, dtype=torch.uint8))
+
+
+def test_a_torch_without_sparse_products_goes_without_a_shortlist(monkeypatch):
+    def missing(*_, **__):
+        raise RuntimeError("sampled_addmm: not compiled")
+
+    has_sparse_products.cache_clear()
+    assert has_sparse_products()
+    monkeypatch.setattr(torch.sparse, "sampled_addmm", missing)
+    has_sparse_products.cache_clear()
+    assert not has_sparse_products()
+    has_sparse_products.cache_clear()
