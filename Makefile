@@ -36,7 +36,7 @@ test-device: $(READY)
 test-browser: $(READY)
 	@$(BIN)/python -c 'import playwright' 2> /dev/null || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
-	COURSE_TEST_BROWSER=all $(BIN)/python -m pytest -n0 -v tests/test_jupyterlab.py
+	COURSE_TEST_BROWSER=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -v tests/test_jupyterlab.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
