@@ -31,7 +31,8 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 test-device: $(READY)
-	PYTHONPATH="$(CURDIR)/tests/strict_device" COURSE_DEVICE=strict $(BIN)/python -m pytest notebooks
+	PYTHONPATH="$(CURDIR)/tests/strict_device" COURSE_DEVICE=strict \
+	  $(BIN)/python -m pytest --nbval-cell-timeout=1200 notebooks
 
 test-browser: $(READY)
 	@$(BIN)/python -c 'import playwright' 2> /dev/null || \
