@@ -39,12 +39,12 @@ def get_device() -> torch.device:
         device = torch.device(wanted or found or "cpu")
         torch.ones(1, device=device) + 1
     except Exception as error:  # torch raises RuntimeError, AssertionError or others here
-        what = f"COURSE_DEVICE={wanted!r}" if wanted else f"The accelerator {str(found)!r}"
-        remedy = "or remove it to let the course choose" if wanted else "to compute without it"
-        set_it = "Set it to 'cpu'," if wanted else "Set COURSE_DEVICE=cpu"
-        raise ValueError(
-            f"{what} cannot be used here: {str(error).splitlines()[0]} {set_it} {remedy}."
-        ) from None
+        what, remedy = f"The accelerator {str(found)!r}", "Set COURSE_DEVICE=cpu to do without it."
+        if wanted:
+            what = f"COURSE_DEVICE={wanted!r}"
+            remedy = "Set it to 'cpu', or remove it to let the course choose."
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{what} cannot be used here: {reason} {remedy}") from None
     return device
 
 
@@ -61,7 +61,7 @@ def release_memory() -> None:
     gc.collect()
     if torch.accelerator.is_available():
         module = torch.get_device_module(torch.accelerator.current_accelerator())
-        getattr(module, "empty_cache", lambda: None)()
+        module.empty_cache()
 
 
 def synchronize(device: torch.device | str) -> None:

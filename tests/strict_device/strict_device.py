@@ -185,6 +185,9 @@ class Module:
     def synchronize(self, device: Any = None) -> None:
         pass
 
+    def empty_cache(self) -> None:
+        pass
+
     def _is_in_bad_fork(self) -> bool:
         return False
 
