@@ -103,8 +103,6 @@ def run(function: Any, args: tuple, kwargs: dict) -> Any:
     args, kwargs = tree_unflatten(plain, shape)
     if target == NAME and wanted is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
-    if kwargs.get("pin_memory"):
-        kwargs = {**kwargs, "pin_memory": False}
     result = function(*args, **kwargs)
     if function is aten.copy_.default and not isinstance(leaves[0], StrictTensor):
         return leaves[0]  # a copy to the CPU
@@ -117,7 +115,8 @@ def run(function: Any, args: tuple, kwargs: dict) -> Any:
     def wrap(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        return wrappers.get(id(value)) if id(value) in wrappers else StrictTensor(value)
+        known = wrappers.get(id(value))  # an operation in place returns one of its inputs
+        return StrictTensor(value) if known is None else known
 
     return tree_map(wrap, result)
 

@@ -42,6 +42,13 @@ POISON = lines(
 )
 
 
+def grade_one(tmp_path, *options):
+    """Grade one short submission; return the exit code and what was printed."""
+    submission = tmp_path / "ada_02.ipynb"
+    submission.write_bytes(short())
+    return grade(submission, tmp_path / "out", *options)
+
+
 HAS_DASK = find_spec("distributed") is not None
 
 
@@ -335,10 +342,7 @@ def test_a_worker_with_another_course_is_named(cluster, tmp_path):
         file.write("# another version\n")
     cluster.add_worker(PYTHONPATH=str(other))
     cluster.wait()
-    (tmp_path / "ada_02.ipynb").write_bytes(short())
-    status, printed = grade(
-        tmp_path / "ada_02.ipynb", tmp_path / "out", "--cluster", cluster.address
-    )
+    status, printed = grade_one(tmp_path, "--cluster", cluster.address)
     assert status == 1, printed
     assert "has the course" in printed
     assert "install the same on both" in printed
@@ -351,10 +355,7 @@ def test_a_worker_with_another_course_is_named(cluster, tmp_path):
 def test_a_worker_with_threads_is_refused(cluster, tmp_path):
     cluster.add_worker("--nthreads", 2)
     cluster.wait()
-    (tmp_path / "ada_02.ipynb").write_bytes(short())
-    status, printed = grade(
-        tmp_path / "ada_02.ipynb", tmp_path / "out", "--cluster", cluster.address
-    )
+    status, printed = grade_one(tmp_path, "--cluster", cluster.address)
     assert status == 1, printed
     assert "has 2 threads: start it with `dask worker --nthreads 1`" in printed
 
@@ -387,8 +388,7 @@ def test_without_distributed_it_says_what_to_install(monkeypatch, capsys, tmp_pa
     ],
 )
 def test_what_cannot_be_graded_is_told_in_one_line(tmp_path, options, message):
-    (tmp_path / "ada_02.ipynb").write_bytes(short())
-    status, printed = grade(tmp_path / "ada_02.ipynb", tmp_path / "out", *options)
+    status, printed = grade_one(tmp_path, *options)
     assert status in (1, 2)
     assert message in printed
     assert "Traceback" not in printed
