@@ -31,8 +31,8 @@ from course_utils.grading.controller import REST, Reporter
 from course_utils.grading.reports import write_class
 from course_utils.grading.results import SubmissionResult, read_result, read_results
 from course_utils.grading.workplace import Settings, open_workplace
-from course_utils.lectures import renewed, write_whole
-from course_utils.runtime import machine, project_root
+from course_utils.lectures import store_part
+from course_utils.runtime import machine
 
 CLASS, WORKERS, LECTURES = 10_000, 64, 12
 AT_ONCE = 300  # submissions of the second measurement
@@ -181,8 +181,7 @@ def main() -> None:
         f"Measured with `python benchmarks/cluster.py` on {machine(torch.device('cpu'))}.",
     ]
     print(*lines, sep="\n")
-    path = project_root() / "benchmarks" / "RESULTS.md"
-    write_whole(path, renewed(path.read_text("utf-8"), "cluster", "\n".join(lines)).encode())
+    store_part("benchmarks/RESULTS.md", "cluster", lines)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from torch import nn
 from course_utils import evaluate, fit, get_device, load_data, seed_everything
 from course_utils.data import ImageData, batches, standard_augmentation
 from course_utils.inspection import wilson_interval
-from course_utils.lectures import renewed, write_whole
+from course_utils.lectures import store_part
 from course_utils.models.resnet import SmallResNet
 from course_utils.models.vgg import slim_vgg
-from course_utils.runtime import cache_dir, machine, project_root
+from course_utils.runtime import cache_dir, machine
 
 # name: (network, learning rate, epochs). An epoch of ResNet-20 costs three times as much.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], float, int]] = {
@@ -72,9 +72,7 @@ def main() -> None:
         f"{len(data.validation):,}, one seed; on {machine(device)}."
     )
     print(f"{table}\n\n{note}")
-    readme = project_root() / "README.md"
-    text = renewed(readme.read_text("utf-8"), "full size", f"{table}\n\n{note}")
-    write_whole(readme, text.encode())
+    store_part("README.md", "full size", [table, "", note])
 
 
 if __name__ == "__main__":

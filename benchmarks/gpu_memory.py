@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from course_utils.lectures import all_lectures, renewed, write_whole
+from course_utils.lectures import all_lectures, store_part
 from course_utils.runtime import project_root
 from course_utils.testing.kernel import AsyncFileKernelManager
 from course_utils.testing.plugin import kernel_environment
@@ -65,9 +65,7 @@ def main() -> None:
     if not given:
         lines += ["", "Tensors alone: a GPU's own start-up takes about 0.5 GB more."]
         lines += ["Measured with `python benchmarks/gpu_memory.py`."]
-        results = Path(__file__).with_name("RESULTS.md")
-        text = renewed(results.read_text("utf-8"), "gpu memory", "\n".join(lines))
-        write_whole(results, text.encode())
+        store_part("benchmarks/RESULTS.md", "gpu memory", lines)
 
 
 if __name__ == "__main__":

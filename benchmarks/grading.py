@@ -27,7 +27,7 @@ import torch
 from nbclient import NotebookClient
 
 from course_utils.grading.skeleton import SKIP_TAG
-from course_utils.lectures import all_lectures, exercise_and_role, renewed, write_whole
+from course_utils.lectures import all_lectures, exercise_and_role, store_part
 from course_utils.runtime import cache_dir, machine, project_root
 from course_utils.testing.kernel import AsyncFileKernelManager
 from course_utils.testing.plugin import kernel_environment
@@ -182,8 +182,7 @@ def main() -> None:
         f"{count} submissions of lecture 02 (nbgrader and otter: 3), all start-up included.",
     ]
     lines += [f"Measured with `python benchmarks/grading.py` on {machine(torch.device('cpu'))}."]
-    results = project_root() / "benchmarks" / "RESULTS.md"
-    write_whole(results, renewed(results.read_text("utf-8"), "grading", "\n".join(lines)).encode())
+    store_part("benchmarks/RESULTS.md", "grading", lines)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from course_utils.data import load_data, pad_crop
 from course_utils.knn import KNearestNeighbors
-from course_utils.lectures import renewed, write_whole
+from course_utils.lectures import store_part, write_whole
 from course_utils.plots.style import LINES, MARKERS, Figure, new_figure
 from course_utils.runtime import machine, project_root
 
@@ -232,8 +232,7 @@ def main() -> None:
     write_whole(place / FIGURE, figure.png())
     lines += ["", *others, "", *table, "", f"![{figure.alt_text}]({FIGURE})", ""]
     lines += [f"Measured with `python benchmarks/knn.py` on {machine(torch.device('cpu'))}."]
-    results = place / "RESULTS.md"
-    write_whole(results, renewed(results.read_text("utf-8"), "knn", "\n".join(lines)).encode())
+    store_part("benchmarks/RESULTS.md", "knn", lines)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course_utils.lectures import all_lectures, renewed, write_whole
+from course_utils.lectures import all_lectures, store_part, write_whole
 from course_utils.runtime import project_root
 
 ROOT = project_root()
@@ -112,9 +112,7 @@ def main() -> int:
     lines += [line for line, _ in rows]
     print(*lines, sep="\n")
     if not given:
-        readme = ROOT / "README.md"
-        text = renewed(readme.read_text("utf-8"), "matrix", "\n".join(lines))
-        write_whole(readme, text.encode())
+        store_part("README.md", "matrix", lines)
     return 0 if all(ok for _, ok in rows) else 1
 
 

@@ -17,8 +17,8 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
-from course_utils.lectures import all_lectures, renewed, write_whole
-from course_utils.runtime import machine, project_root
+from course_utils.lectures import all_lectures, store_part
+from course_utils.runtime import machine
 from course_utils.testing.kernel import AsyncFileKernelManager
 from course_utils.testing.plugin import kernel_environment
 
@@ -58,9 +58,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     if not given:
         lines += ["", f"Measured with `make bench` on {machine(torch.device('cpu'))}."]
-        readme = project_root() / "README.md"
-        text = renewed(readme.read_text("utf-8"), "quick", "\n".join(lines))
-        write_whole(readme, text.encode())
+        store_part("README.md", "quick", lines)
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ from torchvision import transforms
 from course_utils.arithmetic import count_flops
 from course_utils.data import BatchLoader, load_data, standard_augmentation
 from course_utils.data.types import ImageData, Split
-from course_utils.lectures import renewed, write_whole
+from course_utils.lectures import store_part
 from course_utils.models import LeNet5
 from course_utils.models.resnet import SmallResNet
 from course_utils.models.vgg import slim_vgg
-from course_utils.runtime import machine, project_root
+from course_utils.runtime import machine
 from course_utils.training import choose_precision, evaluate, train_one_epoch
 
 CPU = torch.device("cpu")
@@ -270,8 +270,7 @@ def main() -> None:
         return
     command = "python benchmarks/throughput.py" + " --accuracy" * options.accuracy
     lines += [f"Measured with `{command}` on {machine(CPU)}."]
-    results = project_root() / "benchmarks" / "RESULTS.md"
-    write_whole(results, renewed(results.read_text("utf-8"), part, "\n".join(lines)).encode())
+    store_part("benchmarks/RESULTS.md", part, lines)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,12 @@ def renewed(readme: str, part: str, text: str) -> str:
     return marks.sub(lambda _: f"{begin}\n{text}\n{end}", readme)
 
 
+def store_part(file: str, part: str, lines: list[str]) -> None:
+    """Put lines into a part of one of the course's Markdown files. Raises ValueError."""
+    path = project_root() / file
+    write_whole(path, renewed(path.read_text("utf-8"), part, "\n".join(lines)).encode())
+
+
 def renewed_readme(readme: str, lectures: list[Lecture], repository: str = REPOSITORY) -> str:
     """Return the README's text with what is made from the lectures, and its address, made anew."""
     _, alt = readme_figure(lectures)

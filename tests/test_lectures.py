@@ -15,6 +15,7 @@ from course_utils.lectures import (
     readme_figure,
     renewed,
     renewed_readme,
+    store_part,
 )
 from course_utils.runtime import project_root
 
@@ -62,6 +63,15 @@ def test_course_map_shows_the_metadata(tmp_path):
 def test_a_readme_without_marks_is_an_error():
     with pytest.raises(ValueError, match="lacks the marks"):
         renewed("# A course", "course map", "| a table |")
+
+
+def test_a_part_of_a_file_is_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr("course_utils.lectures.project_root", lambda: tmp_path)
+    file = tmp_path / "RESULTS.md"
+    file.write_text("before\n<!-- knn: begin -->\nold\n<!-- knn: end -->\nafter\n", "utf-8")
+    store_part("RESULTS.md", "knn", ["| a |", "| b |"])
+    new = "before\n<!-- knn: begin -->\n| a |\n| b |\n<!-- knn: end -->\nafter\n"
+    assert file.read_text("utf-8") == new
 
 
 def test_a_lecture_without_metadata_is_named(tmp_path):

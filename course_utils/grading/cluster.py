@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import hashlib
-import json
 import logging
 import os
 import platform
@@ -28,7 +26,6 @@ from pathlib import Path
 from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 
 from ..lectures import write_whole
-from ..runtime import project_root
 from .attempt import Attempt
 from .bench import Bench
 from .command import LOCAL
@@ -44,7 +41,7 @@ from .results import (
 )
 from .sandbox import sandbox_problem
 from .text import one_line
-from .workplace import Settings, Workplace, new_workplace, open_workplace
+from .workplace import Settings, Workplace, content_of, new_workplace, open_workplace
 
 GLANCE = 1.0  # seconds between two looks for new workers
 PATIENCE = 600.0  # seconds without any worker
@@ -105,9 +102,7 @@ def unfit(course: dict[str, str], threads: int) -> str:
 
 def course_identity() -> dict[str, str]:
     """Return what must be the same everywhere for the same results."""
-    root = project_root()
-    files = sorted([*root.glob("course_utils/**/*.py"), *root.glob("notebooks/*.ipynb")])
-    course = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    course = content_of("course_utils/**/*.py", "notebooks/*.ipynb")
     python = ".".join(platform.python_version_tuple()[:2])
     return {"the course": course[:12], "Python": python, "torch": version("torch")}
 
@@ -225,7 +220,7 @@ class Distribution:
         workers = self._count_workers()
         while waiting and len(self.running) < workers:
             submission = waiting.popleft()
-            text = json.dumps(dataclasses.asdict(submission))
+            text = submission.as_json()
             future = self.client.submit(grade_text, self.name, text, pure=False)
             self.running[future] = submission
             future.add_done_callback(self.done.put)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -52,9 +52,13 @@ class Submission:
     cells: tuple[StudentCell, ...] = ()
     reason: str = ""
 
+    def as_json(self) -> str:
+        """Return the text that is stored and sent."""
+        return json.dumps(asdict(self))
+
     @classmethod
     def from_json(cls, text: str) -> Submission:
-        """Return what ``dataclasses.asdict`` and ``json.dumps`` made a text of."""
+        """Return what ``as_json`` made a text of."""
         data = json.loads(text)
         cells = (StudentCell(c["source"], c["grade_id"], tuple(c["ids"])) for c in data["cells"])
         return cls(**data | {"cells": tuple(cells)})

@@ -136,11 +136,15 @@ def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str
     for name in PLAIN_FILES:
         (tree / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(root / name, tree / name)
-    clone = "" if branch == "main" else f"--branch {branch} "
-    table = course_map(lectures, repository, branch)
-    readme = README.format(table=table, repository=repository, clone=clone)
+    readme = students_readme(course_map(lectures, repository, branch), repository, branch)
     (tree / "README.md").write_text(readme, "utf-8", newline="\n")
     write_notebooks(tree, lectures, repository, branch)
+
+
+def students_readme(table: str, repository: str, branch: str) -> str:
+    """Return the README of the students' edition, with this table of the lectures."""
+    clone = "" if branch == "main" else f"--branch {branch} "
+    return README.format(table=table, repository=repository, clone=clone)
 
 
 def write_notebooks(tree: Path, lectures: list[Lecture], repository: str, branch: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import secrets
 import shutil
 import tempfile
@@ -121,10 +120,9 @@ class Workplace:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def course_code() -> str:
-    """Return a text that changes with the exercises and the way of grading."""
-    root = project_root() / "course_utils"
-    files = sorted([*root.glob("exercises/*.py"), *root.glob("grading/*.py")])
+def content_of(*patterns: str) -> str:
+    """Return a text that changes with the content of the course's files of these names."""
+    files = sorted(file for pattern in patterns for file in project_root().glob(pattern))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -138,7 +136,8 @@ def new_workplace(out: Path, settings: Settings, seed: int | None = None) -> Wor
     place.folder.chmod(0o755)
     place.results.mkdir(parents=True, exist_ok=True)
     _keep_seed(out / "seed", seed)
-    (place.folder / "code").write_text(course_code(), "ascii")
+    code = content_of("course_utils/exercises/*.py", "course_utils/grading/*.py")
+    (place.folder / "code").write_text(code, "ascii")
     place.submissions.mkdir()
     place.view.mkdir()
     make_kernel_view(place.view)
@@ -165,8 +164,7 @@ def open_workplace(
     count = 0
     for submission in progress(read_submissions(paths), description="reading", unit="file"):
         name = f"{count:06}-{result_name(submission.file)}{SUFFIX}"
-        text = json.dumps(dataclasses.asdict(submission))
-        (place.submissions / name).write_text(text, "utf-8")
+        (place.submissions / name).write_text(submission.as_json(), "utf-8")
         _keep_unreadable(place, submission)
         count += 1
     if not count:

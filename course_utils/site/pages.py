@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ..grading.release import README
+from ..grading.release import students_readme
 from ..lectures import BADGE, Lecture, course_map, readme_figure
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -73,9 +73,8 @@ def first_page(lectures: list[Lecture], repository: str, branch: str) -> str:
     """Return the first page: the students' README with the course map, and the list of pages."""
     table = with_buttons(course_map(lectures, repository, branch)).replace("](notebooks/", "](")
     _, alt = readme_figure(lectures)
-    clone = "" if branch == "main" else f"--branch {branch} "
     table = f"{{.course-map}}\n{table}\n\n![{alt}]({FIGURE_NAME})"
-    text = README.format(table=table, repository=repository, clone=clone)
+    text = students_readme(table, repository, branch)
     entries = [f"{lecture.id} · {lecture.title} <{lecture.path.stem}>" for lecture in lectures]
     return "\n".join([text, "```{toctree}", ":hidden:", "", *entries, "```", ""])
 
