@@ -7,6 +7,7 @@
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
 # make bench | make bench-quick   measurements beside peers: half an hour; three minutes, less sure
+# make budget                for maintainers: fail when a lecture is far slower or larger than planned
 # make full-size              train on all images (hours on a CPU)
 # make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
 # make clean                  remove the environments (.venv, .venv-matrix)
@@ -19,10 +20,10 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser test-device lint release site grade notebooks bench bench-quick full-size matrix clean
+.PHONY: help lab test test-browser test-device lint release site grade notebooks bench bench-quick budget full-size matrix clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 12
+	@sed -n 's/^# //p' Makefile | head -n 13
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -73,8 +74,12 @@ bench-quick: $(READY)
 	  echo "== $$script"; $(BIN)/python benchmarks/$$script --quick || exit 1; done
 	@echo "== training.py"; $(BIN)/python benchmarks/training.py --rounds 3
 
+budget: $(READY)
+	$(BIN)/python benchmarks/notebooks.py --check
+
 full-size: $(READY)
 	$(BIN)/python benchmarks/full_size.py
+	$(BIN)/python benchmarks/time_to_accuracy.py
 
 matrix: $(READY)
 	$(BIN)/python benchmarks/matrix.py $(LECTURES)

@@ -1,11 +1,16 @@
 """What the measurements are made of: they compare like with like, and their tables have a place."""
 
 import importlib.util
+import re
+import sys
+from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 
+from course_utils.data import load_data
 from course_utils.models import LeNet5
 from course_utils.runtime import project_root
 
@@ -14,13 +19,15 @@ def script(name):
     path = project_root() / "benchmarks" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # a dataclass looks its module up
     spec.loader.exec_module(module)
     return module
 
 
 def test_every_table_has_its_marks():
     results = (project_root() / "benchmarks" / "RESULTS.md").read_text("utf-8")
-    for part in ("knn", "throughput", "accuracy", "grading", "cluster"):
+    parts = ("knn", "throughput", "accuracy", "time to accuracy", "grading", "cluster")
+    for part in (*parts, "gpu memory"):
         assert results.index(f"<!-- {part}: begin -->") < results.index(f"<!-- {part}: end -->")
 
 
@@ -59,3 +66,36 @@ def test_a_training_of_the_throughput_benchmark_sees_every_image(way):
     assert sum(len(images) for images in seen) == 24
     assert all(images.shape[1:] == throughput.SHAPE for images in seen)
     assert not torch.equal(before, model.classifier[-1].weight)
+
+
+def test_a_lecture_beyond_its_budget_is_told_with_its_slowest_cells(tmp_path):
+    notebooks = script("notebooks")
+    cells = ["x = 1", "", "import time\ntime.sleep(0.3)", "y = 2"]
+    written = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(written, tmp_path / "01_slow.ipynb")
+    notebook, needed = notebooks.measure(tmp_path / "01_slow.ipynb")
+    assert len(notebook.cells) == len(cells)
+    assert needed["seconds"] > 0.3
+    assert 0.01 < needed["GB"] < 1
+    first, second = notebooks.slowest(notebook, 2)
+    assert first.startswith("cell 2: 0.3 s, «import time»")
+    assert second.startswith(("cell 0", "cell 3"))
+
+
+def test_a_budget_leaves_half_as_much_for_slow_machines():
+    over_budget = script("notebooks").over_budget
+    assert over_budget({"seconds": 89, "GB": 2.9}) == ""
+    assert over_budget({"seconds": 91, "GB": 2.9}) == "91.0 seconds, at most 90"
+    assert over_budget({"seconds": 10, "GB": 3.2}) == "3.2 GB, at most 3"
+
+
+def test_the_fast_recipe_trains_and_its_row_has_the_interval(tmp_path, monkeypatch):
+    time_to_accuracy = script("time_to_accuracy")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    recipe = time_to_accuracy.Recipe(goal=0.5, widths=(4, 8, 8), epochs=1)
+    monkeypatch.setitem(time_to_accuracy.RECIPES, "cifar10", recipe)
+    data = load_data("fashion_photos", profile="quick", validation=0.1)
+    small = replace(data, train=data.train.take(512), test=data.test.take(100))
+    row = time_to_accuracy.row("cifar10", small, torch.device("cpu"))
+    assert row.count("|") == time_to_accuracy.HEADER.splitlines()[0].count("|")
+    assert re.search(r"\| 50.0% \| [\d.]+% \([\d.]+% to [\d.]+%\) \|", row)

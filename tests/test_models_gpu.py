@@ -22,6 +22,7 @@ from course_utils.models import (
     resnet,
     senet,
     vgg,
+    whitened,
 )
 from course_utils.training import Precision
 from course_utils.training.recipe import make_optimizer
@@ -39,6 +40,7 @@ SMALL = {  # for images of 32 pixels
     "SmallGoogLeNet": googlenet.SmallGoogLeNet,
     "SmallDenseNet": densenet.SmallDenseNet,
     "slim_efficientnet": efficientnet.slim_efficientnet,
+    "WhitenedNet": lambda num_classes: whitened.WhitenedNet(torch.rand(24, 3, 2, 2), num_classes),
 }
 LARGE = {  # for images of 224 pixels
     "AlexNet": alexnet.AlexNet,

@@ -380,6 +380,7 @@ def test_a_checkpoint_cannot_run_code(data, tmp_path):
     [
         ({"epochs": 2}, "epochs 1 there, 2 here"),
         ({"learning_rate": 0.5}, "learning_rate 0.01 there, 0.5 here"),
+        ({"label_smoothing": 0.2}, "label_smoothing 0.0 there, 0.2 here"),
         ({"seed": 3}, "seed 0 there, 3 here"),
         ({"augment": noisy}, "augment None there, 'noisy' here"),
     ],
@@ -439,6 +440,7 @@ def test_settings_may_be_numpy_numbers(data, tmp_path):
         ({"schedule": "cosine"}, "schedule 'cosine' is unknown"),
         ({"epochs": 0}, "epochs must be greater than 0, got 0"),
         ({"learning_rate": -1.0}, "learning_rate must be greater than 0"),
+        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1, got 1.5"),
     ],
 )
 def test_an_impossible_setting_is_named(data, change, message):

@@ -50,6 +50,20 @@ def test_one_epoch_is_the_five_steps(data):
     assert accuracy == pytest.approx(correct / 96)
 
 
+def test_label_smoothing_is_that_of_the_definition(data):
+    torch.manual_seed(0)
+    model, share = LeNet5(4), 0.2
+    loader = list(batches(data, batch_size=96))
+    ((images, labels),) = loader
+    log_probabilities = model(images).log_softmax(1)
+    target = torch.full((96, 4), share / 4)
+    target[torch.arange(96), labels] += 1 - share
+    expected = -(target * log_probabilities).sum(1).mean().item()
+    still = torch.optim.SGD(model.parameters(), lr=0.0)
+    loss, _ = train_one_epoch(model, loader, still, label_smoothing=share)
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_schedule_moves_once_a_batch(data):
     model = LeNet5(4)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)

@@ -76,6 +76,7 @@ from .vgg import (
     stage_maps,
     weights_for_view,
 )
+from .whitening import correlations
 
 __all__ = [
     "COLORS",
@@ -103,6 +104,7 @@ __all__ = [
     "contest_errors",
     "convolution_explorer",
     "convolution_picture",
+    "correlations",
     "cost_by_layer",
     "curves_by_step",
     "dense_connections",

@@ -48,6 +48,7 @@ def fit(
     learning_rate: float = 1e-3,
     schedule: str | None = "one_cycle",
     weight_decay: float = 0.0,
+    label_smoothing: float = 0.0,
     augment: Callable[..., Tensor] | None = None,
     device: torch.device | str | None = None,
     fast: bool = True,
@@ -65,6 +66,8 @@ def fit(
     optimizer: "adam" (AdamW), or "sgd" (momentum 0.9, Nesterov).
     schedule: "one_cycle" (up to learning_rate, then down to 0), "step" (a tenth after each
         third of the epochs), or None (constant).
+    label_smoothing: how much of the aimed-at probability goes to all classes evenly, from 0 to 1;
+        see ``train_one_epoch``. The validation loss is without it.
     augment: changes a batch of training images, for example ``standard_augmentation()``.
     device: the course's device if None.
     fast: use mixed precision and the channels_last memory format where a measurement shows that
@@ -94,6 +97,7 @@ def fit(
         "learning_rate": float(learning_rate),
         "schedule": schedule,
         "weight_decay": float(weight_decay),
+        "label_smoothing": float(label_smoothing),
         "augment": augment and getattr(augment, "__qualname__", type(augment).__qualname__),
         "fast": fast,
         "seed": int(seed),
@@ -165,6 +169,8 @@ def _check(settings: dict[str, Any], data: ImageData) -> None:
     for name in ("epochs", "batch_size", "learning_rate"):
         if not settings[name] > 0:
             raise ValueError(f"{name} must be greater than 0, got {settings[name]}")
+    if not 0 <= settings["label_smoothing"] <= 1:
+        raise ValueError(f"label_smoothing must be from 0 to 1, got {settings['label_smoothing']}")
     if len(data.train) == 0 or len(data.validation) == 0:
         raise ValueError(
             f"{data.title} has {len(data.train)} training and {len(data.validation)} validation "

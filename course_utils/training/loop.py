@@ -52,6 +52,7 @@ def train_one_epoch(
     scheduler: Any = None,
     device: torch.device | str | None = None,
     amp: Precision | None = None,
+    label_smoothing: float = 0.0,
     bar: Any = None,
 ) -> tuple[float, float]:
     """Train on every batch of ``loader`` once; return the mean loss and the accuracy.
@@ -62,6 +63,8 @@ def train_one_epoch(
     loader: yields images (B, C, H, W) float and labels (B,) int64.
     scheduler: stepped after every batch. device: the model's own if None.
     amp: how to compute (plain float32 if None). bar: a tqdm bar, moved on by one a batch.
+    label_smoothing: this share of the aimed-at probability goes to all classes evenly (Szegedy et
+        al., 2016); the mean loss returned is the smoothed one.
 
     Raises:
         TrainingDiverged: the loss is not finite.
@@ -75,7 +78,8 @@ def train_one_epoch(
         images, labels = amp.place(images), labels.to(device)
         with amp.autocast():
             logits = model(images)  # 1. predict
-            loss = F.cross_entropy(logits, labels)  # 2. how wrong is that?
+            # 2. how wrong is that?
+            loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
         optimizer.zero_grad()  # 3. forget the gradients of the last batch
         amp.backward(loss)  # 4. the gradient of the loss for every weight
         amp.step(optimizer)  # 5. move every weight a little downhill

@@ -75,6 +75,7 @@ class Run:
                 scheduler=self.scheduler,
                 device=self.amp.device,
                 amp=self.amp,
+                label_smoothing=self.settings["label_smoothing"],
                 bar=bar,
             )
             result = evaluate(self.model, self.validation, device=self.amp.device)

@@ -1,0 +1,26 @@
+"""Figures of the whitened first layer in lecture 09."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from .style import Figure, new_figure
+
+
+def correlations(matrices: Mapping[str, Tensor], title: str = "") -> Figure:
+    """Correlation matrices side by side, on one scale from -1 to 1: name -> float (K, K)."""
+    width = 4.2 * len(matrices)
+    figure, axes = new_figure(1, len(matrices), width=width, height=3.6, squeeze=False)
+    said = []
+    for place, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
+        matrix = matrix.detach().float().cpu()
+        shown = place.imshow(matrix.numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
+        place.set(title=name, xlabel="number", ylabel="number")
+        others = (matrix - matrix.diag().diag()).abs()
+        said.append(f"{name}: between two different numbers at most {others.max():.2f}")
+    figure.colorbar(shown, ax=axes, label="correlation")
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure.described(f"{title + '. ' if title else ''}Correlations. {'; '.join(said)}.")
