@@ -45,7 +45,7 @@ images = data.normalize(data.test.images[:64].to(device))
 print(torch.equal(model(images), again(images)), model(images).sum().item().hex())
 """, """
 with torch.autocast(device.type, dtype=torch.bfloat16):
-    logits = model(images)
+    logits = model(nn.LocalResponseNorm(3)(images))  # it averages in float32
     loss = nn.functional.cross_entropy(logits, data.test.labels[:64].to(device))
 loss.backward()
 print(logits.dtype, loss.dtype, model[0].weight.grad.dtype, loss.item().hex())

@@ -17,7 +17,7 @@ def correlations(matrices: Mapping[str, Tensor], title: str = "") -> Figure:
     for place, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
         matrix = matrix.detach().float().cpu()
         shown = place.imshow(matrix.numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
-        place.set(title=name, xlabel="number", ylabel="number")
+        place.set(title=name, xlabel="index", ylabel="index")
         others = (matrix - matrix.diag().diag()).abs()
         said.append(f"{name}: between two different numbers at most {others.max():.2f}")
     figure.colorbar(shown, ax=axes, label="correlation")

@@ -215,6 +215,7 @@ class Module:
 # Mixed precision, by the lists that torch has for the CPU, as far as networks for images need them.
 TO_HALF = ["conv1d", "conv2d", "linear", "matmul", "mm", "addmm", "bmm", "baddbmm"]
 TO_FLOAT = [
+    "avg_pool3d",  # in local response normalisation
     "cross_entropy_loss",
     "nll_loss",
     "nll_loss2d",
