@@ -67,6 +67,7 @@ def one_step(name, precision):
         for kernel in (p for p in model.parameters() if p.ndim == 4):
             kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
     optimizer = make_optimizer("sgd", model, 0.1, 1e-4)
+    optimizer.param_groups[0]["fused"] = False  # a fake tensor cannot follow the fused step
     images = precision.place(torch.rand(4, 3, pixels, pixels))
     labels = torch.zeros(4, dtype=torch.int64, device=precision.device)
     with precision.autocast():

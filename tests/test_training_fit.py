@@ -28,7 +28,7 @@ from course_utils.training import (
     fit,
     precision,
 )
-from course_utils.training.recipe import epoch_randomness
+from course_utils.training.recipe import epoch_randomness, make_optimizer
 
 SETTINGS = dict(epochs=3, batch_size=40, learning_rate=0.01, device="cpu", fast=False)
 
@@ -564,3 +564,29 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(data):
 
     with pytest.raises(RuntimeError, match="shapes"):
         fit(Broken(2, 2), data, **SETTINGS, halve_batch=True)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
+def test_the_step_in_one_pass_is_the_step_of_the_definition(monkeypatch, name, kind):
+    def steps():
+        torch.manual_seed(0)
+        model, images = nn.Linear(5, 3), torch.rand(4, 5)
+        optimizer = make_optimizer(name, model, 0.1, 0.01)
+        for _ in range(4):
+            optimizer.zero_grad()
+            model(images).square().sum().backward()
+            optimizer.step()
+        return optimizer, model.weight.detach()
+
+    def not_fused(self, *arguments, fused=False, **settings):
+        if fused:
+            raise RuntimeError("`fused=True` requires all the params to be on other devices")
+        plain(self, *arguments, **settings)
+
+    optimizer, fast = steps()
+    assert optimizer.param_groups[0]["fused"]
+    plain = kind.__init__
+    monkeypatch.setattr(kind, "__init__", not_fused)
+    optimizer, slow = steps()
+    assert not optimizer.param_groups[0]["fused"]
+    torch.testing.assert_close(fast, slow)

@@ -8,6 +8,7 @@ leaves out the finer points of the schedule.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -63,8 +64,7 @@ class WhitenedNet(nn.Module):
         count, in_channels, kernel_size, _ = filters.shape
         self.whiten = nn.Conv2d(in_channels, count, kernel_size, bias=False)
         self.whiten.weight = nn.Parameter(filters.detach().clone(), requires_grad=False)
-        ends = zip([count, *widths], widths, strict=False)
-        self.blocks = nn.Sequential(*(_block(before, after) for before, after in ends))
+        self.blocks = nn.Sequential(*(_block(*ends) for ends in pairwise([count, *widths])))
         self.classifier = nn.Linear(widths[-1], num_classes, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
