@@ -7,7 +7,7 @@
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
 # make bench | make bench-quick   measurements beside peers: half an hour; three minutes, less sure
-# make budget                for maintainers: fail when a lecture is far slower or larger than planned
+# make budget                 for maintainers: fail when a lecture is far slower or larger than planned
 # make full-size              train on all images (hours on a CPU)
 # make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
 # make clean                  remove the environments (.venv, .venv-matrix)
@@ -23,7 +23,7 @@ NEEDED_GB := 8
 .PHONY: help lab test test-browser test-device lint release site grade notebooks bench bench-quick budget full-size matrix clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 13
+	@sed -n 's/^# make /make /p' Makefile
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
