@@ -3,8 +3,8 @@
     python benchmarks/gpu_memory.py [NOTEBOOK ...]
 
 Each lecture runs on the strict device of the tests, which counts what its tensors hold. Every pass
-over a data set ends after two batches: memory is at its peak by then, and the numbers that come out
-mean nothing. Needs all images of Fashion-MNIST (COURSE_DATA, the cache, or the download). Without
+over a data set ends after two batches, and K-NN searches among two of its blocks: memory is at its
+peak by then, and the numbers that come out mean nothing. Needs all images of Fashion-MNIST (COURSE_DATA, the cache, or the download). Without
 arguments all lectures are run, and the table goes into RESULTS.md.
 """
 
@@ -26,8 +26,19 @@ T4 = 15.0  # GB that a free GPU in Colab has
 FIRST = """
 import itertools, torch
 from course_utils.data import BatchLoader
-whole = BatchLoader._batches
+from course_utils.knn import KNearestNeighbors
+
+whole, search = BatchLoader._batches, KNearestNeighbors.neighbors
 BatchLoader._batches = lambda self, epoch: itertools.islice(whole(self, epoch), 2)
+
+def search_few(self, images):
+    every, self.images = self.images, self.images[:4096]
+    try:
+        return search(self, images)
+    finally:
+        self.images = every
+
+KNearestNeighbors.neighbors = search_few
 """
 LAST = "print(torch.strict.max_memory_allocated())"
 

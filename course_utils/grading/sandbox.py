@@ -114,7 +114,7 @@ class Sandbox:
             for path in (folder, connection_file):
                 os.chown(path, uid, uid)
         settings = {
-            "readable": [str(fence.exchange)],
+            "readable": [str(fence.exchange), *_python_folders(inside="/tmp")],
             "writable": [str(folder)],
             "folders": [HOME, f"{HOME}/matplotlib", f"{HOME}/work"],
             "disk": MAX_DISK,
@@ -201,6 +201,7 @@ def _namespaces() -> list[str]:
 
 def _files(fence: Fence, folder: Path) -> Iterator[str]:
     """Yield bubblewrap's options for what the sandbox sees of the file system."""
+    yield from ("--perms", "1777", "--tmpfs", "/tmp")  # first: Python itself may lie in /tmp
     for place in _python_folders():
         yield from _parents(place)
         yield from ("--ro-bind", place, place)
@@ -212,7 +213,7 @@ def _files(fence: Fence, folder: Path) -> Iterator[str]:
     for place in ("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/sys/devices/system/cpu"):
         yield from ("--ro-bind-try", place, place)
     yield from ("--proc", "/proc", "--dev", "/dev")
-    yield from ("--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs", "/dev/shm")
+    yield from ("--perms", "1777", "--tmpfs", "/dev/shm")
     for place in (HOME, f"{HOME}/matplotlib"):
         yield from ("--perms", "0777", "--dir", place)
     for fonts in _font_lists():
@@ -235,15 +236,15 @@ def _parents(place: str) -> Iterator[str]:
             yield from ("--perms", "0755", "--dir", str(folder))
 
 
-def _python_folders() -> list[str]:
-    """Return the folders that Python and its packages need, none inside another."""
+def _python_folders(inside: str = "/") -> list[str]:
+    """Return the folders under ``inside`` that Python and its packages need, none in another."""
     wanted = {"/usr", sys.prefix, sys.base_prefix, *site.getsitepackages()}
     wanted.add(str(Path(sys.executable).resolve().parent.parent))
     chosen: list[str] = []
     for folder in sorted(wanted):
         if os.path.isdir(folder) and not any(Path(folder).is_relative_to(c) for c in chosen):
             chosen.append(folder)
-    return chosen
+    return [folder for folder in chosen if Path(folder).is_relative_to(inside)]
 
 
 @lru_cache

@@ -121,6 +121,7 @@ def make_private(settings: dict) -> None:
     places = [(path, MS_RDONLY) for path in settings["readable"]]
     places += [(path, 0) for path in settings["writable"]]
     held = [(os.open(path, os.O_PATH), path, flags) for path, flags in places]
+    os.umask(0o022)  # the folders made below must be open to the kernel's user
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     for target in ("/tmp", "/dev/shm"):
         mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={settings['disk']}")
