@@ -4,8 +4,9 @@
 
 Each lecture runs on the strict device of the tests, which counts what its tensors hold. Every pass
 over a data set ends after two batches, and K-NN searches among two of its blocks: memory is at its
-peak by then, and the numbers that come out mean nothing. Needs all images of Fashion-MNIST (COURSE_DATA, the cache, or the download). Without
-arguments all lectures are run, and the table goes into RESULTS.md.
+peak by then, and the numbers that come out mean nothing. Needs all images of Fashion-MNIST
+(COURSE_DATA, the cache, or the download). Without arguments all lectures are run, and the table
+goes into RESULTS.md.
 """
 
 from __future__ import annotations
