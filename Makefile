@@ -65,8 +65,9 @@ notebooks: $(READY)
 
 # The peers are optional: without them, their rows are left out.
 bench: $(READY)
-	@$(BIN)/python -m pip install --quiet -e '.[bench]' || echo "No peers to compare with."
-	@for script in knn.py throughput.py "throughput.py --accuracy" notebooks.py training.py; do \
+	@$(BIN)/python -m pip install --quiet -e '.[bench,cluster]' || echo "No peers to compare with."
+	@for script in knn.py throughput.py "throughput.py --accuracy" training.py notebooks.py \
+	  grading.py cluster.py; do \
 	  echo "== $$script"; $(BIN)/python benchmarks/$$script || exit 1; done
 
 bench-quick: $(READY)
