@@ -2,7 +2,8 @@
 
 Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024 (arXiv 2404.00498), after Page,
 "How to train your ResNet 8: bag of tricks", 2019. Ours keeps what makes the largest difference and
-leaves out the finer points of the schedule.
+leaves out the finer points of the schedule. GELU: Hendrycks and Gimpel, "Gaussian error linear
+units", 2016.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ def _block(in_channels: int, out_channels: int) -> nn.Sequential:
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
         nn.MaxPool2d(2),
         nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+        nn.GELU(),
         nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+        nn.GELU(),
     )
