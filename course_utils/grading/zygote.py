@@ -31,6 +31,7 @@ PREPARED = ("torch", "matplotlib.pyplot", "ipykernel.kernelapp", "course_utils.p
     "course_utils.data",
     "course_utils.training",
     "IPython.core.completer",
+    "torch._dynamo",  # takes a second when an optimizer or a dispatch mode first asks for it
 )
 libc = ctypes.CDLL(None, use_errno=True)
 

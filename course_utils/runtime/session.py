@@ -64,7 +64,9 @@ def setup(seed: int = 0) -> torch.device:
 
     device = get_device()
     seed_everything(seed)
-    name = f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    threads = torch.get_num_threads()
+    on_cpu = f"cpu ({threads} thread{'s' * (threads > 1)})"
+    name = on_cpu if device.type == "cpu" else str(device)
     print(f"Device: {name} | profile: {profile()} | torch {torch.__version__}")
     if device.type == "cpu" and in_colab():
         print("No GPU is on. To use one: Runtime > Change runtime type > T4 GPU, then run again.")
