@@ -63,7 +63,7 @@ grade: $(READY)
 notebooks: $(READY)
 	$(BIN)/python -m course_utils refresh
 
-# The peers are optional: without them, their rows are left out.
+# The peers are optional: without them, their rows are left out. cluster.py needs Dask.
 bench: $(READY)
 	@$(BIN)/python -m pip install --quiet -e '.[bench,cluster]' || echo "No peers to compare with."
 	@for script in knn.py throughput.py "throughput.py --accuracy" training.py notebooks.py \

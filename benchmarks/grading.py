@@ -101,10 +101,7 @@ def ours(folder: Path, handed_in: Path, workers: int) -> float:
 
 
 def peers(folder: Path) -> Path | None:
-    """Return the folder with the programs of an environment with nbgrader and otter, if possible.
-
-    A set-up that did not get to its end is done again.
-    """
+    """Return where the programs of nbgrader and otter are; None if they cannot be installed."""
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
     if not (programs / "otter").exists():
         pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]

@@ -17,7 +17,7 @@ from torch import nn
 
 from course_utils import get_device
 from course_utils.models import LeNet5
-from course_utils.runtime import Timer
+from course_utils.runtime import Timer, machine
 from course_utils.training import choose_precision, train_one_epoch
 
 BATCH, BATCHES = 128, 4
@@ -66,9 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     rounds, device = parser.parse_args().rounds, get_device()
-    print(
-        f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, batch {BATCH}\n"
-    )
+    print(f"{machine(device)}, torch {torch.__version__}, batch {BATCH}\n")
     print("| network | loop | images/s | ratio |\n|---|---|---|---|")
     for make in (LeNet5, small_conv_net):
         functions = candidates(make, device)

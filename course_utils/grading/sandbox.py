@@ -114,7 +114,11 @@ class Sandbox:
             for path in (folder, connection_file):
                 os.chown(path, uid, uid)
         settings = {
-            "readable": [str(fence.exchange), *_python_folders(inside="/tmp")],
+            # Each kernel has an empty /tmp of its own; Python may lie in the old one.
+            "readable": [
+                str(fence.exchange),
+                *(place for place in _python_folders() if place.startswith("/tmp/")),
+            ],
             "writable": [str(folder)],
             "folders": [HOME, f"{HOME}/matplotlib", f"{HOME}/work"],
             "disk": MAX_DISK,
@@ -236,15 +240,15 @@ def _parents(place: str) -> Iterator[str]:
             yield from ("--perms", "0755", "--dir", str(folder))
 
 
-def _python_folders(inside: str = "/") -> list[str]:
-    """Return the folders under ``inside`` that Python and its packages need, none in another."""
+def _python_folders() -> list[str]:
+    """Return the folders that Python and its packages need, none inside another."""
     wanted = {"/usr", sys.prefix, sys.base_prefix, *site.getsitepackages()}
     wanted.add(str(Path(sys.executable).resolve().parent.parent))
     chosen: list[str] = []
     for folder in sorted(wanted):
         if os.path.isdir(folder) and not any(Path(folder).is_relative_to(c) for c in chosen):
             chosen.append(folder)
-    return [folder for folder in chosen if Path(folder).is_relative_to(inside)]
+    return chosen
 
 
 @lru_cache

@@ -72,6 +72,14 @@ def synchronize(device: torch.device | str) -> None:
         torch.accelerator.synchronize()
 
 
+def cpu_threads() -> str:
+    """Return how many threads torch computes with, in words: "1 thread", "2 threads"."""
+    import torch
+
+    count = torch.get_num_threads()
+    return f"{count} thread{'s' * (count > 1)}"
+
+
 def machine(device: torch.device) -> str:
     """Return what computes, in words: the accelerator, or the processor and its threads."""
     import torch
@@ -80,11 +88,11 @@ def machine(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     if device.type != "cpu":
         return str(device)
-    threads, description = torch.get_num_threads(), Path("/proc/cpuinfo")
+    description = Path("/proc/cpuinfo")
     text = description.read_text() if description.is_file() else ""
     found = re.search(r"model name\s*: (.*)", text)
     name = found[1] if found else platform.processor() or platform.machine()
-    return f"{threads} thread{'s' * (threads > 1)} of {name}"
+    return f"{cpu_threads()} of {name}"
 
 
 class Timer:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from .device import get_device
+from .device import cpu_threads, get_device
 from .session import cache_dir, profile, project_root
 
 OLDEST_PYTHON = (3, 10)
@@ -95,9 +95,7 @@ def guarded(what: str, find: Callable[[], str]) -> Finding:
 
 def device() -> str:
     """Return the device and how many threads the CPU uses."""
-    import torch
-
-    return f"{get_device()} ({torch.get_num_threads()} CPU threads of {os.cpu_count()} cores)"
+    return f"{get_device()}, {cpu_threads()} on {os.cpu_count()} CPU cores"
 
 
 def chosen_profile() -> str:

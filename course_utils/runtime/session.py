@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .device import get_device, seed_everything
+from .device import cpu_threads, get_device, seed_everything
 
 if TYPE_CHECKING:
     import torch
@@ -64,9 +64,7 @@ def setup(seed: int = 0) -> torch.device:
 
     device = get_device()
     seed_everything(seed)
-    threads = torch.get_num_threads()
-    on_cpu = f"cpu ({threads} thread{'s' * (threads > 1)})"
-    name = on_cpu if device.type == "cpu" else str(device)
+    name = f"cpu ({cpu_threads()})" if device.type == "cpu" else str(device)
     print(f"Device: {name} | profile: {profile()} | torch {torch.__version__}")
     if device.type == "cpu" and in_colab():
         print("No GPU is on. To use one: Runtime > Change runtime type > T4 GPU, then run again.")

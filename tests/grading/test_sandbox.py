@@ -7,8 +7,7 @@ import pytest
 
 from course_utils.grading import sandbox
 from course_utils.grading.bench import Bench
-from course_utils.grading.kernel_view import make_kernel_view
-from course_utils.grading.workplace import Settings, Workplace
+from course_utils.grading.workplace import Settings, new_workplace
 
 LOOK = """
 from pathlib import Path
@@ -42,9 +41,7 @@ def python_in_tmp(monkeypatch):
     bool(sandbox.sandbox_problem()), reason=f"no sandbox: {sandbox.sandbox_problem()}"
 )
 def test_python_in_tmp_is_there_for_kernels(python_in_tmp, tmp_path):
-    place = Workplace(tmp_path, tmp_path / "out", Settings())
-    make_kernel_view(place.view)
-    (place.view / "data").mkdir()
+    place = new_workplace(tmp_path, Settings())
     bench = Bench(place, workers=1)
     try:
         kernel = bench.start()
@@ -52,4 +49,5 @@ def test_python_in_tmp_is_there_for_kernels(python_in_tmp, tmp_path):
         kernel.stop()
     finally:
         bench.close()
+        place.clear()
     assert reply.error == ""
