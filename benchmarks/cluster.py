@@ -23,7 +23,11 @@ from unittest import mock
 
 import nbformat
 import torch
-from distributed import Client, LocalCluster
+
+try:
+    from distributed import Client, LocalCluster
+except ImportError:
+    sys.exit("cluster.py needs Dask: pip install -e '.[cluster]'")
 from grading import lecture, run
 
 from course_utils.grading.cluster import Distribution, Station

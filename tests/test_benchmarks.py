@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.data import load_data
+from course_utils.data import Split, load_data
 from course_utils.models import LeNet5
 from course_utils.runtime import project_root
 
@@ -99,3 +99,18 @@ def test_the_fast_recipe_trains_and_its_row_has_the_interval(tmp_path, monkeypat
     row = time_to_accuracy.row("cifar10", small, torch.device("cpu"))
     assert row.count("|") == time_to_accuracy.HEADER.splitlines()[0].count("|")
     assert re.search(r"\| 50.0% \| [\d.]+% \([\d.]+% to [\d.]+%\) \|", row)
+
+
+def test_jpeg_keeps_the_brightness_and_halves_the_resolution_of_colours():
+    time_to_accuracy = script("time_to_accuracy")
+    grey = torch.randint(0, 256, (4, 1, 4, 4), dtype=torch.uint8)
+    grey = grey.repeat(1, 3, 1, 1).repeat_interleave(8, 2).repeat_interleave(8, 3)  # 8 x 8 blocks
+    stripes = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    stripes[:, 0, :, ::2] = 200  # red
+    stripes[:, 2, :, 1::2] = 200  # and blue
+    split = Split(torch.cat([grey, stripes]), torch.arange(5))
+    stored = time_to_accuracy.as_jpeg(split)
+    assert torch.equal(stored.labels, split.labels)
+    assert (stored.images[:4].int() - grey.int()).abs().max() <= 3
+    saturation = stored.images[4].float().std(0).mean() / stripes.float().std(1).mean()
+    assert saturation < 0.6
