@@ -54,14 +54,23 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Each two answers to one exercise, as square arrays: the shingles that both and either of them
-    hold, whether they are alike, and the bits of surprise in that (0 where they are not alike).
+    """The pairs of alike answers to one exercise, in four arrays with an entry for each pair.
+
+    pairs: int64, i * n + j for the answers i < j of n, ascending. both, either: the shingles that
+    both and any of the two hold. bits: the surprise in it.
     """
 
+    pairs: np.ndarray
     both: np.ndarray
     either: np.ndarray
-    alike: np.ndarray
     bits: np.ndarray
+
+    def of(self, pair: int) -> tuple[float, float]:
+        """Return ``both`` and ``either`` of a pair, zeros if it is not alike."""
+        at = np.searchsorted(self.pairs, pair)
+        if at == len(self.pairs) or self.pairs[at] != pair:
+            return 0.0, 0.0
+        return float(self.both[at]), float(self.either[at])
 
 
 def near_identical(
@@ -106,12 +115,16 @@ def pairs_of_lecture(
         for exercise in sorted(set().union(*sources))
     }
     needed = 2 * math.log2(len(names)) + MARGIN
+    bits = np.zeros(len(results) ** 2, np.float32)
+    for one in found.values():
+        bits[one.pairs] += one.bits
     best: dict[tuple[int, int], Pair] = {}
-    for i, j in np.argwhere(np.triu(sum(one.bits for one in found.values()) >= needed, 1)):
-        alike = {exercise: one for exercise, one in found.items() if one.alike[i, j]}
-        both = sum(one.both[i, j] for one in alike.values())
-        either = sum(one.either[i, j] for one in alike.values())
-        pair = Pair(results[i], results[j], tuple(alike), round(float(both / either), 3))
+    for place in np.flatnonzero(bits >= needed):
+        shares = {exercise: one.of(place) for exercise, one in found.items()}
+        alike = tuple(exercise for exercise, (both, _) in shares.items() if both)
+        both, either = (sum(values) for values in zip(*shares.values(), strict=True))
+        i, j = divmod(int(place), len(results))
+        pair = Pair(results[i], results[j], alike, round(both / either, 3))
         key = (student[i], student[j])
         if key not in best or weight(pair) > weight(best[key]):
             best[key] = pair
@@ -126,7 +139,8 @@ def weight(pair: Pair) -> tuple[int, float]:
 def compare(sources: list[str], student: np.ndarray, reference: str | None) -> Comparison:
     """Compare each two answers to one exercise; ``student`` numbers the authors.
 
-    An empty source is no answer.
+    An empty source is no answer. What is found is small; the square arrays, 400 MB each for 10,000
+    answers, end here.
     """
     sets = [shingles(source) for source in [*sources, reference or ""]]
     sizes = np.array([len(one) for one in sets], np.float32)
@@ -134,17 +148,17 @@ def compare(sources: list[str], student: np.ndarray, reference: str | None) -> C
     either = np.maximum(sizes[:, None] + sizes - both, 1)
     alike = both >= ALIKE * either
     own = ~alike[-1, :-1]  # not like the reference
-    sizes, both, either, alike = sizes[:-1], both[:-1, :-1], either[:-1, :-1], alike[:-1, :-1]
-    alike = alike & own[:, None] & own & (student[:, None] != student)
+    sizes, alike = sizes[:-1], alike[:-1, :-1]
+    alike &= own[:, None] & own & (student[:, None] != student)
     i, j = np.nonzero(alike)
-    writers = len(set(student[sizes > 0]))
-    authors = np.unique(np.stack([i, student[j]]), axis=1)[0]  # each author counts once
+    writers, width = len(set(student[sizes > 0])), student.max() + 1
+    authors = np.unique(i * width + student[j]) // width  # each author counts once
     others = np.bincount(authors, minlength=len(sizes)) - 1.0
+    i, j = i[i < j], j[i < j]
     by_length = 2.0 ** -(np.minimum(sizes[i], sizes[j]) / RUN)
     chance = np.maximum(others[i], others[j]) + PRIOR * by_length
-    bits = np.zeros_like(both)
-    bits[i, j] = np.log2((max(writers - 2, 0) + PRIOR) / chance)
-    return Comparison(both, either, alike, bits)
+    bits = np.log2((max(writers - 2, 0) + PRIOR) / chance)
+    return Comparison(i * len(sizes) + j, both[i, j], either[i, j], bits)
 
 
 def in_common(sets: list[np.ndarray]) -> np.ndarray:
