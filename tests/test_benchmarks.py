@@ -92,7 +92,7 @@ def test_a_budget_leaves_half_as_much_for_slow_machines():
 def test_the_fast_recipe_trains_and_its_row_has_the_interval(tmp_path, monkeypatch):
     time_to_accuracy = script("time_to_accuracy")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    recipe = time_to_accuracy.Recipe(goal=0.5, widths=(4, 8, 8), padding=2, epochs=1)
+    recipe = time_to_accuracy.Recipe(goal=0.5, widths=(4, 8, 8), padding=2, cutout_size=4, epochs=1)
     monkeypatch.setitem(time_to_accuracy.RECIPES, "cifar10", recipe)
     data = load_data("fashion_photos", profile="quick", validation=0.1)
     small = replace(data, train=data.train.take(512), test=data.test.take(100))
