@@ -123,7 +123,8 @@ def row(name: str, data: ImageData, device: torch.device) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jpeg", action="store_true", help="CIFAR-10 as JPEG too: an hour more")
-    names = [name for name in RECIPES if parser.parse_args().jpeg or not name.endswith("_jpeg")]
+    jpeg = parser.parse_args().jpeg
+    names = [name for name in RECIPES if jpeg or not name.endswith("_jpeg")]
     device, rows, missing = get_device(), [], []
     for name in names:
         try:
@@ -141,7 +142,8 @@ def main() -> None:
     if missing:
         note += f" Left out, because it cannot be had here: {', '.join(missing)}."
     lines = [HEADER, *rows, "", note]
-    lines += [f"Measured with `python benchmarks/time_to_accuracy.py` on {machine(device)}."]
+    command = "python benchmarks/time_to_accuracy.py" + " --jpeg" * jpeg
+    lines += [f"Measured with `{command}` on {machine(device)}."]
     store_part("benchmarks/RESULTS.md", "time to accuracy", lines)
 
 
