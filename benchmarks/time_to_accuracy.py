@@ -49,7 +49,8 @@ RECIPES = {
     "fashion_mnist": Recipe(goal=0.940, widths=(32, 128, 128), padding=2, cutout_size=8, epochs=15),
     "cifar10": Recipe(goal=0.924, widths=(64, 256, 256), padding=4, cutout_size=8, epochs=32),
 }
-RECIPES["cifar10_jpeg"] = RECIPES["cifar10"]
+JPEG = "cifar10_jpeg"
+RECIPES[JPEG] = RECIPES["cifar10"]
 JPEG_QUALITY = 75
 HEADER = """\
 | data | goal | test accuracy (95 % interval) | one look an image | epochs | minutes |
@@ -58,9 +59,9 @@ HEADER = """\
 
 def load(name: str) -> ImageData:
     """Load a data set of RECIPES. Raises DownloadError when it cannot be had."""
-    data = load_data(name.removesuffix("_jpeg"), profile="full", validation=VALIDATION)
-    if not name.endswith("_jpeg"):
-        return data
+    if name != JPEG:
+        return load_data(name, profile="full", validation=VALIDATION)
+    data = load("cifar10")
     parts = {part: as_jpeg(data.split(part)) for part in ("train", "validation", "test")}
     return replace(data, title=f"{data.title}, stored as JPEG", **parts)
 
@@ -124,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jpeg", action="store_true", help="CIFAR-10 as JPEG too: an hour more")
     jpeg = parser.parse_args().jpeg
-    names = [name for name in RECIPES if jpeg or not name.endswith("_jpeg")]
+    names = [name for name in RECIPES if jpeg or name != JPEG]
     device, rows, missing = get_device(), [], []
     for name in names:
         try:

@@ -151,14 +151,14 @@ def compare(sources: list[str], student: np.ndarray, reference: str | None) -> C
     sizes, alike = sizes[:-1], alike[:-1, :-1]
     alike &= own[:, None] & own & (student[:, None] != student)
     i, j = np.nonzero(alike)
-    writers, width = len(set(student[sizes > 0])), student.max() + 1
-    authors = np.unique(i * width + student[j]) // width  # each author counts once
-    others = np.bincount(authors, minlength=len(sizes)) - 1.0
+    count, writers = len(sizes), len(set(student[sizes > 0]))
+    authors = np.unique(i * count + student[j]) // count  # each author counts once
+    others = np.bincount(authors, minlength=count) - 1.0
     i, j = i[i < j], j[i < j]
     by_length = 2.0 ** -(np.minimum(sizes[i], sizes[j]) / RUN)
     chance = np.maximum(others[i], others[j]) + PRIOR * by_length
-    bits = np.log2((max(writers - 2, 0) + PRIOR) / chance)
-    return Comparison(i * len(sizes) + j, both[i, j], either[i, j], bits)
+    bits = np.log2((max(writers - 2, 0) + PRIOR) / chance).astype(np.float32)
+    return Comparison(i * count + j, both[i, j], either[i, j], bits)
 
 
 def in_common(sets: list[np.ndarray]) -> np.ndarray:
