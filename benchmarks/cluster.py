@@ -73,8 +73,7 @@ def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
     reporter = Reporter(place)
     ready = {
         file: replace(
-            pattern,
-            student=submission.student,
+            signed(pattern, submission.student),
             file=file,
             fingerprint=place.fingerprint(submission),
         )
@@ -95,6 +94,12 @@ def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
     reporter.close()
     assert len(read_results(place.results)) == AT_ONCE
     return seconds / AT_ONCE
+
+
+def signed(pattern: SubmissionResult, student: str) -> SubmissionResult:
+    """Return a student's result; no two have the same answer, which would be coloured once only."""
+    exercises = (replace(e, source=f"{e.source}\n# {student}") for e in pattern.exercises)
+    return replace(pattern, student=student, exercises=tuple(exercises))
 
 
 def varied(pattern: SubmissionResult, number: int) -> SubmissionResult:

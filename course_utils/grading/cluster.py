@@ -187,6 +187,8 @@ class Distribution:
         self.running: dict[Future, Submission] = {}
         self.done: queue.Queue[Future] = queue.Queue()
         self.seen = time.monotonic()  # when there was a worker
+        self.workers = 0
+        self.counted = -GLANCE  # when the workers were counted
 
     def run(self) -> None:
         """Grade what has no result yet. Raises ClusterProblem."""
@@ -217,8 +219,10 @@ class Distribution:
 
     def _fill(self, waiting: deque[Submission]) -> None:
         """Give each idle worker a submission."""
-        workers = self._count_workers()
-        while waiting and len(self.running) < workers:
+        if time.monotonic() >= self.counted + GLANCE:
+            self.workers = self._count_workers()
+            self.counted = time.monotonic()
+        while waiting and len(self.running) < self.workers:
             submission = waiting.popleft()
             text = submission.as_json()
             future = self.client.submit(grade_text, self.name, text, pure=False)

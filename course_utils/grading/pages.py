@@ -133,7 +133,12 @@ def _environment() -> Environment:
 
 def code(source: str) -> Markup:
     """Return Python source as HTML, coloured; the end of a very long one is left out."""
-    shown = visible(clipped(source, LONGEST_CELL))
+    return _coloured(visible(clipped(source, LONGEST_CELL)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _coloured(shown: str) -> Markup:
+    """Return code as HTML. Kept, as a page is written again for each submission of its student."""
     return Markup(highlight(shown, _LEXER, _FORMATTER))
 
 
