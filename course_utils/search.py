@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .data import ImageData, batches, load_data_or_stand_in
 from .models.lab import LabVGG
 from .runtime import get_device
-from .training import evaluate, train_one_epoch
+from .training import choose_precision, evaluate, train_one_epoch
 
 SPACE = {"channels_1": (8, 16, 32), "channels_2": (16, 32, 64), "pool_stride": (2, 3, 4)}
 SAMPLERS = ("tpe", "random")
@@ -145,13 +145,15 @@ def lab_objective(
             data.num_classes,
             channels=(setting["channels_1"], setting["channels_2"]),
             pool_stride=setting["pool_stride"],
-        ).to(device)
+        )
+        amp = choose_precision(device)
+        model = amp.place(model)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         train = batches(data, batch_size=100, device=device)
         validation = batches(data, "validation", batch_size=500, device=device)
         accuracy = 0.0
         for epoch in range(epochs):
-            train_one_epoch(model, train, optimizer)
+            train_one_epoch(model, train, optimizer, amp=amp)
             accuracy = evaluate(model, validation).accuracy
             trial.report(accuracy, epoch)
             if trial.should_prune():
