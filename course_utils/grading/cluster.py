@@ -164,7 +164,7 @@ def _connected(address: str, workers: int) -> Iterator[Client]:
             )
             address = stack.enter_context(cluster).scheduler_address
         try:
-            client = Client(address, timeout=20, set_as_default=False)
+            client = Client(address, set_as_default=False)
         except (OSError, TimeoutError) as problem:
             raise ClusterProblem(
                 f"no scheduler answers at {address} ({type(problem).__name__}): start one with "

@@ -387,7 +387,8 @@ def test_without_distributed_it_says_what_to_install(monkeypatch, capsys, tmp_pa
         (["--cluster", "--no-sandbox"], "--cluster needs the sandbox"),
     ],
 )
-def test_what_cannot_be_graded_is_told_in_one_line(tmp_path, options, message):
+def test_what_cannot_be_graded_is_told_in_one_line(monkeypatch, tmp_path, options, message):
+    monkeypatch.setitem(ENVIRONMENT, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
     status, printed = grade_one(tmp_path, *options)
     assert status in (1, 2)
     assert message in printed
