@@ -10,7 +10,7 @@
 # make budget                 for maintainers: fail when a lecture is far slower or larger than planned
 # make full-size              train on all images (hours on a CPU)
 # make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
-# make clean                  remove the environments (.venv, .venv-matrix)
+# make clean                  remove the environments (.venv, .venv-matrix, .venv-peers)
 #
 # PYTHON=python3.12 make test   chooses the Python that .venv is made with.
 
@@ -86,7 +86,7 @@ matrix: $(READY)
 	$(BIN)/python benchmarks/matrix.py $(LECTURES)
 
 clean:
-	rm -rf .venv .venv-matrix
+	rm -rf .venv .venv-matrix .venv-peers
 
 # The mark is written last: an interrupted set-up is done again, a finished one never.
 $(READY): requirements.txt pyproject.toml

@@ -4,7 +4,7 @@
 
 Submissions of lecture 02 with all exercises solved. The floor is the same cells in a kernel that
 has run them before, with nothing around them; a second row adds the start of that kernel. The peers
-are installed into a virtual environment in DIR (default: the cache) that sees this one's torch;
+are installed into a virtual environment in DIR (default: .venv-peers) that sees this one's torch;
 they run the whole notebook, as they do, and `assert` the score of each exercise. Where they cannot
 be installed their rows are left out. The table goes to benchmarks/RESULTS.md.
 """
@@ -29,7 +29,7 @@ from nbclient import NotebookClient
 
 from course_utils.grading.skeleton import SKIP_TAG
 from course_utils.lectures import all_lectures, exercise_and_role, store_part
-from course_utils.runtime import cache_dir, machine, project_root
+from course_utils.runtime import machine, project_root
 from course_utils.testing.kernel import AsyncFileKernelManager
 from course_utils.testing.plugin import kernel_environment
 
@@ -159,7 +159,7 @@ def otter(folder: Path, notebook: nbformat.NotebookNode, count: int, programs: P
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--submissions", type=int, default=16)
-    parser.add_argument("--peers", type=Path, default=cache_dir() / "grading-peers")
+    parser.add_argument("--peers", type=Path, default=project_root() / ".venv-peers")
     options = parser.parse_args()
     os.environ.update(kernel_environment() | {"COURSE_DEVICE": "cpu"})
     count, notebook = options.submissions, lecture()
