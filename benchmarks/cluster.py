@@ -73,11 +73,12 @@ def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
     reporter = Reporter(place)
     ready = {
         file: replace(
-            signed(pattern, submission.student),
+            varied(pattern, number),  # equal answers would be coloured once only
+            student=submission.student,
             file=file,
             fingerprint=place.fingerprint(submission),
         )
-        for file, submission in reporter.waiting.items()
+        for number, (file, submission) in enumerate(reporter.waiting.items())
     }
 
     def answer(station: Station, text: str) -> SubmissionResult:
@@ -94,12 +95,6 @@ def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
     reporter.close()
     assert len(read_results(place.results)) == AT_ONCE
     return seconds / AT_ONCE
-
-
-def signed(pattern: SubmissionResult, student: str) -> SubmissionResult:
-    """Return a student's result; no two have the same answer, which would be coloured once only."""
-    exercises = (replace(e, source=f"{e.source}\n# {student}") for e in pattern.exercises)
-    return replace(pattern, student=student, exercises=tuple(exercises))
 
 
 def varied(pattern: SubmissionResult, number: int) -> SubmissionResult:

@@ -188,7 +188,7 @@ class Distribution:
         self.done: queue.Queue[Future] = queue.Queue()
         self.seen = time.monotonic()  # when there was a worker
         self.workers = 0
-        self.counted = -GLANCE  # when the workers were counted
+        self.due = 0.0  # when they may be counted again
 
     def run(self) -> None:
         """Grade what has no result yet. Raises ClusterProblem."""
@@ -219,9 +219,9 @@ class Distribution:
 
     def _fill(self, waiting: deque[Submission]) -> None:
         """Give each idle worker a submission."""
-        if time.monotonic() >= self.counted + GLANCE:
+        if time.monotonic() > self.due:
             self.workers = self._count_workers()
-            self.counted = time.monotonic()
+            self.due = time.monotonic() + GLANCE
         while waiting and len(self.running) < self.workers:
             submission = waiting.popleft()
             text = submission.as_json()
