@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
+
+# `python -m` looks for modules first where it was started. Among submissions, a file called like a
+# module that a command imports would run as the grader. The course itself is found without that.
+if __name__ == "__main__" and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]
+
+import argparse
 from pathlib import Path
 
 

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..lectures import REPOSITORY
@@ -63,7 +66,22 @@ def cluster_address(text: str) -> str:
 def grade(options: argparse.Namespace) -> int:
     """Grade, and print where the reports are. Return 1 if something could not be graded."""
     options.out.mkdir(parents=True, exist_ok=True)
-    return _grade_on_cluster(options) if options.cluster else _grade_with_pytest(options)
+    options.out = options.out.resolve()
+    options.submissions = [path.resolve() for path in options.submissions]
+    with _elsewhere():
+        return _grade_on_cluster(options) if options.cluster else _grade_with_pytest(options)
+
+
+@contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Work in an empty folder: the processes that grade look for modules where they start."""
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="grading-") as empty:
+        os.chdir(empty)
+        try:
+            yield
+        finally:
+            os.chdir(here)
 
 
 def _grade_on_cluster(options: argparse.Namespace) -> int:
@@ -90,9 +108,10 @@ def _grade_with_pytest(options: argparse.Namespace) -> int:
 
     ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     workers = options.workers or os.cpu_count() or 1
-    arguments = ["--nbval", "--grade", f"--grade-out={options.out}"]
+    arguments = ["--nbval", f"--grade-out={options.out}"]
     arguments += ["-n", str(workers) if workers > 1 else "0", f"--rootdir={options.out}"]
     arguments += ["-c", os.devnull, "-p", "no:cacheprovider", "-qq", "--tb=no", "--no-header"]
+    arguments += [f"--grade={path}" for path in options.submissions]
     arguments += ["--no-summary", f"--junitxml={options.out / 'junit.xml'}"]
     arguments += [f"--grade-cell-seconds={options.cell_seconds}"]
     arguments += [f"--grade-seconds={options.seconds}", f"--grade-memory={options.memory}"]
@@ -100,7 +119,7 @@ def _grade_with_pytest(options: argparse.Namespace) -> int:
     flags = {"--regrade": options.regrade, "--no-sandbox": options.no_sandbox}
     flags["--grade-gpu"] = options.gpu
     arguments += [flag for flag, is_set in flags.items() if is_set]
-    status = pytest.main([*arguments, *map(str, options.submissions)], plugins=[Quiet()])
+    status = pytest.main(arguments, plugins=[Quiet()])
     if status == pytest.ExitCode.USAGE_ERROR:
         return WRONG_USAGE
     return _conclude(options.out, status in ended)

@@ -44,7 +44,7 @@ def handed_in(tmp_path):
 def test_pytest_grades_with_its_own_options(handed_in, tmp_path):
     report = tmp_path / "junit.xml"
     options = ("-n2", "-k", "02.1 or 02.5", f"--junitxml={report}", "-v")
-    status, printed = run("pytest", "--nbval", "--grade", handed_in, *options, cwd=tmp_path)
+    status, printed = run("pytest", "--nbval", f"--grade={handed_in}", *options, cwd=tmp_path)
     assert status == 1, printed
     assert "1 failed, 3 passed" in printed
     assert "bob_02.ipynb::02.1" in printed
@@ -60,7 +60,7 @@ def test_pytest_grades_with_its_own_options(handed_in, tmp_path):
 @needs_sandbox
 def test_pytest_stops_at_the_first_failure(handed_in, tmp_path):
     status, printed = run(
-        "pytest", "--nbval", "--grade", "-x", "-n0", handed_in / "bob_02.ipynb", cwd=tmp_path
+        "pytest", "--nbval", f"--grade={handed_in / 'bob_02.ipynb'}", "-x", "-n0", cwd=tmp_path
     )
     assert status == 1, printed
     assert "1 failed" in printed
@@ -70,9 +70,11 @@ def test_pytest_stops_at_the_first_failure(handed_in, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--grade", "x.ipynb"], "pytest --nbval --grade SUBMISSIONS"),
-        (["--nbval", "--grade", "--no-sandbox", "nothing.ipynb"], "there is no nothing.ipynb"),
-        (["--nbval", "--grade", "--no-sandbox", "empty"], "no notebook and no zip"),
+        (["--grade=x.ipynb"], "pytest --nbval --grade=SUBMISSIONS"),
+        (["--nbval", "--grade", "empty"], "name what to grade as --grade=SUBMISSIONS"),
+        (["--nbval", "--grade=empty", "empty"], "name what to grade as --grade=SUBMISSIONS"),
+        (["--nbval", "--grade=nothing.ipynb", "--no-sandbox"], "there is no nothing.ipynb"),
+        (["--nbval", "--grade=empty", "--no-sandbox"], "no notebook and no zip"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(tmp_path, arguments, message):
