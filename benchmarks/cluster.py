@@ -30,11 +30,12 @@ except ImportError:
     sys.exit("cluster.py needs Dask: pip install -e '.[cluster]'")
 from grading import lecture, run
 
-from course_utils.grading.cluster import Distribution, Station
-from course_utils.grading.controller import REST, Reporter
-from course_utils.grading.reports import write_class
-from course_utils.grading.results import SubmissionResult, read_result, read_results
-from course_utils.grading.workplace import Settings, open_workplace
+from course_utils.instructor.grading.cluster import Distribution, Station
+from course_utils.instructor.grading.grading_run import open_run
+from course_utils.instructor.grading.reporter import REST, Reporter
+from course_utils.instructor.grading.settings import Settings
+from course_utils.instructor.reports.results import SubmissionResult, read_result, read_results
+from course_utils.instructor.reports.writing import write_class
 from course_utils.lectures import store_part
 from course_utils.runtime import machine
 
@@ -69,14 +70,14 @@ def on_one_worker(folder: Path, count: int) -> tuple[list[SubmissionResult], flo
 def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
     """Return the seconds that the command spends on a result, with workers that have it ready."""
     handed_in = hand_in(folder / "class at once", AT_ONCE)
-    place = open_workplace([handed_in], folder / "at once", Settings())
-    reporter = Reporter(place)
+    grading = open_run([handed_in], folder / "at once", Settings())
+    reporter = Reporter(grading)
     ready = {
         file: replace(
             varied(pattern, number),  # equal answers would be coloured once only
             student=submission.student,
             file=file,
-            fingerprint=place.fingerprint(submission),
+            fingerprint=grading.fingerprint(submission),
         )
         for number, (file, submission) in enumerate(reporter.waiting.items())
     }
@@ -90,10 +91,10 @@ def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
         Client(cluster, set_as_default=False) as client,
     ):
         start = time.perf_counter()
-        Distribution(client, reporter).run()
+        Distribution(client, reporter).distribute()
         seconds = time.perf_counter() - start
     reporter.close()
-    assert len(read_results(place.results)) == AT_ONCE
+    assert len(read_results(grading.results)) == AT_ONCE
     return seconds / AT_ONCE
 
 

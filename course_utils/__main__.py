@@ -59,10 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
     """Add what the students' edition does not have."""
-    if not Path(__file__).with_name("grading").is_dir():
+    if not Path(__file__).with_name("instructor").is_dir():
         return
-    from .grading import command
-    from .site import command as site
+    from .instructor.grading import command as grade
+    from .instructor.release import command as release
+    from .instructor.site import command as site
 
     stored = commands.add_parser(
         "refresh",
@@ -88,8 +89,8 @@ def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
         description="Writes a complete folder for students. It refuses, naming notebook and cell, "
         "when a solution could be seen. The same course gives the same bytes.",
     )
-    command.add_release_options(releasing)
-    releasing.set_defaults(do=command.release)
+    release.add_options(releasing)
+    releasing.set_defaults(do=release.release)
     grading = commands.add_parser(
         "grade",
         help="grade notebooks that students handed in",
@@ -97,8 +98,8 @@ def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
         "feedback pages and an overview. Start the same command again to go on after an "
         "interruption: what is graded and has not changed is not graded again.",
     )
-    command.add_options(grading)
-    grading.set_defaults(do=command.grade)
+    grade.add_options(grading)
+    grading.set_defaults(do=grade.grade)
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ def remote(tmp_path_factory):
     host = tmp_path_factory.mktemp("host")
     folder = host / REPOSITORY
     for part in ("course_utils", "data"):
-        skipped = shutil.ignore_patterns("__pycache__", "cache", "grading")
+        skipped = shutil.ignore_patterns("__pycache__", "cache", "instructor")
         shutil.copytree(project_root() / part, folder / part, ignore=skipped)
     git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-C", folder]
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main", folder], check=True)

@@ -11,10 +11,6 @@ from pathlib import Path
 
 import pytest
 
-# The students' edition comes without grading.
-if Path(__file__).parents[1].joinpath("grading").is_dir():
-    pytest_plugins = ["course_utils.grading.plugin"]
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path: Path, parent: pytest.Collector):

@@ -21,17 +21,16 @@ from typing import Any
 from answers_02 import ANSWERS
 
 from course_utils.arithmetic import conv_output_size
-from course_utils.grading.results import (
-    DIED,
+from course_utils.instructor.reports.results import (
     GRADED,
     MISSING,
     NEEDS_A_LOOK,
     TAMPERED,
-    TIMEOUT,
     UNREADABLE,
     UNSOLVED,
     WRONG,
 )
+from course_utils.instructor.sandbox.settings import DIED, TIMEOUT
 from course_utils.lectures import graded_id
 from course_utils.runtime import project_root
 

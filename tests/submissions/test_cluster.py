@@ -19,8 +19,15 @@ import pytest
 from corpus import POINTS, RIGHT, answer, lines, solved, spies, written
 
 from course_utils.__main__ import main
-from course_utils.grading.results import DIED, FULL, INFRASTRUCTURE, PARTIAL, WRONG, read_results
-from course_utils.grading.sandbox import sandbox_problem
+from course_utils.instructor.reports.results import (
+    FULL,
+    INFRASTRUCTURE,
+    PARTIAL,
+    WRONG,
+    read_results,
+)
+from course_utils.instructor.sandbox.sandbox import sandbox_problem
+from course_utils.instructor.sandbox.settings import DIED
 from course_utils.lectures import graded_id
 from course_utils.runtime import project_root
 
@@ -32,7 +39,7 @@ NAMES = ("serial", "cluster")
 POISON = lines(
     """
     import json, os, signal
-    from course_utils.grading.cluster import Station
+    from course_utils.instructor.grading.cluster import Station
     def grade(self, text, plain=Station.grade):
         if json.loads(text)["file"].startswith("poison"):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -373,7 +380,7 @@ def test_what_is_no_address_is_told(capsys, address, message):
 
 def test_without_distributed_it_says_what_to_install(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "course_utils.grading.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "course_utils.instructor.grading.cluster", raising=False)
     status = main(["grade", "x.ipynb", "--out", str(tmp_path / "out"), "--cluster"])
     assert status == 2
     assert capsys.readouterr().err == "distributed is missing: python -m pip install distributed\n"

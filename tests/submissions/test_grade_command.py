@@ -10,8 +10,8 @@ import xml.etree.ElementTree as xml
 import pytest
 from corpus import POINTS, solved, stubbed, written
 
-from course_utils.grading.results import INFRASTRUCTURE, read_results
-from course_utils.grading.sandbox import sandbox_problem
+from course_utils.instructor.reports.results import INFRASTRUCTURE, read_results
+from course_utils.instructor.sandbox.sandbox import sandbox_problem
 
 needs_sandbox = pytest.mark.skipif(
     bool(sandbox_problem()), reason=f"no sandbox: {sandbox_problem()}"

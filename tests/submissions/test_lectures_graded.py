@@ -6,8 +6,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from course_utils.grading.results import GRADED, read_results
-from course_utils.grading.sandbox import sandbox_problem
+from course_utils.instructor.reports.results import GRADED, read_results
+from course_utils.instructor.sandbox.sandbox import sandbox_problem
 from course_utils.lectures import all_lectures
 
 

@@ -9,12 +9,12 @@ import threading
 
 import pytest
 from corpus import POINTS, all_single, class_zip
+from course_utils.instructor.grading.run import case_seed
 
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import score
-from course_utils.grading.results import FULL, read_results
-from course_utils.grading.run import case_seed
-from course_utils.grading.sandbox import sandbox_problem
+from course_utils.instructor.reports.results import FULL, read_results
+from course_utils.instructor.sandbox.sandbox import sandbox_problem
 
 SEED = 20
 CELL_SECONDS = 30  # of a loop; a busy machine needs some for honest code

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from course_utils.grading.results import UNREADABLE, read_results
-from course_utils.grading.sandbox import sandbox_problem
+from course_utils.instructor.reports.results import UNREADABLE, read_results
+from course_utils.instructor.sandbox.sandbox import sandbox_problem
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "OMP_"))}
 # Called like what a grading imports: at the start, while it works, in a worker, in the end.

@@ -1,0 +1,1 @@
+"""The grading of what students hand in: from files to points."""

@@ -1,0 +1,272 @@
+"""``grade --cluster``: the same grading, spread over the workers of a Dask cluster.
+
+The process of the command reads what was handed in, sends each submission to a worker as text, and
+stores and reports the text that comes back. Workers need no disk in common, only the same course.
+Dask runs a submission again whose worker ended. Student code stays in the worker's sandbox, without
+a network: whoever reaches a scheduler rules its cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import platform
+import queue
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
+
+from ...lectures import write_whole
+from ..reports.junit import junit
+from ..reports.results import (
+    SubmissionResult,
+    read_results,
+    result_as_json,
+    result_from_json,
+    write_result,
+)
+from ..reports.safe_text import one_line
+from ..sandbox.kernels import Kernels
+from ..sandbox.sandbox import sandbox_problem
+from .grade_submission import SubmissionGrading
+from .grading_run import GradingRun, content_of, new_run
+from .reporter import Reporter, begin
+from .settings import LOCAL, Settings
+from .submission import Submission
+
+GLANCE = 1.0  # seconds between two looks for new workers
+PATIENCE = 600.0  # seconds without any worker
+# Ctrl-C in a terminal reaches workers on this machine, too; the command ends them itself.
+IGNORE_INTERRUPT = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+class ClusterProblem(RuntimeError):
+    """The cluster cannot grade; the message says why and what to do."""
+
+
+# --- on the workers ------------------------------------------------------------------------------
+
+
+class Station(WorkerPlugin):
+    """What a worker keeps for one grading: its folder, and a sandbox with torch imported."""
+
+    def __init__(self, course: dict[str, str], settings: Settings) -> None:
+        self.course, self.settings = course, settings
+        self.run: GradingRun | None = None
+        self.kernels: Kernels | None = None
+
+    def setup(self, worker: object) -> None:
+        """Let a worker take part. Raises ClusterProblem if it would grade otherwise."""
+        if problem := unfit(self.course, worker.state.nthreads):
+            raise ClusterProblem(f"the worker {worker.address} {problem}")
+
+    def grade(self, text: str) -> SubmissionResult:
+        """Return the result of a submission."""
+        if self.run is None or self.kernels is None:
+            self.run = new_run(Path(tempfile.mkdtemp(prefix="seed-")), self.settings)
+            self.kernels = Kernels(self.run.fence(os.cpu_count() or 1))
+        submission = Submission.from_json(text)
+        return SubmissionGrading(submission, self.run, self.kernels).grade_all()
+
+    def teardown(self, worker: object) -> None:
+        """End the sandbox and all that runs in it, and leave no file."""
+        if self.kernels is not None:
+            self.kernels.close()
+        if self.run is not None:
+            self.run.clear()
+            shutil.rmtree(self.run.out, ignore_errors=True)
+
+
+def unfit(course: dict[str, str], threads: int) -> str:
+    """Return what keeps this worker from grading as the command would; empty if nothing does."""
+    mine = course_identity()
+    for what, wanted in course.items():
+        if mine[what] != wanted:
+            return (
+                f"has {what} {mine[what]}, this command {wanted}: "
+                "install the same on both, then start the worker again"
+            )
+    if threads != 1:
+        return f"has {threads} threads: start it with `dask worker --nthreads 1`"
+    return f"cannot fence in student code: {problem}" if (problem := sandbox_problem()) else ""
+
+
+def course_identity() -> dict[str, str]:
+    """Return what must be the same everywhere for the same results."""
+    course = content_of("course_utils/**/*.py", "notebooks/*.ipynb")
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"the course": course[:12], "Python": python, "torch": version("torch")}
+
+
+def grade_text(name: str, text: str) -> str:
+    """Return the result of a submission as text: the task that a worker runs.
+
+    An error becomes a text that is no result: as an object it could hold anything.
+    """
+    try:
+        return result_as_json(get_worker().plugins[name].grade(text))
+    except Exception as problem:
+        return f"{type(problem).__name__}: {problem}"[:500]
+
+
+# --- in the process of the command ---------------------------------------------------------------
+
+
+def grade_on_cluster(paths: Sequence[Path], out: Path, settings: Settings) -> None:
+    """Grade what lies at ``paths``. An interrupt leaves what is graded, and reports.
+
+    Raises:
+        ClusterProblem: the cluster cannot grade, or not go on. What is graded is stored.
+        FileNotFoundError, ValueError: wrong usage, as of `begin`.
+    """
+    if not settings.sandbox:
+        raise ValueError("--cluster needs the sandbox: student code could reach the scheduler")
+    workers = settings.workers or os.cpu_count() or 1
+    with _connected(settings.cluster or LOCAL, workers) as client:
+        reporter = begin(paths, out, settings, Reporter)
+        try:
+            Distribution(client, reporter).distribute()
+        finally:
+            reporter.finish()
+            write_whole(out / "junit.xml", junit(read_results(reporter.run.results)))
+            reporter.close()
+
+
+@contextlib.contextmanager
+def _connected(address: str, workers: int) -> Iterator[Client]:
+    """Yield a client of the cluster. Raises ClusterProblem if there is none."""
+    with contextlib.ExitStack() as stack:
+        if address == LOCAL:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=0,  # that of a submission is watched by the sandbox
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                preload=IGNORE_INTERRUPT,
+            )
+            address = stack.enter_context(cluster).scheduler_address
+        try:
+            client = Client(address, set_as_default=False)
+        except (OSError, TimeoutError) as problem:
+            raise ClusterProblem(
+                f"no scheduler answers at {address} ({type(problem).__name__}): start one with "
+                "`dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`"
+            ) from None
+        yield stack.enter_context(client)
+
+
+class Distribution:
+    """Hands submissions to workers, one to each at a time, and reports what comes back.
+
+    One at a time, because Dask blames each submission that a worker holds when the worker ends.
+    """
+
+    def __init__(self, client: Client, reporter: Reporter) -> None:
+        self.client, self.reporter, self.run = client, reporter, reporter.run
+        where = f"{platform.node()} {self.run.out}"
+        # The same command gets the same name: it replaces what a killed one left on the workers.
+        self.name = f"grading-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
+        self.running: dict[Future, Submission] = {}
+        self.done: queue.Queue[Future] = queue.Queue()
+        self.seen = time.monotonic()  # when there was a worker
+        self.workers = 0
+        self.due = 0.0  # when they may be counted again
+
+    def distribute(self) -> None:
+        """Grade what has no result yet. Raises ClusterProblem."""
+        for submission in list(self.reporter.waiting.values()):
+            if stored := self.run.stored(submission):
+                self.reporter.take(stored)
+        waiting = deque(self.reporter.waiting.values())
+        station = Station(course_identity(), self.run.settings)
+        try:
+            self._open(station)
+            while waiting or self.running:
+                self._fill(waiting)
+                with contextlib.suppress(queue.Empty):
+                    self._take(self.done.get(timeout=GLANCE))
+        finally:
+            self._close()
+
+    def _open(self, station: Station) -> None:
+        try:
+            self.client.register_plugin(station, self.name)
+        except ClusterProblem:
+            raise
+        except Exception as problem:
+            raise ClusterProblem(
+                f"a worker does not load the course ({type(problem).__name__}: {problem}): install "
+                "the course of this command there"
+            ) from None
+
+    def _fill(self, waiting: deque[Submission]) -> None:
+        """Give each idle worker a submission."""
+        if time.monotonic() > self.due:
+            self.workers = self._count_workers()
+            self.due = time.monotonic() + GLANCE
+        while waiting and len(self.running) < self.workers:
+            submission = waiting.popleft()
+            text = submission.as_json()
+            future = self.client.submit(grade_text, self.name, text, pure=False)
+            self.running[future] = submission
+            future.add_done_callback(self.done.put)
+
+    def _count_workers(self) -> int:
+        """Return how many workers there are. Raises ClusterProblem if there were none for long."""
+        try:
+            count = len(self.client.nthreads())
+        except Exception as problem:  # each transport has its own
+            raise _gone() from problem
+        now = time.monotonic()
+        self.seen = now if count else self.seen
+        if now > self.seen + PATIENCE:
+            raise ClusterProblem(
+                f"the cluster has had no worker for {PATIENCE / 60:.0f} minutes: start some (their "
+                "log says why one does not join), then the same command goes on"
+            )
+        return count
+
+    def _take(self, future: Future) -> None:
+        """Store and report what became of a submission."""
+        submission = self.running.pop(future)
+        if future.status == "error":
+            self.reporter.lose(submission, _why(future.exception()))
+            return
+        if future.status != "finished":
+            raise _gone()
+        text = future.result()
+        result = result_from_json(text)
+        if result is None or not self._is_of(result, submission):
+            self.reporter.lose(submission, f"its worker sent no result of it: {one_line(text)}")
+            return
+        write_result(self.run.results, result)
+        self.reporter.take(result)
+
+    def _is_of(self, result: SubmissionResult, submission: Submission) -> bool:
+        expected = (submission.file, submission.student, self.run.fingerprint(submission))
+        return (result.file, result.student, result.fingerprint) == expected
+
+    def _close(self) -> None:
+        """Take back what is not done, and leave nothing on the workers."""
+        with contextlib.suppress(Exception):  # the scheduler may be gone
+            self.client.cancel(list(self.running))
+            self.client.unregister_worker_plugin(self.name)
+
+
+def _why(problem: BaseException) -> str:
+    if isinstance(problem, KilledWorker):
+        return f"{problem.allowed_failures + 1} workers ended while they graded it"
+    return one_line(f"{type(problem).__name__}: {problem}")
+
+
+def _gone() -> ClusterProblem:
+    return ClusterProblem("the scheduler is gone: start it, then the same command goes on")

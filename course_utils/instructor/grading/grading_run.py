@@ -1,0 +1,205 @@
+"""What the processes of one grading share: submissions, skeletons, the seed, the stored results.
+
+The first process reads what was handed in and puts it into a folder of its own; the others read it
+there. Nothing of it is visible to a kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from ...lectures import all_lectures, write_whole
+from ...runtime import progress, project_root
+from ...testing.plugin import kernel_threads
+from ..reports.results import (
+    INFRASTRUCTURE,
+    UNREADABLE,
+    SubmissionResult,
+    read_result,
+    result_name,
+    write_result,
+)
+from ..sandbox.course_copy import make_course_copy
+from ..sandbox.settings import GB, Fence
+from .intake import read_submissions
+from .settings import Settings
+from .skeleton import Skeleton, read_skeleton
+from .submission import Submission
+
+SUFFIX = ".submission"
+
+
+@dataclass(frozen=True)
+class GradingRun:
+    """One grading. ``folder`` is its own and goes away; ``out`` keeps results and seed."""
+
+    folder: Path
+    out: Path
+    settings: Settings
+
+    @classmethod
+    def opened(cls, folder: Path) -> GradingRun:
+        """Return the grading that another process has prepared in ``folder``."""
+        stored = json.loads((folder / "settings.json").read_text("utf-8"))
+        return cls(folder, Path(stored["out"]), Settings(**stored["settings"]))
+
+    @cached_property
+    def skeletons(self) -> dict[str, Skeleton]:
+        """Return the instructor's lectures by id."""
+        found = (read_skeleton(lecture.path) for lecture in all_lectures())
+        return {skeleton.lecture: skeleton for skeleton in found}
+
+    @property
+    def solutions(self) -> dict[str, str]:
+        """Return the instructor's solution of each exercise."""
+        answers = (skeleton.answers.items() for skeleton in self.skeletons.values())
+        return {exercise: step.source for pairs in answers for exercise, step in pairs}
+
+    @property
+    def seed(self) -> int:
+        """Return the seed of all cases."""
+        if self.settings.seed is None:
+            raise ValueError("the seed of this grading was not drawn yet")
+        return self.settings.seed
+
+    @cached_property
+    def code(self) -> str:
+        """Return the mark of the code that grades, as it was when the grading began."""
+        return (self.folder / "code").read_text("ascii")
+
+    @property
+    def submissions(self) -> Path:
+        """Return the folder with one file for each submission."""
+        return self.folder / "submissions"
+
+    @property
+    def course(self) -> Path:
+        """Return the folder with the course as kernels see it."""
+        return self.folder / "course"
+
+    @property
+    def results(self) -> Path:
+        """Return the folder with the stored results."""
+        return self.out / "results"
+
+    def read(self, path: Path) -> Submission:
+        """Return one of the submissions."""
+        return Submission.from_json(path.read_text("utf-8"))
+
+    def fence(self, workers: int) -> Fence:
+        """Return the fence for the kernels of one of ``workers`` processes, with a new exchange."""
+        exchange = Path(tempfile.mkdtemp(prefix="exchange-"))
+        exchange.chmod(0o755)
+        return Fence(
+            self.course,
+            project_root() / "data",
+            exchange,
+            memory=int(self.settings.memory * GB),
+            threads=kernel_threads(workers),
+            sandbox=self.settings.sandbox,
+            gpu=self.settings.gpu,
+        )
+
+    def fingerprint(self, submission: Submission) -> str:
+        """Return what changes when a submission must be graded again."""
+        skeleton = self.skeletons.get(submission.lecture)
+        parts = (submission, skeleton, self.seed, self.code)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def stored(self, submission: Submission) -> SubmissionResult | None:
+        """Return the result of an earlier grading, if it still holds."""
+        result = read_result(self.results / f"{result_name(submission.file)}.json")
+        if result is None or result.state == INFRASTRUCTURE:
+            return None
+        if self.settings.regrade and result.state != UNREADABLE:  # reading needs no second time
+            return None
+        return result if result.fingerprint == self.fingerprint(submission) else None
+
+    def clear(self) -> None:
+        """Remove what is not kept."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def content_of(*patterns: str) -> str:
+    """Return a text that changes with the content of the course's files of these names."""
+    files = sorted(file for pattern in patterns for file in project_root().glob(pattern))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def new_run(out: Path, settings: Settings) -> GradingRun:
+    """Prepare a grading, still without submissions.
+
+    Raises:
+        ValueError: ``out`` was graded with another seed.
+    """
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    settings = replace(settings, seed=_kept_seed(out / "seed", settings.seed))
+    run = GradingRun(Path(tempfile.mkdtemp(prefix="grading-")), out, settings)
+    run.folder.chmod(0o755)
+    shared = run.folder / "settings.json"
+    shared.touch(mode=0o600)
+    shared.write_text(json.dumps({"out": str(out), "settings": asdict(settings)}), "utf-8")
+    code = content_of("course_utils/exercises/*.py", "course_utils/instructor/**/*.py")
+    (run.folder / "code").write_text(code, "ascii")
+    run.submissions.mkdir()
+    run.course.mkdir()
+    make_course_copy(run.course)
+    data = run.course / "data"
+    if settings.sandbox:
+        data.mkdir()
+    else:
+        data.symlink_to(project_root() / "data")
+    return run
+
+
+def open_run(paths: Iterable[Path], out: Path, settings: Settings) -> GradingRun:
+    """Read what was handed in and prepare its grading.
+
+    A file that cannot be graded gets its result here: it needs no kernel.
+
+    Raises:
+        FileNotFoundError: one of the paths does not exist.
+        ValueError: ``out`` was graded with another seed, or nothing was handed in.
+    """
+    run = new_run(out, settings)
+    count = 0
+    handed_in = read_submissions(paths, run.skeletons)
+    for submission in progress(handed_in, description="reading", unit="file"):
+        name = f"{count:06}-{result_name(submission.file)}{SUFFIX}"
+        (run.submissions / name).write_text(submission.as_json(), "utf-8")
+        if submission.reason:
+            write_result(run.results, _unreadable(run, submission))
+        count += 1
+    if not count:
+        raise ValueError("there is no notebook and no zip in what was named")
+    return run
+
+
+def _kept_seed(path: Path, wanted: int | None) -> int:
+    """Return the seed of all cases: drawn once, so that a grading that goes on is the same."""
+    if not path.is_file():
+        write_whole(path, str(secrets.randbits(63) if wanted is None else wanted).encode())
+        path.chmod(0o600)
+    seed = int(path.read_text("ascii"))
+    if wanted not in (None, seed):
+        raise ValueError(f"{path.parent} was graded with another seed: choose another folder")
+    return seed
+
+
+def _unreadable(run: GradingRun, submission: Submission) -> SubmissionResult:
+    return SubmissionResult(
+        submission.student,
+        submission.lecture,
+        submission.file,
+        run.fingerprint(submission),
+        UNREADABLE,
+        submission.reason,
+    )

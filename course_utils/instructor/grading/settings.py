@@ -1,0 +1,108 @@
+"""How submissions are graded: the options of the command and of pytest, declared once."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..sandbox.settings import Limits
+
+LOCAL = "local"  # in place of a cluster's address: one on this machine, for this grading only
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all submissions of one grading.
+
+    seed: of the cases; None until the grading has drawn it. seconds: of a submission; cell_seconds:
+    of one cell, or of one exercise's cases. memory: GB. workers, cluster: how many submissions are
+    graded at a time, and where; None for as many as there are cores, and for this machine.
+    """
+
+    regrade: bool = False
+    sandbox: bool = True
+    gpu: bool = False
+    seed: int | None = None
+    cell_seconds: float = 60
+    seconds: float = 600
+    memory: float = 4
+    workers: int | None = None
+    cluster: str | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits of time."""
+        return Limits(self.cell_seconds, self.seconds)
+
+    @classmethod
+    def from_options(cls, options: Any) -> Settings:
+        """Return the settings that a command line asks for; what it does not know is as always."""
+        given = {f.name: getattr(options, f"grade_{f.name}", f.default) for f in fields(cls)}
+        return cls(**given)
+
+
+def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
+    """Add the options of `Settings` to a parser, through its method ``add``.
+
+    prefix: of the names that would say too little beside pytest's own options.
+    """
+    for name, how in {
+        "--regrade": dict(
+            action="store_true", help="also grade what is graded and has not changed"
+        ),
+        "--no-sandbox": dict(
+            dest="grade_sandbox",
+            action="store_false",
+            help="run student code unfenced, as your own user",
+        ),
+        f"--{prefix}gpu": dict(
+            action="store_true", help="let student code use this machine's GPUs"
+        ),
+        f"--{prefix}seed": dict(
+            type=int, metavar="N", help="seed of the cases (default: drawn, kept with the results)"
+        ),
+        f"--{prefix}cell-seconds": dict(
+            type=float, default=60, metavar="S", help="limit of a cell (default 60)"
+        ),
+        f"--{prefix}seconds": dict(
+            type=float, default=600, metavar="S", help="limit of a submission (default 600)"
+        ),
+        f"--{prefix}memory": dict(
+            type=float, default=4, metavar="GB", help="limit of a submission (default 4)"
+        ),
+    }.items():
+        field = name.removeprefix("--").removeprefix(prefix).replace("-", "_")
+        add(name, **{"dest": f"grade_{field}"} | how)
+
+
+def add_where(add: Callable[..., Any]) -> None:
+    """Add what pytest has options of its own for: how many workers there are, and where."""
+    add(
+        "--workers",
+        dest="grade_workers",
+        type=int,
+        metavar="N",
+        help="submissions graded at a time (default: cores)",
+    )
+    add(
+        "--cluster",
+        dest="grade_cluster",
+        nargs="?",
+        const=LOCAL,
+        type=cluster_address,
+        metavar="ADDRESS",
+        help="spread it over the Dask cluster whose scheduler is at ADDRESS, for example "
+        f"tcp://HOST:8786; {LOCAL!r}, or no address, starts --workers on this machine",
+    )
+
+
+def cluster_address(text: str) -> str:
+    """Return a cluster's address as it was typed. Raises ArgumentTypeError if it is none."""
+    if text != LOCAL and not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the address of a scheduler, like tcp://HOST:8786, nor {LOCAL!r}"
+        )
+    return text

@@ -1,0 +1,1 @@
+"""The students' edition of the course: notebooks with stubs, checked for leaks."""

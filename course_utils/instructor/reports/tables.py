@@ -1,0 +1,115 @@
+"""The tables of a graded class, as CSV that spreadsheets and learning platforms can read.
+
+UTF-8 with a byte-order mark: without it Excel takes the file for the local code page and spoils
+every name with an accent. LibreOffice, R and pandas skip the mark; Python's ``csv`` needs
+``encoding="utf-8-sig"``.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import re
+from collections.abc import Iterable, Iterator
+
+from .gradebook import Student, lecture_name
+from .results import SubmissionResult
+from .safe_text import feedback_path, one_line
+
+# A cell that starts so is a formula to a spreadsheet; in some countries ";" starts a cell, too.
+FORMULA = re.compile(r"(^|;)(?=[\s\"']*[=+\-@＝＋－＠])")
+
+GRADES = (
+    "student",
+    "lecture",
+    "exercise",
+    "points",
+    "max",
+    "status",
+    "state",
+    "counts",
+    "passed",
+    "cases",
+    "hint",
+    "found",
+    "seconds",
+    "remark",
+    "file",
+)
+
+
+def grades(students: list[Student]) -> bytes:
+    """Return ``grades.csv``: a row for each exercise of each submission.
+
+    A submission that was not graded has one row, with its state as status and no points.
+    """
+    rows = (row for student in students for r in student.results for row in _rows(student, r))
+    return table(GRADES, rows)
+
+
+def _rows(student: Student, result: SubmissionResult) -> Iterator[dict[str, object]]:
+    common = {
+        "student": result.student,
+        "lecture": result.lecture,
+        "status": result.state,
+        "state": result.state,
+        "counts": "yes" if student.counted.get(result.lecture) is result else "no",
+        "remark": "; ".join(filter(None, (result.reason, *result.notes))),
+        "file": result.file,
+    }
+    if not (result.is_graded and result.exercises):
+        yield common | {"seconds": f"{result.seconds:.1f}"}
+    elif result.is_graded:
+        for exercise in result.exercises:
+            yield common | {
+                "exercise": exercise.id,
+                "points": f"{exercise.points:g}",
+                "max": exercise.max_points,
+                "status": exercise.status,
+                "passed": exercise.passed,
+                "cases": exercise.total,
+                "hint": exercise.hint,
+                "found": exercise.found,
+                "seconds": f"{exercise.seconds:.1f}",
+            }
+
+
+def gradebook(students: list[Student]) -> bytes:
+    """Return ``gradebook.csv``: a row for each student, a column for each lecture.
+
+    A lecture that was not graded is empty, and so is the total of a student with such a one.
+    """
+    best = [result for student in students for result in student.counted.values()]
+    known = {result.lecture for student in students for result in student.results}
+    lectures = sorted(known - {""})
+    most = {
+        name: max((r.max_points for r in best if r.lecture == name), default=0) for name in known
+    }
+    rows = []
+    for student in students:
+        row = {lecture_name(x): f"{r.points:g}" for x, r in student.counted.items()}
+        row["student"] = student.name
+        row["total"] = "" if student.total is None else f"{student.total:g}"
+        row["max"] = sum(most.values())
+        row["note"] = "; ".join(student.notes(lectures))
+        row["feedback"] = feedback_path(student.name)
+        rows.append(row)
+    columns = ["student", *map(lecture_name, lectures), "total", "max", "note", "feedback"]
+    return table(columns, rows)
+
+
+def table(columns: Iterable[str], rows: Iterable[dict[str, object]]) -> bytes:
+    """Return rows as CSV; a column that a row lacks stays empty, texts are made harmless."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(columns))
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: harmless(v) if isinstance(v, str) else v for k, v in row.items()})
+    return text.getvalue().encode("utf-8-sig")
+
+
+@functools.lru_cache(maxsize=10_000)  # most texts of a class are the same few
+def harmless(text: str) -> str:
+    """Return text as one line that no spreadsheet takes for a formula: ``'`` is put before it."""
+    return FORMULA.sub(r"\1'", one_line(text))

@@ -1,0 +1,1 @@
+"""Kernels for untrusted code, behind a fence, and what they see of the course."""

@@ -1,0 +1,92 @@
+"""The sources of the site: the lectures' notebooks made ready for Sphinx, and the first page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from ...lectures import BADGE, Lecture, course_map, readme_figure
+from ..release.edition import students_readme
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+FIGURE_NAME = "first_page.png"
+BADGE_LINK = re.compile(rf"\[!\[([^]]*)\]\({re.escape(BADGE)}\)\]\(([^)]*)\)")
+
+
+def with_buttons(markdown: str) -> str:
+    """Return a text with links in place of badges: their image would come from the network."""
+    return BADGE_LINK.sub(r"[\1](\2){.colab-button}", markdown)
+
+
+def page(notebook: NotebookNode) -> NotebookNode:
+    """Make a notebook ready for Sphinx, in place, and return it.
+
+    Raises:
+        ValueError: a cell has several figures, or a figure has no description.
+    """
+    widgets = notebook.metadata.pop("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = with_buttons(cell.source)
+            continue
+        if "nbgrader" in cell.metadata:
+            cell.metadata.tags = [*cell.metadata.get("tags", ()), "exercise"]
+        for output in cell.outputs:
+            if WIDGET_VIEW in output.get("data", {}):
+                output.data = shown_widget(output.data[WIDGET_VIEW]["model_id"], widgets)
+        describe_figure(cell)
+    return notebook
+
+
+def describe_figure(cell: NotebookNode) -> None:
+    """Pass the description of a cell's figure on to myst-nb, which knows one a cell.
+
+    Raises ValueError.
+    """
+    figures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+    shown = [figure.metadata.get("image/png", {}) for figure in figures]
+    if len(shown) > 1:
+        raise ValueError(f"cell {cell.id} has {len(shown)} figures: split it, one figure a cell")
+    if shown:
+        if not shown[0].get("alt"):
+            raise ValueError(f"the figure of cell {cell.id} has no description: use described()")
+        cell.metadata.mystnb = {"image": {"alt": shown[0].alt}}
+
+
+def shown_widget(model_id: str, widgets: dict) -> NotebookNode:
+    """Return what a page shows of a widget, which needs a kernel: its stored figures and texts."""
+    parts, pending = [], [model_id]
+    while pending:
+        state = widgets.get(pending.pop(0), {}).get("state", {})
+        if state.get("_model_name") == "HTMLModel":
+            parts.append(f"<div>{state['value']}</div>")
+        pending += [child.removeprefix("IPY_MODEL_") for child in state.get("children", ())]
+    note = "<p><em>In a running notebook, sliders change this.</em></p>"
+    return NotebookNode({"text/html": "\n".join([note, *parts])})
+
+
+def first_page(lectures: list[Lecture], repository: str, branch: str) -> str:
+    """Return the first page: the students' README with the course map, and the list of pages."""
+    table = with_buttons(course_map(lectures, repository, branch)).replace("](notebooks/", "](")
+    _, alt = readme_figure(lectures)
+    table = f"{{.course-map}}\n{table}\n\n![{alt}]({FIGURE_NAME})"
+    text = students_readme(table, repository, branch)
+    entries = [f"{lecture.id} · {lecture.title} <{lecture.path.stem}>" for lecture in lectures]
+    return "\n".join([text, "```{toctree}", ":hidden:", "", *entries, "```", ""])
+
+
+def write_pages(folder: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
+    """Write the sources of all pages. Raises ValueError, naming the notebook."""
+    for lecture in lectures:
+        notebook = nbformat.read(lecture.path, as_version=4)
+        try:
+            text = nbformat.writes(page(notebook))
+        except ValueError as error:
+            raise ValueError(f"{lecture.path.name}: {error}") from error
+        (folder / lecture.path.name).write_text(text, "utf-8")
+    (folder / "index.md").write_text(first_page(lectures, repository, branch), "utf-8")
+    (folder / FIGURE_NAME).write_bytes(readme_figure(lectures)[0])

@@ -1,0 +1,171 @@
+"""The student's cells are found and put at their places, whatever was done to the notebook."""
+
+import pytest
+
+from course_utils.instructor.grading.intake import StudentCell, Submission
+from course_utils.instructor.grading.skeleton import (
+    ADDED,
+    ANSWER,
+    CHECK,
+    LECTURE,
+    Skeleton,
+    Step,
+    identify,
+    make_plan,
+)
+
+SOLUTION = "def double(x):\n    return 2 * x"
+OTHER = "def half(x):\n    return x / 2"
+SKELETON = Skeleton(
+    "99",
+    "v1",
+    (
+        Step(LECTURE, "import math", id="a"),
+        Step(ANSWER, SOLUTION, "99.1", "double", "b"),
+        Step(CHECK, 'check("99.1", double)', "99.1", "double", "c"),
+        Step(LECTURE, "train()", id="d", skipped=True),
+        Step(ANSWER, OTHER, "99.2", "half", "e"),
+        Step(CHECK, 'check("99.2", half)', "99.2", "half", "f"),
+    ),
+)
+IMPORT = StudentCell("import math", ids=("a",))
+MINE = "def double(number):\n    return number + number"
+ANSWER_1 = StudentCell(MINE, "99-1-answer", ("b",))
+CHECK_1 = StudentCell('check("99.1", double)', "99-1-check", ("c",))
+ANSWER_2 = StudentCell(OTHER, "99-2-answer", ("e",))
+CHECK_2 = StudentCell('check("99.2", half)', "99-2-check", ("f",))
+WHOLE = (IMPORT, ANSWER_1, CHECK_1, ANSWER_2, CHECK_2)
+
+
+def plan(*cells, **options):
+    return make_plan(SKELETON, Submission("a.ipynb", cells=tuple(cells), **options))
+
+
+def sources(made):
+    return [step.source for step in made.steps]
+
+
+def without_marks(*cells):
+    return tuple(StudentCell(cell.source) for cell in cells)
+
+
+WANTED = ["import math", MINE, CHECK_1.source, OTHER, CHECK_2.source]
+
+
+def test_the_students_answers_take_the_places_of_the_solutions():
+    made = plan(*WHOLE, version="v1")
+    assert sources(made) == WANTED
+    assert made.found == {"99.1": "grade_id", "99.2": "grade_id"}
+    assert made.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("cells", "how"),
+    [
+        ([StudentCell(c.source, ids=c.ids) for c in WHOLE], "cell id"),
+        (without_marks(*WHOLE), "name"),
+        (WHOLE[::-1], "grade_id"),
+        (without_marks(*WHOLE[::-1]), "name"),
+    ],
+    ids=["no marks", "no marks and ids", "reversed", "reversed, nothing left"],
+)
+def test_lost_marks_and_order_do_not_matter(cells, how):
+    made = plan(*cells)
+    assert sources(made) == WANTED
+    assert set(made.found.values()) == {how}
+
+
+def test_lecture_and_check_cells_are_the_instructors():
+    edited = StudentCell("def check(*a): print('4/4 points')", "99-1-check", ("c",))
+    broken = StudentCell("raise SystemExit", ids=("a",))
+    assert sources(plan(broken, ANSWER_1, edited, ANSWER_2, CHECK_2)) == WANTED
+
+
+def test_deleted_checks_come_back_and_a_deleted_answer_is_missing():
+    made = plan(IMPORT, ANSWER_1)
+    assert sources(made) == ["import math", MINE, CHECK_1.source, CHECK_2.source]
+    assert "99.2" not in made.found
+    assert made.notes == ("no cell answers 99.2",)
+
+
+def test_swapped_marks_are_seen_through():
+    one = StudentCell(MINE, "99-2-answer", ("e",))
+    two = StudentCell(OTHER, "99-1-answer", ("b",))
+    made = plan(IMPORT, one, two)
+    assert sources(made) == WANTED
+    assert set(made.found.values()) == {"name"}
+
+
+def test_of_two_versions_the_last_counts_unless_it_is_the_stub():
+    stub = StudentCell("def double(x):\n    raise NotImplementedError", "99-1-answer", ("b",))
+    older = StudentCell("def double(x):\n    return 0", "99-1-answer", ("b",))
+    for cells in ([older, ANSWER_1], [ANSWER_1, stub]):
+        made = plan(IMPORT, *cells, CHECK_1, ANSWER_2, CHECK_2)
+        assert sources(made) == WANTED
+        assert made.notes == ("99.1 is there 2 times: the last counts",)
+
+
+def test_added_cells_run_where_they_stand():
+    helper = StudentCell("def helper(x): return x")
+    made = plan(IMPORT, helper, ANSWER_1, CHECK_1, StudentCell("test = 1"), ANSWER_2, CHECK_2)
+    kinds = [step.kind for step in made.steps]
+    assert kinds == [LECTURE, ADDED, ANSWER, CHECK, ADDED, ANSWER, CHECK]
+
+
+def test_a_helper_behind_its_answer_runs_before_it():
+    uses = StudentCell("def double(x):\n    return twice(x)", "99-1-answer", ("b",))
+    helper = StudentCell("def twice(x): return 2 * x")
+    made = plan(IMPORT, uses, CHECK_1, ANSWER_2, CHECK_2, helper)
+    assert sources(made)[1] == helper.source
+
+
+def test_a_split_answer_keeps_both_halves():
+    half = StudentCell("def twice(x): return 2 * x", "99-1-answer", ("b",))
+    rest = StudentCell("def double(x):\n    return twice(x)", "99-1-answer", ("b",))
+    made = plan(IMPORT, half, rest, CHECK_1, ANSWER_2, CHECK_2)
+    assert [step.source for step in made.steps if step.kind in (ADDED, ANSWER)] == [
+        half.source,
+        rest.source,
+        OTHER,
+    ]
+
+
+def test_a_cell_that_does_not_parse_is_still_the_answer():
+    broken = StudentCell("def double(x)\n    return 2 * x", "99-1-answer", ("b",))
+    assert plan(IMPORT, broken, ANSWER_2).found["99.1"] == "grade_id"
+
+
+def test_a_marked_cell_that_defines_something_else_is_the_last_resort():
+    loop = StudentCell("while True: pass", "99-1-answer", ("b",))
+    assert sources(plan(IMPORT, loop, ANSWER_2))[1] == loop.source
+    misplaced = StudentCell(OTHER, "99-1-answer", ("b",))
+    made = plan(IMPORT, misplaced)
+    assert made.found == {"99.2": "name"}
+
+
+def test_a_skipped_cell_runs_where_an_answer_needs_it():
+    trains = StudentCell("def double(x):\n    return run(x)", "99-1-answer", ("b",))
+    steps = list(SKELETON.steps)
+    steps[3] = Step(LECTURE, "run = train()", id="d", skipped=True)
+    skeleton = Skeleton("99", "v1", tuple(steps))
+
+    def made(*cells):
+        return [s.source for s in make_plan(skeleton, Submission("a", cells=cells)).steps]
+
+    assert "run = train()" not in made(*WHOLE)
+    assert "run = train()" in made(IMPORT, trains, ANSWER_2)
+    own = StudentCell("def run(x):\n    return 2 * x")
+    assert "run = train()" not in made(IMPORT, own, trains, ANSWER_2)
+
+
+def test_another_version_is_noted():
+    assert plan(*WHOLE, version="v0").notes == ("it was made from another version of the lecture",)
+
+
+def test_the_lecture_is_told_by_id_marks_or_functions():
+    other = Skeleton("98", "v1", (Step(ANSWER, "def f(): pass", "98.1", "f", "z"),))
+    known = {"98": other, "99": SKELETON}
+    assert identify(Submission("x", lecture="98", cells=WHOLE), known) is other
+    assert identify(Submission("x", cells=WHOLE), known) is SKELETON
+    assert identify(Submission("x", cells=without_marks(ANSWER_1)), known) is SKELETON
+    assert identify(Submission("x", cells=(IMPORT,)), known) is None

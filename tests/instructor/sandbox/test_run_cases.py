@@ -1,0 +1,111 @@
+"""In the kernel: what a case leads to is sent out, and one odd result costs no other case."""
+
+import json
+from types import SimpleNamespace
+
+import IPython
+import numpy as np
+import pytest
+import torch
+
+from course_utils.exercises import get_exercise
+from course_utils.exercises.core import Outcome, judge_outcomes
+from course_utils.exercises.wire import MAX_BYTES, decode, encode
+from course_utils.instructor.sandbox.run_cases import RESULT, run_exercise
+
+EXERCISE = get_exercise("02.1")
+CASES = list(EXERCISE.cases(np.random.default_rng(1)))
+
+
+def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
+    left = size + 2 * padding - dilation * (kernel_size - 1) - 1
+    return left // stride + 1 if left >= 0 else 0
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs an answer and returns the messages that it leads to."""
+
+    def run_answer(answer):
+        messages = []
+
+        def publish(data, metadata):
+            json.dumps(data, ensure_ascii=False, allow_nan=False).encode()  # as a kernel does
+            messages.append(data[RESULT])
+
+        shell = SimpleNamespace(display_pub=SimpleNamespace(publish=publish))
+        monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+        file = tmp_path / "cases.json"
+        file.write_text(json.dumps(encode(CASES)), "utf-8")
+        run_exercise("02.1", answer, str(file), "a-nonce")
+        assert all(m["nonce"] == "a-nonce" and m["exercise"] == "02.1" for m in messages)
+        assert [m["case"] for m in messages] == list(range(len(messages)))
+        return messages
+
+    return run_answer
+
+
+def test_results_of_a_right_answer_are_judged_right(run):
+    outcomes = [Outcome(decode(message["result"])) for message in run(size_after)]
+    score = judge_outcomes(EXERCISE, "size_after", CASES, outcomes)
+    assert str(score) == "02.1 size_after: 4/4 points"
+
+
+class BrokenError(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def failing(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+ODD = {
+    "a slice of one element": lambda: torch.arange(2.0)[::2],
+    "sparse": lambda: torch.eye(2).to_sparse(),
+    "complex": lambda: np.complex64(1),
+    "bytes": lambda: np.bytes_(b"x"),
+    "half a character": lambda: "\ud800",
+    "half a character as key": lambda: {"\ud800": 1},
+    "huge": lambda: 10**5000,
+    "nan": lambda: float("nan"),
+    "half a character in an error": failing(ValueError("\ud800")),
+    "long error": failing(ValueError("x" * 1000)),
+    "broken error": failing(BrokenError()),
+    "exit": failing(SystemExit(0)),
+    "an error of the stub's kind": failing(NotImplementedError("not for this size")),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_one_odd_case_costs_no_other(run, odd):
+    calls = []
+
+    def answer(**case):
+        calls.append(case)
+        return odd() if len(calls) == 3 else size_after(**case)
+
+    messages = run(answer)
+    assert len(messages) == len(CASES)
+    assert all("result" in m for i, m in enumerate(messages) if i != 2)
+    assert len(messages[2].get("error", "")) <= 500
+    outcomes = [Outcome(decode(m.get("result")), m.get("error", "")) for m in messages]
+    assert judge_outcomes(EXERCISE, "f", CASES, outcomes).passed == len(CASES) - 1
+
+
+def test_a_stub_is_run_once(run):
+    def stub(**case):
+        raise NotImplementedError
+
+    (message,) = run(stub)
+    assert message["unsolved"] is True
+
+
+def test_results_end_at_five_megabytes(run):
+    messages = run(lambda **case: torch.zeros(MAX_BYTES // 8))
+    assert len(messages) == 2
+    assert "5 MB" in messages[1]["error"]
+    assert "result" not in messages[1]

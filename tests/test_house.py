@@ -1,0 +1,129 @@
+"""The house: which room may import which, no circle among modules, one wall around `instructor`."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import course_utils
+
+ROOT = Path(course_utils.__file__).parent
+# From the ground up. A room may import those named, and nothing else of the course.
+ROOMS = {
+    "runtime": set(),
+    "arithmetic": set(),
+    "data": {"runtime"},
+    "models": {"runtime", "data"},
+    "training": {"runtime", "data"},
+    "inspection": {"runtime", "data", "arithmetic"},
+    "plots": {"runtime", "data", "arithmetic", "inspection", "training"},
+    "exercises": {"runtime", "data", "arithmetic", "models"},
+    "search": {"runtime", "data", "models", "training"},
+    "testing": {"runtime"},
+    "lectures": {"runtime", "testing"},
+}
+# Those of the instructors may import all above, and:
+INSTRUCTOR = {
+    "package": set(),
+    "cell_names": set(),
+    "versions": set(),
+    "sandbox": {"package"},
+    "reports": {"sandbox"},
+    "release": {"package", "cell_names", "versions"},
+    "site": {"release"},
+    "grading": {"cell_names", "versions", "sandbox", "reports"},
+}
+# What starts the course may import everything.
+ENTRIES = {"__main__", "pytest_plugin"}
+
+
+def modules():
+    """Return the path of each module of the course by its name, without "course_utils."."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {name: path for name, path in found.items() if name}
+
+
+MODULES = modules()
+
+
+def imports(name):
+    """Yield the modules of the course that a module imports, wherever in it that happens."""
+    path = MODULES[name]
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            where = [*base, *(node.module or "").split(".")] if node.module else base
+            if not node.level and where[:1] != ["course_utils"]:
+                continue
+            where = where if node.level else where[1:]
+            for alias in node.names:
+                inner = ".".join([*where, alias.name])
+                target = inner if inner in MODULES else ".".join(where)
+                if target and target != name:
+                    yield target
+
+
+GRAPH = {name: set(imports(name)) for name in MODULES}
+
+
+def room(name):
+    """Return the room of a module, for an instructors' one its room there."""
+    parts = name.split(".")
+    return f"instructor.{parts[1]}" if parts[0] == "instructor" and parts[1:] else parts[0]
+
+
+def allowed():
+    everything = set(ROOMS)
+    inner = {
+        f"instructor.{name}": everything | {f"instructor.{other}" for other in others}
+        for name, others in INSTRUCTOR.items()
+    }
+    return ROOMS | inner | {"instructor": set()}
+
+
+def test_every_import_is_seen():
+    """Without this a mistake in reading imports would let everything pass."""
+    assert "instructor.sandbox.kernel" in GRAPH["instructor.grading.submission_run"]
+    assert "runtime" in {room(other) for other in GRAPH["data.loading"]}
+    assert sum(map(len, GRAPH.values())) > 150
+
+
+def test_rooms_import_only_what_lies_below():
+    rules = allowed()
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in GRAPH.items()
+        if room(name) not in ENTRIES
+        for other in others
+        if room(other) != room(name) and room(other) not in rules[room(name)]
+    ]
+    assert wrong == []
+
+
+def test_the_rules_themselves_have_no_circle():
+    assert list(TopologicalSorter(allowed()).static_order())
+
+
+def test_every_room_is_in_the_table():
+    assert {room(name) for name in MODULES} - ENTRIES - {"instructor"} == set(allowed()) - {
+        "instructor"
+    }
+
+
+def test_modules_import_each_other_in_no_circle():
+    try:
+        list(TopologicalSorter(GRAPH).static_order())
+    except CycleError as circle:
+        pytest.fail(" → ".join(circle.args[1]))
+
+
+def test_nothing_but_the_entries_knows_the_instructors():
+    """Students do not have that folder: what they have must work without it."""
+    outside = [name for name in MODULES if not name.startswith("instructor")]
+    knows = {name for name in outside for other in GRAPH[name] if other.startswith("instructor")}
+    assert knows == {"__main__"}
