@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
+from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 
 from ...lectures import write_whole
 from ..reports.junit import junit
@@ -63,7 +63,7 @@ class Station(WorkerPlugin):
         self.run: GradingRun | None = None
         self.kernels: Kernels | None = None
 
-    def setup(self, worker: object) -> None:
+    def setup(self, worker: Worker) -> None:
         """Let a worker take part. Raises ClusterProblem if it would grade otherwise."""
         if problem := unfit(self.course, worker.state.nthreads):
             raise ClusterProblem(f"the worker {worker.address} {problem}")
@@ -76,7 +76,7 @@ class Station(WorkerPlugin):
         submission = Submission.from_json(text)
         return SubmissionGrading(submission, self.run, self.kernels).grade_all()
 
-    def teardown(self, worker: object) -> None:
+    def teardown(self, worker: Worker) -> None:
         """End the sandbox and all that runs in it, and leave no file."""
         if self.kernels is not None:
             self.kernels.close()
@@ -112,7 +112,9 @@ def grade_text(name: str, text: str) -> str:
     An error becomes a text that is no result: as an object it could hold anything.
     """
     try:
-        return result_as_json(get_worker().plugins[name].grade(text))
+        station = get_worker().plugins[name]
+        assert isinstance(station, Station)
+        return result_as_json(station.grade(text))
     except Exception as problem:
         return f"{type(problem).__name__}: {problem}"[:500]
 

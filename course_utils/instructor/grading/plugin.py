@@ -9,6 +9,7 @@ conftest.py is loaded, and neither this process nor a worker looks for modules w
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -55,11 +56,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the grading, in each of its processes."""
-    shared = getattr(config, "workerinput", {}).get("grading")
-    if shared:
+    worker = getattr(config, "workerinput", {})
+    if "grading" in worker:
         from .grading_run import GradingRun
 
-        _register(config, GradingRun.opened(Path(shared)))
+        _register(config, GradingRun.opened(Path(worker["grading"])), worker["workercount"])
     elif config.option.grade:
         option = config.option
         if not option.nbval:
@@ -76,14 +77,14 @@ def pytest_configure(config: pytest.Config) -> None:
         _register(config, reporter.run)
 
 
-def _register(config: pytest.Config, run: GradingRun) -> None:
+def _register(config: pytest.Config, run: GradingRun, workers: int = 1) -> None:
     from .pytest_items import Collection
 
-    config.pluginmanager.register(Collection(run), "grading-collection")
+    config.pluginmanager.register(Collection(run, workers), "grading-collection")
     config.args = [str(run.submissions)]
 
 
-def _reporter(option: object) -> PytestReporter:
+def _reporter(option: argparse.Namespace) -> PytestReporter:
     from .reporter import PytestReporter, begin
 
     out = option.grade_out or Path(tempfile.mkdtemp(prefix="grades-"))

@@ -33,22 +33,19 @@ class NotFull(Exception):
 class Collection:
     """A pytest plugin that turns the submissions of a grading into test items."""
 
-    def __init__(self, run: GradingRun) -> None:
+    def __init__(self, run: GradingRun, workers: int = 1) -> None:
         self.run, self.started_in = run, Path.cwd()
-        self.kernels: Kernels | None = None
+        self.kernels = Kernels(run.fence(workers))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Prepare kernels for this process; workers start in a folder without code."""
-        workers = getattr(session.config, "workerinput", {}).get("workercount", 1)
-        self.kernels = Kernels(self.run.fence(workers))
+    def pytest_sessionstart(self) -> None:
+        """Go where there is no code: the workers start there, too."""
         os.chdir(self.run.folder)
 
-    def pytest_unconfigure(self, config: pytest.Config) -> None:
+    def pytest_unconfigure(self) -> None:
         """End the kernels."""
         os.chdir(self.started_in)
-        if self.kernels is not None:
-            self.kernels.close()
+        self.kernels.close()
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector

@@ -40,7 +40,12 @@ class Settings:
     @classmethod
     def from_options(cls, options: Any) -> Settings:
         """Return the settings that a command line asks for; what it does not know is as always."""
-        given = {f.name: getattr(options, f"grade_{f.name}", f.default) for f in fields(cls)}
+        names = (field.name for field in fields(cls))
+        given: dict[str, Any] = {
+            name: getattr(options, f"grade_{name}")
+            for name in names
+            if hasattr(options, f"grade_{name}")
+        }
         return cls(**given)
 
 
@@ -49,7 +54,7 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
 
     prefix: of the names that would say too little beside pytest's own options.
     """
-    for name, how in {
+    declared: dict[str, dict[str, Any]] = {
         "--regrade": dict(
             action="store_true", help="also grade what is graded and has not changed"
         ),
@@ -73,7 +78,8 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
         f"--{prefix}memory": dict(
             type=float, default=4, metavar="GB", help="limit of a submission (default 4)"
         ),
-    }.items():
+    }
+    for name, how in declared.items():
         field = name.removeprefix("--").removeprefix(prefix).replace("-", "_")
         add(name, **{"dest": f"grade_{field}"} | how)
 

@@ -132,42 +132,51 @@ class SubmissionRun:
         Raises:
             Lost: the kernel is gone; or there is no time left.
         """
-        self._make_ready()
+        kernel = self._ready_kernel()
         began = time.monotonic()
         try:
             seconds = min(limit or self.limits.cell, max(0.1, self.left))
-            return self.kernel.run(code, seconds, on_display)
+            return kernel.run(code, seconds, on_display)
         except Lost:
             self.kernel = None
             raise
         finally:
             self.left -= time.monotonic() - began
 
-    def _make_ready(self) -> None:
-        """Have a kernel that has run all finished cells."""
+    def _ready_kernel(self) -> FencedKernel:
+        """Return a kernel that has run all finished cells."""
         while self.kernel is None:
             if self.left <= 0:
                 raise Lost(
                     DIED, f"the {self.limits.total:.0f} seconds of the submission were used up"
                 )
-            self._start_kernel()
-            for step in list(self.finished):
-                began = time.monotonic()
-                try:
-                    self.kernel.run(step.source, min(self._limit(step), max(0.1, self.left)))
-                except Lost:  # it worked once, and now it does not: go on without it
-                    self.finished.remove(step)
-                    self.kernel = None
-                    break
-                finally:
-                    self.left -= time.monotonic() - began
+            self.kernel = self._new_kernel()
+            if not self._repeat_cells(self.kernel):
+                self.kernel = None
+        return self.kernel
 
-    def _start_kernel(self) -> None:
+    def _repeat_cells(self, kernel: FencedKernel) -> bool:
+        """Run all finished cells. Return False if one of them ended the kernel: it counts no more.
+
+        It worked once, and now it does not: what comes after goes on without it.
+        """
+        for step in list(self.finished):
+            began = time.monotonic()
+            try:
+                kernel.run(step.source, min(self._limit(step), max(0.1, self.left)))
+            except Lost:
+                self.finished.remove(step)
+                return False
+            finally:
+                self.left -= time.monotonic() - began
+        return True
+
+    def _new_kernel(self) -> FencedKernel:
         try:
-            self.kernel = self.kernels.start()
+            return self.kernels.start()
         except Exception:
             try:
-                self.kernel = self.kernels.start()
+                return self.kernels.start()
             except Exception as problem:
                 raise Infrastructure(f"no kernel starts: {problem}") from None
 

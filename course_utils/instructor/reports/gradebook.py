@@ -11,8 +11,9 @@ from .results import GRADED, NEEDS_A_LOOK, SubmissionResult
 
 @dataclass(frozen=True)
 class Student:
-    """All that one student handed in. ``counted`` holds, by lecture, the submission that counts:
-    of several the one with the most points.
+    """All that one student handed in.
+
+    counted: by lecture, the submission that counts: of several the one with the most points.
     """
 
     name: str

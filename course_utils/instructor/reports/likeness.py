@@ -84,7 +84,7 @@ def near_identical(
     for result in sorted(results, key=lambda result: (result.student, result.file)):
         if answers(result):
             lectures[result.lecture].append(result)
-    pairs = []
+    pairs: list[Pair] = []
     for lecture in sorted(lectures):
         pairs += pairs_of_lecture(
             tuple(lectures[lecture]), tuple(sorted((reference or {}).items()))
@@ -119,11 +119,11 @@ def pairs_of_lecture(
     for one in found.values():
         bits[one.pairs] += one.bits
     best: dict[tuple[int, int], Pair] = {}
-    for place in np.flatnonzero(bits >= needed):
+    for place in map(int, np.flatnonzero(bits >= needed)):
         shares = {exercise: one.of(place) for exercise, one in found.items()}
         alike = tuple(exercise for exercise, (both, _) in shares.items() if both)
         both, either = (sum(values) for values in zip(*shares.values(), strict=True))
-        i, j = divmod(int(place), len(results))
+        i, j = divmod(place, len(results))
         pair = Pair(results[i], results[j], alike, round(both / either, 3))
         key = (student[i], student[j])
         if key not in best or weight(pair) > weight(best[key]):

@@ -49,7 +49,7 @@ def grades(students: list[Student]) -> bytes:
 
 
 def _rows(student: Student, result: SubmissionResult) -> Iterator[dict[str, object]]:
-    common = {
+    common: dict[str, object] = {
         "student": result.student,
         "lecture": result.lecture,
         "status": result.state,
@@ -88,7 +88,9 @@ def gradebook(students: list[Student]) -> bytes:
     }
     rows = []
     for student in students:
-        row = {lecture_name(x): f"{r.points:g}" for x, r in student.counted.items()}
+        row: dict[str, object] = {
+            lecture_name(x): f"{r.points:g}" for x, r in student.counted.items()
+        }
         row["student"] = student.name
         row["total"] = "" if student.total is None else f"{student.total:g}"
         row["max"] = sum(most.values())

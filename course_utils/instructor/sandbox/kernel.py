@@ -10,8 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,26 +59,10 @@ class Reply:
 class BoundedClient(BlockingKernelClient):
     """A client that does not take a message of any size from a kernel."""
 
-    def _create_connected_socket(self, channel: str, identity: bytes | None = None) -> Any:
-        with _bounded(self.context):
-            return super()._create_connected_socket(channel, identity)
-
-
-@contextmanager
-def _bounded(context: zmq.Context) -> Iterator[None]:
-    """Let ``context`` make sockets that refuse large messages: the limit must be set first."""
-    plain = context.socket
-
-    def bounded(kind: int) -> zmq.Socket:
-        socket = plain(kind)
-        socket.maxmsgsize = MAX_MESSAGE
-        return socket
-
-    context.socket = bounded
-    try:
-        yield
-    finally:
-        del context.socket
+    def _context_default(self) -> zmq.Context:
+        context = super()._context_default()
+        context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)  # of every socket that it makes
+        return context
 
 
 class OpenProcess:
@@ -129,10 +112,12 @@ class FencedKernel(WatchedKernel):
     def __init__(self, fence: Fence, sandbox: Sandbox | None, startup_timeout: float = 60) -> None:
         parent = sandbox.folder if sandbox else fence.exchange
         self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=parent))
-        place = {} if os.name == "nt" else {"transport": "ipc", "ip": str(self.folder / "socket")}
-        file, _ = write_connection_file(
-            str(self.folder / "connection.json"), key=secrets.token_hex(32).encode(), **place
-        )
+        name, key = str(self.folder / "connection.json"), secrets.token_hex(32).encode()
+        if os.name == "nt":
+            file, _ = write_connection_file(name, key=key)
+        else:
+            address = str(self.folder / "socket")
+            file, _ = write_connection_file(name, key=key, transport="ipc", ip=address)
         path = Path(file)
         self.process = sandbox.start(path) if sandbox else OpenProcess(fence, path)
         self.kc = BoundedClient(connection_file=file)
@@ -186,7 +171,7 @@ class FencedKernel(WatchedKernel):
             if now > glance:
                 self._look(reply, seconds, is_late=now > end)
                 glance = now + GLANCE
-            for socket, _ in poller.poll(1000 * GLANCE):
+            for socket, _ in poller.poll(int(1000 * GLANCE)):
                 self._take(channels[socket], request, reply, on_display)
         return reply
 

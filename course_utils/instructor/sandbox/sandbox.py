@@ -220,9 +220,9 @@ def _files(fence: Fence, folder: Path) -> Iterator[str]:
         yield from ("--ro-bind", str(fonts), f"{HOME}/matplotlib/{fonts.name}")
     yield from ("--ro-bind", str(fence.course), COURSE)
     yield from ("--ro-bind", str(fence.data), f"{COURSE}/data")
-    for place, option in ((fence.exchange, "--ro-bind"), (folder, "--bind")):
-        yield from _parents(str(place))
-        yield from (option, str(place), str(place))
+    for shared, option in ((fence.exchange, "--ro-bind"), (folder, "--bind")):
+        yield from _parents(str(shared))
+        yield from (option, str(shared), str(shared))
     if fence.gpu:
         for device in sorted(Path("/dev").glob("nvidia*")) + [Path("/dev/kfd"), Path("/dev/dri")]:
             yield from ("--dev-bind-try", str(device), str(device))

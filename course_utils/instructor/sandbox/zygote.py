@@ -79,7 +79,7 @@ def keep(connection: socket.socket) -> None:
             run_first_process(settings)
         connection.sendall(b"started\n")
         ended = os.pidfd_open(first)
-        select.select([connection, ended], [], [])
+        select.select([connection.fileno(), ended], [], [])
         os.kill(first, signal.SIGKILL)  # the first process takes all others of its namespace along
         os.waitpid(first, 0)
     except Exception as problem:

@@ -75,7 +75,10 @@ def write_source(source: Path, lectures: list[Lecture], repository: str, branch:
     """Write a complete Sphinx project: pages, settings, style and MathJax."""
     shutil.copytree(HERE / "static", source / "static")
     shutil.copyfile(HERE / "conf.py", source / "conf.py")
-    mathjax = Path(find_spec("mathjax").origin).parent / "static" / "mathjax"
+    spec = find_spec("mathjax")
+    if spec is None or spec.origin is None:
+        raise NotBuilt(f"{NEEDED['mathjax']} is damaged: install it again")
+    mathjax = Path(spec.origin).parent / "static" / "mathjax"
     (source / "static" / "mathjax").mkdir()
     for name in ("es5/tex-svg.js", "LICENSE"):
         shutil.copy(mathjax / name, source / "static" / "mathjax")
