@@ -144,6 +144,13 @@ def test_images_one_folder_deeper(tmp_path):
     assert folder_problems(tmp_path) == []
 
 
+def test_one_class_with_folders_beside_its_images_stays_one_class(tmp_path):
+    write(tmp_path / "cat" / "0.png")
+    fill(tmp_path / "cat")
+    with pytest.raises(ValueError, match=rf"{tmp_path} has 1 class folder\(s\), two are the least"):
+        load_folder(tmp_path)
+
+
 def test_images_in_several_folders_of_a_class_are_named(tmp_path):
     fill(tmp_path)
     for breed in ("pug", "husky"):
