@@ -3,7 +3,7 @@
 from .augment import crop, cutout, flip, pad_crop, shift, standard_augmentation, zoom
 from .download import DownloadError
 from .folder import folder_problems
-from .loaders import BatchLoader, batches, dataloader
+from .loaders import BatchLoader, batches
 from .loading import Found, found_data, load_data, load_data_or_stand_in
 from .photos import PHOTOGRAPHS, Recipe, photograph, recipe
 from .types import ImageData, Split
@@ -19,7 +19,6 @@ __all__ = [
     "batches",
     "crop",
     "cutout",
-    "dataloader",
     "flip",
     "folder_problems",
     "found_data",

@@ -21,6 +21,13 @@ def pad_crop(images: Tensor, padding: int = 4, generator: torch.Generator | None
     """Pad every image by `padding` on all sides and cut it back to its size at a random place.
 
     Each image moves by up to `padding` pixels both ways (He et al., 2015, for CIFAR-10).
+
+    Raises:
+        ValueError: the images are no batch, or `padding` is negative.
+
+    Example:
+        >>> pad_crop(torch.ones(5, 3, 32, 32)).shape
+        torch.Size([5, 3, 32, 32])
     """
     _check(images)
     if padding < 0:
@@ -38,7 +45,15 @@ def pad_crop(images: Tensor, padding: int = 4, generator: torch.Generator | None
 def flip(
     images: Tensor, probability: float = 0.5, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Mirror each image left to right with this probability."""
+    """Mirror each image left to right with this probability.
+
+    Raises:
+        ValueError: the images are no batch, or the probability is not from 0 to 1.
+
+    Example:
+        >>> flip(torch.tensor([[[[1, 2, 3]]]]), probability=1)
+        tensor([[[[3, 2, 1]]]])
+    """
     _check(images)
     if not 0 <= probability <= 1:
         raise ValueError(f"probability must be from 0 to 1, not {probability}")
@@ -51,6 +66,9 @@ def cutout(images: Tensor, size: int = 8, generator: torch.Generator | None = No
 
     No single part of an object is then enough to know it by (DeVries and Taylor, "Improved
     regularization of convolutional neural networks with cutout", 2017).
+
+    Raises:
+        ValueError: the images are no batch, or smaller than `size`.
     """
     _check(images)
     if not 0 <= size <= min(images.shape[-2:]):
@@ -70,6 +88,11 @@ def standard_augmentation(padding: int = 4, cutout_size: int = 0) -> Callable[..
 
     With a ``cutout_size``, `cutout` comes last. The function returned takes
     (images, generator=None), which is what BatchLoader calls.
+
+    Example:
+        >>> augment = standard_augmentation(padding=2)
+        >>> augment(torch.ones(5, 3, 32, 32, dtype=torch.uint8)).dtype
+        torch.uint8
     """
 
     def augment(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -80,7 +103,15 @@ def standard_augmentation(padding: int = 4, cutout_size: int = 0) -> Callable[..
 
 
 def shift(images: Tensor, dx: int, dy: int) -> Tensor:
-    """Move every image dx pixels to the right and dy pixels down (negative: left, up)."""
+    """Move every image dx pixels to the right and dy pixels down (negative: left, up).
+
+    Raises:
+        ValueError: the images are no batch.
+
+    Example:
+        >>> shift(torch.tensor([[[[1, 2, 3]]]]), dx=1, dy=0)
+        tensor([[[[0, 1, 2]]]])
+    """
     _check(images)
     height, width = images.shape[-2:]
     dx, dy = max(-width, min(dx, width)), max(-height, min(dy, height))
@@ -93,6 +124,13 @@ def zoom(images: Tensor, factor: float) -> Tensor:
 
     Bilinear. The images keep their size: enlarging cuts off their edges, shrinking leaves a black
     frame.
+
+    Raises:
+        ValueError: the images are no batch, or `factor` is not greater than 0.
+
+    Example:
+        >>> zoom(torch.ones(1, 1, 4, 4), 0.5).sum()  # 2 x 2 of 16 pixels are left
+        tensor(4.)
     """
     _check(images)
     if factor <= 0:
@@ -108,7 +146,15 @@ def zoom(images: Tensor, factor: float) -> Tensor:
 
 
 def crop(images: Tensor, size: int) -> Tensor:
-    """Keep the middle size x size pixels of every image and make the rest black."""
+    """Keep the middle size x size pixels of every image and make the rest black.
+
+    Raises:
+        ValueError: the images are no batch, or smaller than `size`.
+
+    Example:
+        >>> crop(torch.ones(1, 1, 4, 4), 2).sum()
+        tensor(4.)
+    """
     _check(images)
     height, width = images.shape[-2:]
     if not 0 <= size <= min(height, width):
@@ -125,6 +171,11 @@ def _check(images: Tensor) -> None:
         raise ValueError(f"images must have shape (N, C, H, W), not {tuple(images.shape)}")
 
 
-def _random(draw, *arguments, generator: torch.Generator | None, device: torch.device) -> Tensor:
+def _random(
+    draw: Callable[..., Tensor],
+    *arguments: object,
+    generator: torch.Generator | None,
+    device: torch.device,
+) -> Tensor:
     source = generator.device if generator is not None else "cpu"
     return draw(*arguments, generator=generator, device=source).to(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from ..runtime import cache_dir
 from .download import Source, download
 from .folder import is_image_folder, load_folder
-from .places import first_with, search_folders
+from .places import DamagedError, file_content, first_with, search_folders
 from .types import Parts, Split
 
 TORONTO = "https://www.cs.toronto.edu/~kriz"
@@ -23,7 +24,19 @@ PIXELS = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class Cifar:
-    """What distinguishes one of the two: its files, and how many label bytes precede an image."""
+    """What distinguishes one of the two.
+
+    Attributes:
+        name: what it is loaded by.
+        title: what it is called.
+        folder: the folder in the archive.
+        train_files: the files of training images in it.
+        test_files: the files of test images.
+        names_file: the file with one class name a line.
+        label_bytes: how many bytes precede the pixels of an image; the last one is its label.
+        num_classes: how many classes there are.
+        sources: where the archive can be had, the official address last.
+    """
 
     name: str
     title: str
@@ -37,10 +50,12 @@ class Cifar:
 
     @property
     def archive(self) -> str:
+        """The name of the packed file."""
         return self.sources[0].url.rsplit("/", 1)[-1]
 
     @property
     def files(self) -> tuple[str, ...]:
+        """The names of all files in the folder."""
         return (*self.train_files, *self.test_files, self.names_file)
 
 
@@ -113,9 +128,14 @@ def locate(kind: Cifar) -> Path | None:
 def load(kind: Cifar, sizes: dict[str, int] | None) -> Parts:
     """Load what `locate` finds, or download the archive into the cache.
 
-    sizes: {"train": n, "test": n} to keep a stratified part of each, or None for all images.
-    Raises DownloadError when the data is neither here nor to be had, ValueError when a file here
-    is not what it should be.
+    Args:
+        kind: which of the two.
+        sizes: {"train": n, "test": n} to keep a stratified part of each, or None for all images.
+
+    Raises:
+        DownloadError: the data is neither here nor to be had.
+        DamagedError: a file here is damaged.
+        ValueError: what is here is not this data set.
     """
     place = locate(kind) or _downloaded(kind)
     if place.is_dir() and not (place / kind.names_file).is_file():
@@ -123,10 +143,10 @@ def load(kind: Cifar, sizes: dict[str, int] | None) -> Parts:
         _check_count(kind, parts.class_names, place)
         return parts
     contents = _from_folder(kind, place) if place.is_dir() else _from_archive(kind, place)
-    names = tuple(contents[kind.names_file].decode().split())
+    names = _names(kind, contents[kind.names_file], place)
     _check_count(kind, names, place)
-    train = _split(kind, [contents[file] for file in kind.train_files], place)
-    test = _split(kind, [contents[file] for file in kind.test_files], place)
+    train = _split(kind, {file: contents[file] for file in kind.train_files}, place)
+    test = _split(kind, {file: contents[file] for file in kind.test_files}, place)
     which = f"all {len(train) + len(test):,} images"
     if sizes:
         train, test = (
@@ -144,6 +164,14 @@ def _check_count(kind: Cifar, class_names: tuple[str, ...], place: Path) -> None
         )
 
 
+def _names(kind: Cifar, content: bytes, place: Path) -> tuple[str, ...]:
+    try:
+        return tuple(content.decode().split())
+    except UnicodeDecodeError:
+        text = f"{kind.names_file} in {place} is damaged: get {kind.title} again"
+        raise DamagedError(text) from None
+
+
 def _downloaded(kind: Cifar) -> Path:
     remedy = (
         f"Put {kind.archive}, or its extracted folder {kind.folder}, into a folder and set "
@@ -154,35 +182,42 @@ def _downloaded(kind: Cifar) -> Path:
 
 
 def _from_folder(kind: Cifar, folder: Path) -> dict[str, bytes]:
-    return {file: (folder / file).read_bytes() for file in kind.files}
+    return {file: file_content(folder / file) for file in kind.files}
 
 
 def _from_archive(kind: Cifar, archive: Path) -> dict[str, bytes]:
-    """Read the members we know by name, in memory: nothing in the archive can reach the disk."""
+    """Read the members we know by name, in memory: nothing in the archive can reach the disk.
+
+    All of it is unpacked first, which takes 0.2 s longer for CIFAR-10 (1.05 s for 0.85 s). So what
+    does not fit later was packed like that: it is no damage but another archive.
+    """
+    unpacked = io.BytesIO(file_content(archive))
     wanted = {f"{kind.folder}/{file}": file for file in kind.files}
     contents = {}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with tarfile.open(fileobj=unpacked, mode="r:") as tar:
             for member in tar:
-                file = wanted.get(member.name.removeprefix("./"))
-                if file and member.isfile():
-                    contents[file] = tar.extractfile(member).read()
-    except (tarfile.TarError, OSError, EOFError) as problem:
-        raise ValueError(f"{archive} is damaged ({problem}): delete it and load again") from None
+                name = member.name.removeprefix("./")
+                content = tar.extractfile(member) if member.isfile() else None
+                if content and name in wanted:
+                    contents[wanted[name]] = content.read()
+    except Exception:  # what is no tar archive may look like one for a while
+        contents = {}
     missing = [file for file in kind.files if file not in contents]
     if missing:
         raise ValueError(f"{archive} has no {missing[0]}: it is not {kind.title}'s binary version")
     return contents
 
 
-def _split(kind: Cifar, contents: list[bytes], place: Path) -> Split:
+def _split(kind: Cifar, contents: dict[str, bytes], place: Path) -> Split:
     """Cut the records (label bytes, then 3072 pixels, channel by channel) into a Split."""
-    record = kind.label_bytes + PIXELS
-    if any(not content or len(content) % record for content in contents):
-        raise ValueError(f"a .bin file in {place} is cut off: get {kind.title} again")
-    records = np.concatenate([np.frombuffer(c, np.uint8).reshape(-1, record) for c in contents])
-    labels = records[:, kind.label_bytes - 1].astype(np.int64)
+    record, whole = kind.label_bytes + PIXELS, max(map(len, contents.values()))
+    for file, content in contents.items():
+        if len(content) != whole or not whole or whole % record:
+            raise DamagedError(f"{file} in {place} is cut off: get {kind.title} again")
+    joined = np.frombuffer(b"".join(contents.values()), np.uint8).reshape(-1, record)
+    labels = joined[:, kind.label_bytes - 1].astype(np.int64)
     if labels.max() >= kind.num_classes:
-        raise ValueError(f"a .bin file in {place} has label {labels.max()}: get it again")
-    images = np.ascontiguousarray(records[:, kind.label_bytes :]).reshape(-1, 3, 32, 32)
+        raise DamagedError(f"{place} has label {labels.max()}: get {kind.title} again")
+    images = np.ascontiguousarray(joined[:, kind.label_bytes :]).reshape(-1, 3, 32, 32)
     return Split(torch.from_numpy(images), torch.from_numpy(labels))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import os
@@ -11,8 +10,8 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +24,6 @@ from ..runtime import progress
 TIMEOUT = 15.0  # seconds without a connection or without a byte
 LONGEST = 900.0  # seconds that a download may take in all
 BLOCK = 1 << 16
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class DownloadError(RuntimeError):
@@ -44,8 +42,11 @@ class _Interrupted(Exception):
 class Source:
     """One address of a file.
 
-    checksum: "md5:...", "sha1:..." or "sha256:..." of the file. size: its bytes, where known; a
-    source that announces another size is left before anything is transferred.
+    Attributes:
+        url: the address.
+        checksum: "md5:...", "sha1:..." or "sha256:..." of the file.
+        size: its bytes, where known; a source that announces another size is left before anything
+            is transferred.
     """
 
     url: str
@@ -53,7 +54,7 @@ class Source:
     size: int | None = None
 
     def part(self, target: Path) -> Path:
-        """Where the beginning of this file is kept; sources of the same file share it."""
+        """Return where the file's beginning is kept; sources of the same file share it."""
         return target.with_name(f"{target.name}.{self.checksum[-8:]}.part")
 
 
@@ -82,21 +83,31 @@ def download(
     environment variable COURSE_MIRROR gives the address of a folder that is tried before all; it
     must hold the official file, the one of the last source.
 
-    timeout: seconds without a connection or a byte after which a source is left. A source is also
-    left when its speed, measured for that time, would take more than `longest` seconds.
-    Raises DownloadError, which ends with `remedy`, when every source failed.
+    Args:
+        sources: where it can be had, the best first and the official one last.
+        target: where it goes.
+        remedy: how the error ends when every source failed.
+        timeout: seconds without a connection or a byte after which a source is left.
+        longest: a source is also left when its speed, measured for `timeout`, would take more
+            seconds than this.
+
+    Raises:
+        DownloadError: every source failed, or the folder cannot be written.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        text = f"{target.parent} cannot be made ({problem.strerror})"
-        raise DownloadError(f"{text}: set COURSE_CACHE to a folder that can be written.") from None
-    with _locked(target):
-        if not target.exists():
-            sources = [*_own_mirror(sources[-1], target.name), *sources]
-            _from_any(sources, target, remedy, timeout, longest)
-            for part in {source.part(target) for source in sources}:
-                part.unlink(missing_ok=True)
+        with _locked(target):
+            if not target.exists():
+                sources = [*_own_mirror(sources[-1], target.name), *sources]
+                _from_any(sources, target, remedy, timeout, longest)
+                for part in {source.part(target) for source in sources}:
+                    part.unlink(missing_ok=True)
+    except (OSError, NotImplementedError) as problem:  # what a server does wrong is caught below
+        reason = getattr(problem, "strerror", None) or problem
+        raise DownloadError(
+            f"{target.parent} cannot be written ({reason}): "
+            "set COURSE_CACHE to a folder that can be written and has room."
+        ) from None
     return target
 
 
@@ -148,21 +159,12 @@ def _fetch(source: Source, part: Path, timeout: float, longest: float) -> None:
     """Complete `part` from this source, or raise _Interrupted or _Unusable."""
     resumed = _size(part)
     if not resumed or resumed != source.size:
-        try:
-            with _open(source, resumed, timeout) as response:
-                resumed, total = _announced(response, source, resumed)
-                _receive(response, part, resumed, total, timeout, longest)
-        except urllib.error.HTTPError as problem:
-            problem.close()
-            # 416: nothing follows what is there, as when it is complete; its checksum will tell.
-            if not (problem.code == 416 and resumed):
-                text = f"the server answers {problem.code} {problem.reason}"
-                raise _Unusable(text) from None
-        except (OSError, http.client.HTTPException) as problem:
-            if getattr(problem, "errno", None) in DISK_TROUBLE:
-                raise
-            reason = getattr(problem, "reason", None) or problem
-            raise _Interrupted(str(reason) or type(problem).__name__) from None
+        with _talking():
+            response = _open(source, resumed, timeout)
+        if response is not None:
+            with response:
+                start, total = _announced(response, source, resumed)
+                _receive(response, part, start, total, timeout, longest)
     if file_checksum(part, source.checksum.split(":")[0]) != source.checksum:
         part.unlink()
         if not resumed:
@@ -170,12 +172,34 @@ def _fetch(source: Source, part: Path, timeout: float, longest: float) -> None:
         _fetch(source, part, timeout, longest)  # the beginning may be another server's fault
 
 
-def _open(source: Source, start: int, timeout: float) -> http.client.HTTPResponse:
+@contextmanager
+def _talking() -> Iterator[None]:
+    """Blame the server for what goes wrong here: libraries raise errors of many kinds for that.
+
+    Nothing here touches the disk; its errors are the disk's, and go on as they are.
+    """
+    try:
+        yield
+    except _Unusable:
+        raise
+    except Exception as problem:
+        reason = getattr(problem, "reason", None) or problem
+        raise _Interrupted(str(reason) or type(problem).__name__) from None
+
+
+def _open(source: Source, start: int, timeout: float) -> http.client.HTTPResponse | None:
+    """Ask for the file from `start` on. None: nothing follows, as when all of it is there."""
     headers = {"User-Agent": "course_utils", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     request = urllib.request.Request(source.url, headers=headers)
-    return urllib.request.urlopen(request, timeout=timeout, context=_certificates())
+    try:
+        return urllib.request.urlopen(request, timeout=timeout, context=_certificates())
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        if problem.code == 416 and start:  # the checksum will tell whether it is all
+            return None
+        raise _Unusable(f"the server answers {problem.code} {problem.reason}") from None
 
 
 @cache
@@ -193,6 +217,7 @@ def _announced(
     response: http.client.HTTPResponse, source: Source, start: int
 ) -> tuple[int, int | None]:
     """Return where this answer starts in the file and how long the whole file is, if it says so."""
+    total: int | None
     if response.status == 206:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
         if span is None or int(span[1]) != start:
@@ -201,10 +226,15 @@ def _announced(
     else:  # the server ignores Range and sends all of it
         start = 0
         length = response.headers.get("Content-Length")
-        total = int(length) if length else None
+        total = int(length) if length and length.isdecimal() else None
     if source.size and total and total != source.size:
         raise _Unusable(f"its file has {total:,} bytes, not {source.size:,}")
     return start, total
+
+
+def _block(response: http.client.HTTPResponse) -> bytes:
+    with _talking():
+        return response.read1(BLOCK)
 
 
 def _receive(
@@ -217,10 +247,11 @@ def _receive(
 ) -> None:
     began, have = time.monotonic(), start
     description = Path(urlsplit(response.url).path).name
-    with part.open("r+b" if start else "wb") as file, _bar(total, description) as bar:
+    bar = progress(total=total, description=description, unit="B")
+    with part.open("r+b" if start else "wb") as file, bar:
         file.seek(start)
         bar.update(start)
-        while block := response.read1(BLOCK):
+        while block := _block(response):
             file.write(block)
             have += len(block)
             bar.update(len(block))
@@ -231,9 +262,3 @@ def _receive(
         file.truncate()
     if total and have != total:
         raise _Interrupted(f"the connection closed after {have:,} of {total:,} bytes")
-
-
-def _bar(total: int | None, description: str):
-    bar = progress(total=total, description=description, unit="B")
-    bar.unit_scale = True  # shows 12.3M instead of 12345678
-    return bar

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from torch import Tensor
 
 from ..runtime import cache_dir, project_root
 from .download import Source, download
-from .places import search_folders
+from .places import DamagedError, file_content, search_folders
 from .types import Split
 
 CLASS_NAMES = (
@@ -43,9 +41,13 @@ DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """Checksums of one official file: MD5 as published, of the .gz; SHA-256 of its content.
+    """Checksums of one official file.
 
     Debian and others compress the same content anew, so only the content identifies a local file.
+
+    Attributes:
+        md5: of the .gz, as published.
+        sha256: of its content.
     """
 
     md5: str
@@ -73,7 +75,11 @@ FILES = {
 
 
 def read_idx(content: bytes) -> np.ndarray:
-    """Read an IDX file's bytes: a header that gives the shape, then uint8 values."""
+    """Read an IDX file's bytes: a header that gives the shape, then uint8 values.
+
+    Raises:
+        ValueError: the bytes are no IDX file, or have another size than it promises.
+    """
     if content[:3] != b"\0\0\x08" or len(content) < 4:
         raise ValueError("this is not an IDX file of unsigned bytes")
     shape = np.frombuffer(content, ">u4", count=content[3], offset=4).astype(int)
@@ -86,7 +92,8 @@ def read_idx(content: bytes) -> np.ndarray:
 def sample() -> dict[str, np.ndarray]:
     """Return the bundled sample: {train,test}_{images,labels}, uint8 (N, 28, 28) and (N,).
 
-    Raises RuntimeError when the file is missing or not the one this version was made with.
+    Raises:
+        RuntimeError: the file is missing, or not the one this version was made with.
     """
     path = project_root() / "data" / SAMPLE_FILE
     remedy = "restore the data/ folder from the course's repository"
@@ -114,20 +121,19 @@ def as_split(images: np.ndarray, labels: np.ndarray) -> Split:
 def locate() -> Path | None:
     """Return the folder on this machine that has all four official files, or None."""
     folders = search_folders("fashion_mnist", "fashion-mnist", "FashionMNIST/raw")
-    for folder in [*folders, DEBIAN_FOLDER]:
-        if all(_packed_or_not(folder, name) for name in FILES):
-            return folder
-    return None
+    return next((folder for folder in [*folders, DEBIAN_FOLDER] if _files(folder)), None)
 
 
 def full() -> dict[str, np.ndarray]:
     """Return all 70,000 images, in the form of `sample`, from this machine or by download.
 
-    Raises DownloadError when they are neither here nor to be had, ValueError when a file here is
-    damaged.
+    Raises:
+        DownloadError: they are neither here nor to be had.
+        DamagedError: a file here is damaged.
+        ValueError: a file here is not Fashion-MNIST's.
     """
     folder = locate() or _downloaded()
-    content = {name: _verified(_packed_or_not(folder, name), name) for name in FILES}
+    content = {name: _verified(path, name) for name, path in _files(folder).items()}
     return {
         f"{part}_{kind}": read_idx(content[f"{prefix}-{kind}-idx{dimensions}-ubyte"])
         for part, prefix in (("train", "train"), ("test", "t10k"))
@@ -135,18 +141,25 @@ def full() -> dict[str, np.ndarray]:
     }
 
 
-def _packed_or_not(folder: Path, name: str) -> Path | None:
-    return next((p for p in (folder / f"{name}.gz", folder / name) if p.is_file()), None)
+def _files(folder: Path) -> dict[str, Path]:
+    """The four files, packed or not, if the folder has them all; else none."""
+    found = {}
+    for name in FILES:
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                found[name] = path
+    return found if len(found) == len(FILES) else {}
 
 
 def _verified(path: Path, name: str) -> bytes:
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        content = b""
-    if hashlib.sha256(content).hexdigest() != FILES[name].sha256:
-        raise ValueError(f"{path} is damaged or not Fashion-MNIST's: delete it and load again")
-    return content
+    """The content of one of the four files, if it is that."""
+    content = file_content(path)
+    if hashlib.sha256(content).hexdigest() == FILES[name].sha256:
+        return content
+    other = "another data set's (MNIST's files have the same names): move it elsewhere"
+    if path.suffix == ".gz":  # gzip's own checksum holds: this is what somebody packed
+        raise ValueError(f"{path} is {other}")
+    raise DamagedError(f"{path} is damaged: delete it and load again; or it is {other}")
 
 
 def _downloaded() -> Path:

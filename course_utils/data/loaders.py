@@ -1,4 +1,4 @@
-"""Two ways to get batches: a fast one that keeps the images on the device, and torch's own."""
+"""Batches of a split, from images that stay on the device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from .types import ImageData
 
@@ -20,9 +19,27 @@ class BatchLoader:
     decide the order and the augmentation, on every device alike. `set_epoch(3)` makes the next
     pass number 3, which is how an interrupted training continues.
 
-    shuffle: on for "train" and off for the others, unless given.
-    augment: a function of uint8 images (B, C, H, W) that takes the keyword `generator`, as those in
-    `augment.py` do. It runs before normalisation, so that what it fills with 0 is black.
+    Args:
+        data: the data set.
+        split: "train", "validation" or "test".
+        batch_size: images in a batch.
+        device: where the images are kept.
+        shuffle: on for "train" and off for the others, unless given.
+        augment: a function of uint8 images (B, C, H, W) that takes the keyword `generator`, as
+            those in `augment.py` do. It runs before normalisation, so that what it fills with 0 is
+            black.
+        seed: of the order and of the augmentation.
+
+    Raises:
+        ValueError: the batch size is less than 1, or the split is called otherwise.
+
+    Example:
+        >>> from course_utils.data import load_data
+        >>> data = load_data("fashion_mnist", profile="quick")
+        >>> for images, labels in batches(data, "test", batch_size=1500):
+        ...     print(tuple(images.shape), tuple(labels.shape))
+        (1500, 1, 32, 32) (1500,)
+        (500, 1, 32, 32) (500,)
     """
 
     def __init__(
@@ -67,8 +84,8 @@ class BatchLoader:
         if self.shuffle:
             order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
         for start in range(0, len(self.labels), self.batch_size):
-            batch = slice(start, start + self.batch_size)
-            batch = batch if order is None else order[batch]
+            window = slice(start, start + self.batch_size)
+            batch = window if order is None else order[window]
             images = self.images[batch]
             if self.augment is not None:
                 images = self.augment(images, generator=generator)
@@ -77,48 +94,3 @@ class BatchLoader:
 
 # How it reads in a loop: for images, labels in batches(data, "train", batch_size=64).
 batches = BatchLoader
-
-
-class SplitDataset(Dataset):
-    """One split as torch sees data sets: item i is (image float32 (C, H, W) normalised, label)."""
-
-    def __init__(
-        self, data: ImageData, split: str, transform: Callable[[Tensor], Tensor] | None = None
-    ) -> None:
-        self.data = data
-        self.part = data.split(split)
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return len(self.part)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = self.part.images[index]
-        if self.transform is not None:
-            image = self.transform(image)
-        return self.data.normalize(image), int(self.part.labels[index])
-
-
-def dataloader(
-    data: ImageData,
-    split: str = "train",
-    *,
-    batch_size: int = 128,
-    num_workers: int = 0,
-    shuffle: bool | None = None,
-    transform: Callable[[Tensor], Tensor] | None = None,
-) -> DataLoader:
-    """Return torch's DataLoader over a split; it yields what `batches` yields, on the CPU.
-
-    transform: a function of one uint8 image (C, H, W), applied before normalisation.
-    shuffle is on for "train" and off for the others.
-    """
-    shuffle = split == "train" if shuffle is None else shuffle
-    dataset = SplitDataset(data, split, transform)
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        # A random order of nothing is an error in torch; an empty split is none here.
-        shuffle=shuffle and len(dataset) > 0,
-        num_workers=num_workers,
-    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +13,7 @@ from .. import runtime
 from . import cifar, fashion, photos
 from .download import DownloadError
 from .folder import load_folder
+from .places import DamagedError
 from .types import ImageData, Parts, make_image_data
 
 NAMES = ("fashion_mnist", "fashion_photos", *cifar.KINDS)
@@ -26,37 +30,52 @@ def load_data(
 ) -> ImageData:
     """Load a data set by name, or any image folder by its path.
 
-    name: "fashion_mnist" (1x32x32), "fashion_photos" (3x32x32), "cifar10", "cifar100" (3x32x32),
-        or the path of a folder path/{train,test}/<class>/<image> or path/<class>/<image>.
-    profile: "quick" takes 10,000 training and 2,000 test images (Fashion-MNIST's are bundled),
-        "full" takes all; by default the profile of this session.
-    validation: the share cut from the training images, 0 for none; `seed` chooses which. The
-        images and the test part do not depend on it.
-    size: for an image folder, the height and width that its images are scaled to.
-
     All but the bundled images are looked for in COURSE_DATA and in the cache, then downloaded.
-    Raises ValueError for a name, option or file at fault, DownloadError when data cannot be had.
+
+    An image folder is path/{train,test}/<class>/<image> or path/<class>/<image>. A part "val" (or
+    "validation", "valid", "dev") is the validation part, and nothing is cut for it. Images become
+    RGB as people see them: turned as the camera was held, what is transparent on white, of an
+    animation the first frame. Grey of 16 bits is divided by 257, grey in floats from 0 to 1 is
+    multiplied by 255; images in whole numbers of 32 bits and other floats are refused.
+
+    Args:
+        name: "fashion_mnist" (1x32x32), "fashion_photos", "cifar10", "cifar100" (3x32x32), or the
+            path of an image folder (3 x size x size).
+        profile: "quick" takes 10,000 training and 2,000 test images (Fashion-MNIST's are bundled),
+            "full" takes all; by default the profile of this session.
+        validation: the share cut from the training images, 0 for none.
+        seed: which images are cut. The images and the test part do not depend on it.
+        size: for an image folder, the height and width that its images are scaled to.
+
+    Raises:
+        ValueError: a name, an option or a file is at fault.
+        DownloadError: the data cannot be had.
+
+    Example:
+        >>> load_data("fashion_mnist", profile="quick")
+        ImageData('fashion_mnist', 9000/1000/2000 images)
     """
     profile = profile or runtime.profile()
     if profile not in ("quick", "full"):
         raise ValueError(f"profile must be 'quick' or 'full', not {profile!r}")
     sizes = QUICK_SIZES if profile == "quick" else None
-    if str(name) not in NAMES:
-        name, parts = _folder(name, size, sizes)
+    known = str(name)
+    if known not in NAMES:
+        known, parts = _folder(known, size, sizes)
     elif size != 32:
         raise ValueError(f"size is for image folders: {name} has 32 x 32 pixels")
-    elif name in cifar.KINDS:
-        parts = cifar.load(cifar.KINDS[name], sizes)
+    elif known in cifar.KINDS:
+        parts = cifar.load(cifar.KINDS[known], sizes)
     else:
-        parts = _fashion(name, profile)
-    return make_image_data(str(name), parts, validation=validation, seed=seed)
+        parts = _fashion(known, profile)
+    return make_image_data(known, parts, validation=validation, seed=seed)
 
 
-def _folder(name: str | Path, size: int, sizes: dict[str, int] | None) -> tuple[str, Parts]:
-    path = Path(name).expanduser()
+def _folder(name: str, size: int, sizes: dict[str, int] | None) -> tuple[str, Parts]:
+    path = Path(os.path.expanduser(name))
     if not path.is_dir():
         raise ValueError(
-            f"there is no data set and no folder called {str(name)!r}: "
+            f"there is no data set and no folder called {name!r}: "
             f"use {', '.join(NAMES)} or the path of an image folder"
         )
     path = path.resolve()
@@ -85,30 +104,53 @@ def load_data_or_stand_in(
     CIFAR is replaced by "fashion_photos", and all of Fashion-MNIST by its bundled sample. What is
     returned names itself: title and provenance are those of the data it holds. The quick profile
     does not download: it takes what is on this machine.
+
+    Args:
+        name: as for `load_data`, like the other arguments.
+        profile: "quick" or "full".
+        validation: the share cut from the training images.
+        seed: which images are cut.
+
+    Raises:
+        ValueError: a name or an option is at fault.
+
+    Example:
+        >>> load_data_or_stand_in("fashion_photos", profile="quick")
+        ImageData('fashion_photos', 9000/1000/2000 images)
     """
     profile = profile or runtime.profile()
-    options = dict(validation=validation, seed=seed)
     kind = cifar.KINDS.get(name)
     try:
         if kind and profile == "quick" and cifar.locate(kind) is None:
             raise DownloadError("the quick profile does not download it")
-        return load_data(name, profile=profile, **options)
-    except DownloadError as problem:
-        wanted = kind.title if kind else "all of Fashion-MNIST"
+        return load_data(name, profile=profile, validation=validation, seed=seed)
+    except (DownloadError, DamagedError) as problem:
         reason = str(problem).splitlines()[0].rstrip(".")
-    data = _bundled("fashion_photos" if kind else name, profile, options)
-    print(f"{wanted} is not on this machine ({reason}). In its place: {data.title}.")
+        state = "is not on" if isinstance(problem, DownloadError) else "cannot be read on"
+    wanted = kind.title if kind else "all of Fashion-MNIST"
+    data = _bundled("fashion_photos" if kind else name, profile, validation, seed)
+    print(f"{wanted} {state} this machine ({reason}). In its place: {data.title}.")
     return replace(data, provenance=f"{data.provenance} (in place of {wanted})")
 
 
-def _bundled(name: str, profile: str, options: dict) -> ImageData:
-    if profile == "full" and fashion.locate() is None:
-        profile = "quick"
-    return load_data(name, profile=profile, **options)
+def _bundled(name: str, profile: str, validation: float, seed: int) -> ImageData:
+    """Fashion-MNIST in this form: all of it if it is asked for and here, else the sample."""
+    if profile == "full" and fashion.locate():
+        try:
+            return load_data(name, profile="full", validation=validation, seed=seed)
+        except DamagedError:
+            pass  # the sample is whole
+    return load_data(name, profile="quick", validation=validation, seed=seed)
 
 
 class Found(NamedTuple):
-    """One line of `found_data`: where the data is, or None and what to do about it."""
+    """One line of `found_data`.
+
+    Attributes:
+        name: which data.
+        where: the place on this machine, or None.
+        remedy: what to do about it, or "".
+    """
 
     name: str
     where: str | None
@@ -129,7 +171,7 @@ def found_data() -> list[Found]:
         *(
             _found(
                 kind.title,
-                lambda kind=kind: cifar.locate(kind),
+                partial(cifar.locate, kind),
                 f"put {kind.archive} into a folder and set COURSE_DATA to it, or let "
                 f'load_data("{kind.name}") download 170 MB',
             )
@@ -149,7 +191,7 @@ def _bundled_files() -> Found:
     return Found(name, str(runtime.project_root() / "data"), "")
 
 
-def _found(name: str, locate, remedy: str) -> Found:
+def _found(name: str, locate: Callable[[], Path | None], remedy: str) -> Found:
     try:
         place = locate()
     except ValueError as problem:  # COURSE_DATA is wrong

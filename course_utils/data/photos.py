@@ -33,7 +33,13 @@ BLOCK = 1000  # images made at once: keeps the temporary arrays under 20 MB
 def photograph(name: str = "flower") -> Tensor:
     """Return a bundled photograph, "grace_hopper", "china" or "flower": uint8 (3, H, W).
 
-    Raises ValueError for another name, RuntimeError when the file is missing or damaged.
+    Raises:
+        ValueError: no photograph is called that.
+        RuntimeError: the file is missing or damaged.
+
+    Example:
+        >>> photograph("flower").shape
+        torch.Size([3, 213, 320])
     """
     if name not in PHOTOGRAPHS:
         raise ValueError(f"no photograph is called {name!r}: choose from {', '.join(PHOTOGRAPHS)}")
@@ -54,6 +60,10 @@ def backgrounds(part: str) -> list[np.ndarray]:
 
     Training images see the left three quarters of each photograph and test images the right
     quarter, so that no test background was seen in training.
+
+    Example:
+        >>> [piece.shape for piece in backgrounds("test")]
+        [(3, 300, 64), (3, 213, 80), (3, 213, 80)]
     """
     pieces = []
     for name in PHOTOGRAPHS:
@@ -72,6 +82,11 @@ def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: in
     The result is the same to the bit on every machine: the arithmetic is in whole numbers, and
     numpy has frozen the stream of RandomState (NEP 19), unlike that of its newer generators.
     Image i depends on the seed, i and garment i only.
+
+    Args:
+        garments: uint8 (N, 28, 28), 0 where there is none.
+        photographs: uint8 (3, H, W) each, of at least 32 x 32 pixels.
+        seed: of tints, shifts and patches.
     """
     draws = _draws(len(garments), seed)
     images = np.empty((len(garments), 3, SIZE, SIZE), np.uint8)
@@ -84,9 +99,11 @@ def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: in
 class Recipe(NamedTuple):
     """What each of N images of `fashion_photos` was made with, all int64.
 
-    tint: (N, 3), the colour of full intensity, red, green and blue, 96 to 255.
-    right, down: (N,), by how many pixels the garment was moved from the middle, -2 to 2.
-    photograph: (N,), what it lies on, as a place in the list ``PHOTOGRAPHS``.
+    Attributes:
+        tint: (N, 3), the colour of full intensity, red, green and blue, 96 to 255.
+        right: (N,), by how many pixels the garment was moved from the middle, -2 to 2.
+        down: (N,), likewise.
+        photograph: (N,), what it lies on, as a place in the list ``PHOTOGRAPHS``.
     """
 
     tint: Tensor
@@ -100,6 +117,10 @@ def recipe(part: str, count: int) -> Recipe:
 
     Test images stand in `fashion_photos` in this order. Of the images of "train", some are cut off
     for validation: there the order is that before the cut.
+
+    Example:
+        >>> recipe("test", 3).photograph
+        tensor([1, 2, 1])
     """
     draws = _draws(count, SEEDS[part])
     down, right = (MAX_SHIFT - _window(draws)).T
@@ -126,7 +147,9 @@ def _photo(draws: np.ndarray, count: int) -> np.ndarray:
     return draws[:, 5] % count
 
 
-def _composite(garments: np.ndarray, photographs: list[np.ndarray], draws: np.ndarray):
+def _composite(
+    garments: np.ndarray, photographs: list[np.ndarray], draws: np.ndarray
+) -> np.ndarray:
     tint = _tint(draws).astype(np.uint16)[:, :, None, None]
     intensity = _shifted(garments, _window(draws))[:, None].astype(np.uint16)
     which = _photo(draws, len(photographs))

@@ -39,15 +39,28 @@ class Split:
         return f"Split({len(self):,} images of {'x'.join(map(str, self.images.shape[1:]))})"
 
     def at(self, positions: Tensor | np.ndarray | list[int]) -> Split:
-        """Return the images and labels at these positions, in this order."""
+        """Return the images and labels at these positions, in this order.
+
+        Example:
+            >>> two = Split(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
+            >>> two.at([1, 0, 1]).labels
+            tensor([1, 0, 1])
+        """
         positions = torch.as_tensor(positions, dtype=torch.int64)
         return Split(self.images[positions], self.labels[positions])
 
     def take(self, n: int, seed: int = 0) -> Split:
         """Return n of the images in random order, every class keeping its share.
 
-        The same n and seed give the same images on every machine. Raises ValueError when n is
-        larger than the split.
+        The same n and seed give the same images on every machine.
+
+        Raises:
+            ValueError: n is negative or larger than the split.
+
+        Example:
+            >>> part = Split(torch.zeros(6, 1, 8, 8, dtype=torch.uint8), torch.arange(6) % 2)
+            >>> part.take(4).labels.bincount()
+            tensor([2, 2])
         """
         return self.at(stratified_indices(self.labels.numpy(), n, seed))
 
@@ -56,8 +69,16 @@ class Split:
 class ImageData:
     """A named data set in three parts, with what is needed to normalise and to describe it.
 
-    mean and std hold one float per channel, for pixel values scaled to [0, 1]; they are computed
-    from the training images only. provenance says in one sentence which data this is.
+    Attributes:
+        name: what it is loaded by.
+        title: what it is called in titles of figures.
+        provenance: one sentence that says which data this is.
+        class_names: the name of each label.
+        train: the images to learn from.
+        validation: the images to choose by.
+        test: the images for the end.
+        mean: one float per channel, for pixel values scaled to [0, 1], of the training images.
+        std: likewise, the standard deviation.
     """
 
     name: str
@@ -72,15 +93,21 @@ class ImageData:
 
     @property
     def num_classes(self) -> int:
+        """How many labels there are."""
         return len(self.class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
-        return tuple(self.train.images.shape[1:])
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
 
     def split(self, name: str) -> Split:
-        """Return the part called "train", "validation" or "test"."""
+        """Return the part called "train", "validation" or "test".
+
+        Raises:
+            ValueError: it is called otherwise.
+        """
         if name not in ("train", "validation", "test"):
             raise ValueError(f"no split is called {name!r}: use 'train', 'validation' or 'test'")
         return getattr(self, name)
@@ -88,8 +115,15 @@ class ImageData:
     def only(self, class_names: Sequence[str]) -> ImageData:
         """Return the data set of these classes alone, numbered from 0 in this order.
 
-        mean and std are those of the training images that are left. Raises ValueError for a class
-        that is not there, is named twice, or fewer than two classes.
+        mean and std are those of the training images that are left.
+
+        Raises:
+            ValueError: a class is not there or is named twice, or there are fewer than two.
+
+        Example:
+            >>> from course_utils.data import load_data
+            >>> load_data("fashion_mnist", profile="quick").only(["Bag", "Coat"])
+            ImageData('fashion_mnist', 1800/200/400 images)
         """
         names = tuple(class_names)
         unknown = [name for name in names if name not in self.class_names]
@@ -99,12 +133,32 @@ class ImageData:
         if len(set(names)) != len(names) or len(names) < 2:
             raise ValueError(f"name at least two classes, each once, not {', '.join(names)}")
         old_labels = torch.tensor([self.class_names.index(name) for name in names])
-        parts = {p: _relabelled(self.split(p), old_labels) for p in ("train", "validation", "test")}
-        mean, std = channel_statistics(parts["train"].images)
-        return replace(self, class_names=names, **parts, mean=mean, std=std)
+        train, validation, test = (
+            _relabelled(part, old_labels) for part in (self.train, self.validation, self.test)
+        )
+        mean, std = channel_statistics(train.images)
+        return replace(
+            self,
+            class_names=names,
+            train=train,
+            validation=validation,
+            test=test,
+            mean=mean,
+            std=std,
+        )
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Turn uint8 images (N, C, H, W) into float32: (x / 255 - mean) / std, on their device."""
+        """Turn uint8 images (N, C, H, W) into float32: (x / 255 - mean) / std, on their device.
+
+        Raises:
+            ValueError: the images are not uint8, or have another number of channels.
+
+        Example:
+            >>> from course_utils.data import load_data
+            >>> data = load_data("fashion_mnist", profile="quick")
+            >>> abs(round(data.normalize(data.train.images).mean().item(), 2))
+            0.0
+        """
         if images.dtype != torch.uint8:
             raise ValueError(
                 f"normalize takes uint8 images with values 0 to 255, not {images.dtype}"
@@ -113,7 +167,17 @@ class ImageData:
         return images.float().div_(255).sub_(mean).div_(std)
 
     def denormalize(self, images: Tensor) -> Tensor:
-        """Undo `normalize`: float images (N, C, H, W) to float32 values from 0 to 1."""
+        """Undo `normalize`: float images (N, C, H, W) to float32 values from 0 to 1.
+
+        Raises:
+            ValueError: the images have another number of channels.
+
+        Example:
+            >>> from course_utils.data import load_data
+            >>> data = load_data("fashion_mnist", profile="quick")
+            >>> data.denormalize(torch.full((1, 1, 32, 32), 100.0)).max()  # brighter than white
+            tensor(1.)
+        """
         mean, std = self._statistics(images)
         return (images.float() * std + mean).clamp_(0, 1)
 
@@ -123,8 +187,10 @@ class ImageData:
                 f"{self.title} has {len(self.mean)} channel(s): expected (N, {len(self.mean)}, H, "
                 f"W), got {tuple(images.shape)}"
             )
-        as_tensor = dict(dtype=torch.float32, device=images.device)
-        mean, std = (torch.tensor(values, **as_tensor) for values in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32, device=images.device)
+            for values in (self.mean, self.std)
+        )
         return mean[:, None, None], std[:, None, None]
 
     def __repr__(self) -> str:
@@ -136,7 +202,7 @@ class ImageData:
         rows = [
             ("data", self.provenance),
             ("image", f"{shape} (channels x height x width), uint8"),
-            ("classes", f"{self.num_classes}: {_shortened(self.class_names)}"),
+            ("classes", f"{self.num_classes}: {shortened(self.class_names)}"),
         ]
         for part in ("train", "validation", "test"):
             rows.append((part, f"{len(self.split(part)):,} images"))
@@ -152,7 +218,8 @@ def _relabelled(part: Split, old_labels: Tensor) -> Split:
     return Split(part.images[chosen], is_class[chosen].int().argmax(dim=1))
 
 
-def _shortened(names: tuple[str, ...], most: int = 10) -> str:
+def shortened(names: Sequence[str], most: int = 10) -> str:
+    """Return the names with commas between them, the first few if there are many."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
@@ -162,6 +229,9 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     Exact to float64: each channel's 256 value counts are collected first, then both passes (the
     mean, then the squared distances from it) run over those counts. A channel that never varies
     gets a standard deviation of 1, so that dividing by it is harmless.
+
+    Raises:
+        ValueError: there are no images.
     """
     if not len(images):
         raise ValueError("there are no images to compute a mean from")
@@ -185,22 +255,36 @@ class Parts(NamedTuple):
     class_names: tuple[str, ...]
     training: Split
     test: Split
+    validation: Split | None = None  # where the data set comes with one
 
 
 def make_image_data(
     name: str, parts: Parts, *, validation: float = 0.1, seed: int = 0
 ) -> ImageData:
-    """Cut the validation part out of the training images (never out of the test images) and
-    measure mean and std on the training images that are left.
+    """Cut the validation part out of the training images, and measure mean and std on the rest.
 
-    validation: its share, from 0 up to but not including 1, stratified by class.
+    It is never cut out of the test images; a data set that comes with one keeps it, and then
+    nothing is cut.
+
+    Args:
+        name: the data set's short name.
+        parts: what its reader returned.
+        validation: the share to cut, from 0 up to but not including 1, stratified by class.
+        seed: which images are cut.
+
+    Raises:
+        ValueError: `validation` is out of range.
     """
     if not 0 <= validation < 1:
         raise ValueError(f"validation must be a share from 0 up to but not 1, not {validation}")
-    title, provenance, class_names, training, test = parts
-    held_out = np.zeros(len(training), dtype=bool)
-    count = round(validation * len(training))
-    held_out[stratified_indices(training.labels.numpy(), count, seed)] = True
-    train, rest = training.at(np.flatnonzero(~held_out)), training.at(np.flatnonzero(held_out))
+    train, rest = parts.training, parts.validation
+    if rest is None:
+        held_out = np.zeros(len(train), dtype=bool)
+        count = round(validation * len(train))
+        held_out[stratified_indices(train.labels.numpy(), count, seed)] = True
+        rest = train.at(np.flatnonzero(held_out))
+        train = train.at(np.flatnonzero(~held_out))
     mean, std = channel_statistics(train.images)
-    return ImageData(name, title, provenance, class_names, train, rest, test, mean, std)
+    return ImageData(
+        name, parts.title, parts.provenance, parts.class_names, train, rest, parts.test, mean, std
+    )

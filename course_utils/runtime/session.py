@@ -27,7 +27,8 @@ def project_root() -> Path:
 
 def cache_dir() -> Path:
     """Return the folder for downloads: ``COURSE_CACHE``, or ``data/cache`` in the course."""
-    return Path(os.environ.get("COURSE_CACHE") or project_root() / "data" / "cache")
+    given = os.environ.get("COURSE_CACHE")
+    return Path(given).expanduser() if given else project_root() / "data" / "cache"
 
 
 def profile() -> str:

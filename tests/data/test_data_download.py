@@ -1,5 +1,6 @@
 """Downloads from a server on this machine that goes wrong in every way we could think of."""
 
+import errno
 import hashlib
 import subprocess
 import sys
@@ -208,17 +209,110 @@ def test_an_interrupted_download_goes_on_later(server, target, monkeypatch):
 
 def test_a_cache_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DownloadError, match="cannot be made .*: set COURSE_CACHE"):
+    with pytest.raises(DownloadError, match="cannot be written .*: set COURSE_CACHE"):
         download([Source("", MD5)], tmp_path / "file" / "cache" / "x")
 
 
-def test_a_full_disk_is_not_blamed_on_the_mirror(server, target, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+class Full:
+    """A file on a disk that takes the first block and then no more, not even when it is closed."""
 
-    monkeypatch.setattr(module, "_receive", full)
-    with pytest.raises(OSError, match="No space left"):
+    def __init__(self, file):
+        self.file, self.blocks = file, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def seek(self, position): ...
+
+    def write(self, block):
+        self.blocks += 1
+        if self.blocks > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_not_blamed_on_the_mirror(server, target, monkeypatch):
+    def opened(path, mode):
+        return Full(open(path, mode)) if path.suffix == ".part" else open(path, mode)
+
+    monkeypatch.setattr(Path, "open", opened)
+    with pytest.raises(DownloadError) as caught:
         download(sources(server, "good", "good"), target, **BRIEF)
+    assert str(caught.value) == (
+        f"{target.parent} cannot be written (No space left on device): "
+        "set COURSE_CACHE to a folder that can be written and has room."
+    )
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("taken", ["file.bin.lock", "the .part file"])
+def test_a_folder_in_the_place_of_a_file(server, target, taken):
+    place = part_of(target) if "part" in taken else target.with_name(taken)
+    place.mkdir(parents=True)
+    with pytest.raises(DownloadError, match="cache cannot be written .*: set COURSE_CACHE"):
+        download(sources(server, "good"), target, **BRIEF)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError(errno.EIO, "Input/output error"),
+        NotImplementedError("no locks here"),
+    ],
+)
+@pytest.mark.parametrize("step", ["lock", "rename"])
+def test_whatever_the_disk_refuses(server, target, monkeypatch, problem, step):
+    def refuse(*_, **__):
+        raise problem
+
+    if step == "lock":
+        monkeypatch.setattr(module.FileLock, "acquire", refuse)
+    else:
+        monkeypatch.setattr(module.os, "replace", refuse)
+    reason = problem.strerror if isinstance(problem, OSError) else "no locks here"
+    with pytest.raises(DownloadError, match=f"cannot be written .{reason}.: set COURSE_CACHE"):
+        download(sources(server, "good"), target, **BRIEF)
+
+
+@pytest.mark.parametrize("problem", [UnicodeError("label too long"), KeyError("status")])
+@pytest.mark.parametrize("step", ["asking", "reading"])
+def test_whatever_the_network_raises_the_next_mirror_takes_over(
+    server, target, monkeypatch, problem, step
+):
+    real, calls = module.urllib.request.urlopen, []
+
+    def broken(*_):
+        raise problem
+
+    def urlopen(*arguments, **options):
+        calls.append(1)
+        if len(calls) > 1:
+            return real(*arguments, **options)
+        if step == "asking":
+            raise problem
+        response = real(*arguments, **options)
+        response.read1 = broken
+        return response
+
+    monkeypatch.setattr(module.urllib.request, "urlopen", urlopen)
+    download(sources(server, "good", "good"), target, **BRIEF)
+    assert_clean(target)
+    assert len(calls) == 2
+
+
+def test_a_length_that_is_no_number_is_no_length(server, target, monkeypatch):
+    send = server.RequestHandlerClass.send_header
+
+    def send_header(self, name, value):
+        send(self, name, "many" if name == "Content-Length" else value)
+
+    monkeypatch.setattr(server.RequestHandlerClass, "send_header", send_header)
+    download(sources(server, "good"), target, **BRIEF)
+    assert_clean(target)
 
 
 # The package's own __init__ would import torch, which takes seconds and is not needed here.

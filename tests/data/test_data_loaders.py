@@ -1,9 +1,9 @@
-"""BatchLoader and torch's DataLoader over the same data."""
+"""BatchLoader: batches of a split that lies on the device."""
 
 import pytest
 import torch
 
-from course_utils.data import batches, dataloader, pad_crop, standard_augmentation
+from course_utils.data import batches, pad_crop, standard_augmentation
 from course_utils.data.types import ImageData, Parts, Split, make_image_data
 
 
@@ -92,7 +92,6 @@ def test_an_empty_split(data):
     assert len(data.validation) == 0
     assert len(batches(data, "validation", shuffle=True)) == 0
     assert list(batches(data, "validation", shuffle=True)) == []
-    assert list(dataloader(data, "validation", shuffle=True)) == []
 
 
 def test_wrong_arguments(data):
@@ -107,23 +106,3 @@ def test_the_split_lies_on_the_device_in_uint8(data):
     assert loader.images.is_meta
     assert loader.images.dtype == torch.uint8
     assert loader.labels.is_meta
-
-
-@pytest.mark.parametrize("batch_size", [16, 1000])
-def test_torchs_loader_yields_the_same(data, batch_size):
-    pairs = zip(
-        batches(data, "test", batch_size=batch_size),
-        dataloader(data, "test", batch_size=batch_size),
-        strict=True,
-    )
-    for ours, theirs in pairs:
-        assert [(t.dtype, t.shape) for t in ours] == [(t.dtype, t.shape) for t in theirs]
-        assert all(map(torch.equal, ours, theirs))
-
-
-def test_torchs_loader_shuffles_training_and_transforms(data):
-    labels = epoch(dataloader(data, batch_size=8))[1]
-    assert labels.tolist() != list(range(50))
-    assert sorted(labels.tolist()) == list(range(50))
-    images, _ = epoch(dataloader(data, shuffle=False, transform=torch.zeros_like))
-    assert torch.equal(images, data.normalize(torch.zeros_like(data.train.images)))

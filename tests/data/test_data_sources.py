@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_archives import archive_of, cifar_files, put
 from unreliable_server import serving
 
 from course_utils.data import (
@@ -40,37 +41,6 @@ def cache(monkeypatch, tmp_path):
         sources = tuple(replace(s, url=f"{UNREACHABLE}/{kind.archive}") for s in kind.sources)
         monkeypatch.setitem(cifar.KINDS, kind.name, replace(kind, sources=sources))
     return tmp_path / "cache"
-
-
-def cifar_files(kind, each=20):
-    """Small files in CIFAR's format: image i of a file has all pixels i, and label i modulo."""
-    files = {kind.names_file: "\n".join(f"class{n}" for n in range(kind.num_classes)) + "\n\n"}
-    files = {name: text.encode() for name, text in files.items()}
-    for name in (*kind.train_files, *kind.test_files):
-        records = []
-        for number in range(each):
-            label = number % kind.num_classes
-            labels = [label] if kind.label_bytes == 1 else [99, label]
-            pixels = np.repeat([number, number + 50, number + 100], 1024)
-            records.append(bytes(labels) + pixels.astype(np.uint8).tobytes())
-        files[name] = b"".join(records)
-    return files
-
-
-def archive_of(files, folder) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(f"{folder}/{name}" if folder else name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def put(folder, files):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
 
 
 KINDS = pytest.mark.parametrize("kind", [cifar.CIFAR10, cifar.CIFAR100], ids=lambda k: k.name)
@@ -177,9 +147,10 @@ def test_a_damaged_archive_is_named(monkeypatch, tmp_path, damage, message):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("test_batch.bin", b"\1" * 3072, "a .bin file in .* is cut off"),
-        ("test_batch.bin", b"", "a .bin file in .* is cut off"),
-        ("data_batch_2.bin", b"\x0a" + bytes(3072), "has label 10"),
+        ("test_batch.bin", b"\1" * 3072, "test_batch.bin in .* is cut off"),
+        ("test_batch.bin", b"", "test_batch.bin in .* is cut off"),
+        ("data_batch_4.bin", bytes(19 * 3073), "data_batch_4.bin in .* is cut off"),
+        ("data_batch_2.bin", b"\x0a" + bytes(20 * 3073 - 1), "has label 10"),
         ("batches.meta.txt", b"cat\ndog\n", "has 2 classes, but CIFAR-10 has 10"),
     ],
 )
@@ -264,13 +235,22 @@ def test_all_of_fashion_mnist_by_download(monkeypatch, tmp_path, tiny_fashion, c
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"junk", gzip.compress(b"other data", mtime=0)], ids=["empty", "junk", "other"]
+    ("content", "said"),
+    [
+        (b"", "damaged"),
+        (b"junk", "damaged"),
+        (gzip.compress(b"other data", mtime=0)[:-1], "damaged"),
+        (gzip.compress(b"other data", mtime=0), "another data set's"),
+    ],
+    ids=["empty", "junk", "cut off", "other"],
 )
-def test_a_damaged_file_of_fashion_mnist_is_named(monkeypatch, tmp_path, tiny_fashion, content):
+def test_a_damaged_file_of_fashion_mnist_is_named(
+    monkeypatch, tmp_path, tiny_fashion, content, said
+):
     put(tmp_path, {f"{n}.gz": gzip.compress(c) for n, c in tiny_fashion.items()})
     put(tmp_path, {"t10k-labels-idx1-ubyte.gz": content})
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
-    with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte\.gz is damaged or not"):
+    with pytest.raises(ValueError, match=rf"t10k-labels-idx1-ubyte\.gz is {said}"):
         load_data("fashion_mnist", profile="full")
 
 
