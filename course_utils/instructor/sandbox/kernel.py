@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -56,13 +56,35 @@ class Reply:
         return "" if self.status == "ok" else f"{self.ename}: {self.evalue}"[:500]
 
 
+class Process(Protocol):
+    """The process of a kernel, as the sandbox or the system has started it."""
+
+    def is_alive(self) -> bool:
+        """Return whether the kernel runs."""
+
+    def overuse(self) -> str | None:
+        """Return what the kernel's processes use too much of; None if they keep their limits."""
+
+    def end(self) -> None:
+        """Kill the kernel and all its processes."""
+
+
 class BoundedClient(BlockingKernelClient):
-    """A client that does not take a message of any size from a kernel."""
+    """A client that does not take a message of any size from a kernel.
+
+    It asks the process whether the kernel lives: heartbeats are late on a busy machine.
+    """
+
+    process: Process
 
     def _context_default(self) -> zmq.Context:
         context = super()._context_default()
         context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)  # of every socket that it makes
         return context
+
+    def is_alive(self) -> bool:
+        """Return whether the kernel runs."""
+        return self.process.is_alive()
 
 
 class OpenProcess:
@@ -109,7 +131,7 @@ class FencedKernel(WatchedKernel):
     Raises RuntimeError when it does not start: that is the grader's fault, not the student's.
     """
 
-    def __init__(self, fence: Fence, sandbox: Sandbox | None, startup_timeout: float = 60) -> None:
+    def __init__(self, fence: Fence, sandbox: Sandbox | None, startup_timeout: float = 300) -> None:
         parent = sandbox.folder if sandbox else fence.exchange
         self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=parent))
         name, key = str(self.folder / "connection.json"), secrets.token_hex(32).encode()
@@ -119,8 +141,9 @@ class FencedKernel(WatchedKernel):
             address = str(self.folder / "socket")
             file, _ = write_connection_file(name, key=key, transport="ipc", ip=address)
         path = Path(file)
-        self.process = sandbox.start(path) if sandbox else OpenProcess(fence, path)
+        self.process: Process = sandbox.start(path) if sandbox else OpenProcess(fence, path)
         self.kc = BoundedClient(connection_file=file)
+        self.kc.process = self.process
         self.kc.load_connection_file()
         self.kc.start_channels()
         try:

@@ -1,0 +1,76 @@
+"""What the course imports is declared by name: a package of a package may leave at any release."""
+
+import ast
+import re
+import sys
+from importlib.metadata import packages_distributions, requires
+
+import nbformat
+
+from course_utils.runtime import project_root
+
+ROOT = project_root()
+# Declared, but started or loaded by others, not imported.
+TOOLS = {"jupyterlab", "nbgrader", "playwright", "pytest-xdist", "ruff"} | {
+    # of the site; the last one carries MathJax
+    "sphinx",
+    "myst-nb",
+    "sphinx-book-theme",
+    "django-static-mathjax",
+}
+# Of extras that need not be installed here: import name and name to install.
+ELSEWHERE = {"faiss": "faiss-cpu", "dask_jobqueue": "dask-jobqueue"}
+FOLDERS = ("course_utils", "data", "benchmarks", "tests")
+# Not from a package: Colab's own module, and the course.
+GIVEN = {"google", "course_utils"}
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared():
+    """Return the names of all packages that requirements.txt and pyproject.toml name."""
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = [line for line in lines if re.match(r"\w", line)] + (requires("course-utils") or [])
+    return {normal(re.match(r"[\w.-]+", line)[0]) for line in wanted}
+
+
+def sources():
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            if "cache" not in path.relative_to(ROOT).parts:
+                yield path.read_text("utf-8")
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                yield re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)
+
+
+def imported():
+    """Return the names of the packages that any code of the course imports."""
+    roots = set()
+    for source in sources():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                roots |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                roots.add(node.module.partition(".")[0])
+    own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {
+        path.stem for folder in ("benchmarks", "data") for path in (ROOT / folder).glob("*.py")
+    }
+    names = packages_distributions()
+    return {
+        root: {normal(name) for name in names.get(root, [ELSEWHERE.get(root, root)])}
+        for root in roots - own - set(sys.stdlib_module_names) - GIVEN
+    }
+
+
+def test_every_import_is_declared():
+    known = declared()
+    assert {root: names for root, names in imported().items() if not names & known} == {}
+
+
+def test_what_is_declared_is_used():
+    used = set().union(*imported().values())
+    assert declared() - used - TOOLS == set()
