@@ -16,7 +16,7 @@ Large searches for L2 between uint8 images on the CPU go faster: most pairs of i
 by a lower bound of their distance (see `knn_bounds`). What is returned stays exactly the same.
 
 The method: Cover and Hart, "Nearest neighbor pattern classification", IEEE Transactions on
-Information Theory 13(1), 1967.
+Information Theory 13(1), 1967. Used in lectures 01, 03, 04, 05, 07, 08, 10 and 11.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ METRICS = ("l2", "l1", "cosine")
 
 class KNearestNeighbors:
     """Predict the most frequent label among the ``k`` nearest training images.
+
+    Used in lectures 01, 03, 04, 05, 07, 08, 10 and 11.
 
     Args:
         k: how many neighbours vote.
@@ -197,6 +199,8 @@ class KNearestNeighbors:
 
 def vote(neighbor_labels: Tensor) -> Tensor:
     """Return the most frequent label of each row; of equally frequent labels the smallest.
+
+    Used in lecture 08.
 
     Args:
         neighbor_labels: (M, k), integers from 0.
