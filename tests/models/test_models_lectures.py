@@ -1,7 +1,7 @@
 """What the code cells of the lectures do with `models`.
 
-Which lecture uses which network is said in the docstrings: they must be right. And K-NN is called in
-one way.
+Which lecture uses which network is said in the docstrings: they must be right. And K-NN is called
+in one way.
 """
 
 import ast
