@@ -32,7 +32,7 @@ def shorten():  # a function, so that no name of a notebook is in the way
     import itertools
     from torch.utils.data import DataLoader
     from course_utils.data import BatchLoader
-    from course_utils.knn import KNearestNeighbors
+    from course_utils.models.knn import KNearestNeighbors
 
     batches, classical = BatchLoader._batches, DataLoader.__iter__
     search = KNearestNeighbors.neighbors

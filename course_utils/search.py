@@ -31,7 +31,12 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def storage_url(path: str | os.PathLike) -> str:
-    """Return the address of a study in an SQLite file; its folder is made."""
+    """Return the address of a study in an SQLite file; its folder is made.
+
+    Example:
+        >>> storage_url("study.db").startswith("sqlite:///")
+        True
+    """
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{path.as_posix()}"
@@ -42,14 +47,23 @@ def open_study(
 ) -> optuna.Study:
     """Return the study with this name in a database; it is made if it is not there.
 
-    storage: the URL of a database: `storage_url(path)` for a file, or for example
-        "mysql://user@host/course" for several machines.
-    sampler: "tpe" (Bergstra et al., 2011) or "random". seed: of the sampler; processes that work on
-        one study need different ones, or None.
-    heartbeat: seconds between signs of life of a running trial. A trial without one for three times
-        as long counts as failed: its process was killed.
+    Args:
+        storage: the URL of a database: `storage_url(path)` for a file, or for example
+            "mysql://user@host/course" for several machines.
+        name: of the study.
+        sampler: "tpe" (Bergstra et al., 2011) or "random".
+        seed: of the sampler; processes that work on one study need different ones, or None.
+        heartbeat: seconds between signs of life of a running trial. A trial without one for three
+            times as long counts as failed: its process was killed.
 
-    Raises ValueError for an unknown sampler, or a database that cannot be opened.
+    Raises:
+        ValueError: the sampler is unknown, or the database cannot be opened.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     open_study(storage_url(Path(folder) / "study.db"), "tpe", seed=0).trials
+        []
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler {sampler!r} is unknown: choose one of {', '.join(SAMPLERS)}")
@@ -104,7 +118,14 @@ def _unusable(storage: str, reason: str) -> str:
 
 
 def done(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that have a result, complete or pruned, in the order of their numbers."""
+    """Return the trials that have a result, complete or pruned, in the order of their numbers.
+
+    Example:
+        >>> study = optuna.create_study()  # in memory
+        >>> run_trials(study, lambda trial: trial.number / 10, total=2)
+        >>> [trial.value for trial in done(study)]
+        [0.0, 0.1]
+    """
     return study.get_trials(deepcopy=False, states=DONE)
 
 
@@ -118,6 +139,17 @@ def run_trials(
 
     An interrupt loses the running trial only. Processes that work at the same time can end with
     one trial too many each, because a trial that has begun is finished.
+
+    Args:
+        study: it gets the trials.
+        objective: gives the value of a trial, which is maximised.
+        total: how many trials the study has in the end.
+        after_trial: is called after each of them, for example to print.
+
+    Example:
+        >>> study = optuna.create_study()  # in memory
+        >>> run_trials(study, lambda trial: 0.5, total=1, after_trial=lambda: print("one more"))
+        one more
     """
     while len(done(study)) < total:
         study.optimize(objective, n_trials=1)
@@ -131,6 +163,20 @@ def lab_objective(
 
     Its settings are drawn from SPACE. After each epoch the accuracy is reported, and a trial that
     is behind is pruned. A setting that was tried before is not trained again: its result is copied.
+
+    Args:
+        data: 3x32x32 images; training and validation images are used.
+        epochs: of each trial.
+        device: where the network is trained; None is the course's.
+
+    Example:
+        >>> from course_utils.data import load_data
+        >>> few = load_data("fashion_photos", profile="quick")
+        >>> few = replace(few, train=few.train.take(100), validation=few.validation.take(50))
+        >>> study = optuna.create_study(direction="maximize")  # in memory
+        >>> run_trials(study, lab_objective(few, epochs=1, device=torch.device("cpu")), total=1)
+        >>> sorted(done(study)[0].params)
+        ['channels_1', 'channels_2', 'pool_stride']
     """
     device = device or get_device()
 
@@ -138,8 +184,9 @@ def lab_objective(
         setting = {name: trial.suggest_categorical(name, SPACE[name]) for name in SPACE}
         trial.set_user_attr("process", os.getpid())
         if (known := _same_setting(trial)) is not None:
-            trial.set_user_attr("copy_of", known.number)
-            return known.value
+            other, value = known
+            trial.set_user_attr("copy_of", other.number)
+            return value
         torch.manual_seed(0)
         model = LabVGG(
             data.num_classes,
@@ -147,7 +194,7 @@ def lab_objective(
             pool_stride=setting["pool_stride"],
         )
         amp = choose_precision(device)
-        model = amp.place(model)
+        amp.place(model)  # in place: it is a network, not a tensor
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         train = batches(data, batch_size=100, device=device)
         validation = batches(data, "validation", batch_size=500, device=device)
@@ -163,38 +210,65 @@ def lab_objective(
     return objective
 
 
-def _same_setting(trial: Trial) -> FrozenTrial | None:
-    """The first complete trial with this trial's setting, if there is one."""
-    complete = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return next((other for other in complete if other.params == trial.params), None)
+def _complete(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, float]]:
+    """The complete trials with their values; that of a pruned one is only its last report."""
+    return [
+        (trial, trial.value)
+        for trial in trials
+        if trial.state == TrialState.COMPLETE and trial.value is not None
+    ]
+
+
+def _same_setting(trial: Trial) -> tuple[FrozenTrial, float] | None:
+    """The first complete trial with this trial's setting and its value, if there is one."""
+    others = _complete(trial.study.get_trials(deepcopy=False))
+    return next((pair for pair in others if pair[0].params == trial.params), None)
 
 
 def lab_data(name: str, images: int | None = None) -> ImageData:
-    """Return the data of a search; `images` of its training images, stratified, or all.
+    """Return the data of a search.
 
     CIFAR that is not to be had is replaced by a bundled data set, which is said in one line.
+
+    Args:
+        name: of a data set.
+        images: how many of its training images, stratified; None is all.
     """
     data = load_data_or_stand_in(name)
     return data if images is None else replace(data, train=data.train.take(images))
 
 
 def best_trial_line(study: optuna.Study) -> str:
-    """Return how many trials a study has, and its best one, in one line."""
+    """Return how many trials a study has, and its best one, in one line.
+
+    Example:
+        >>> study = optuna.create_study(study_name="example")  # in memory
+        >>> run_trials(study, lambda trial: trial.suggest_int("width", 8, 8) / 10, total=2)
+        >>> best_trial_line(study)
+        'example: 2 trials, 0 of them pruned; best 80.0% with width 8'
+    """
     trials = done(study)
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    complete = _complete(trials)
     line = f"{study.study_name}: {len(trials)} trials, {len(trials) - len(complete)} of them pruned"
     if not complete:
         return line
-    best = max(complete, key=lambda trial: trial.value)
+    best, value = max(complete, key=lambda pair: pair[1])
     setting = ", ".join(f"{name} {value}" for name, value in best.params.items())
-    return f"{line}; best {best.value:.1%} with {setting}"
+    return f"{line}; best {value:.1%} with {setting}"
 
 
 def best_so_far(trials: Iterable[FrozenTrial]) -> list[float]:
-    """Return, after each trial, the best value of a complete one so far; NaN before the first."""
+    """Return, after each trial, the best value of a complete one so far; NaN before the first.
+
+    Example:
+        >>> study = optuna.create_study()  # in memory
+        >>> run_trials(study, lambda trial: [0.3, 0.1, 0.5][trial.number], total=3)
+        >>> best_so_far(done(study))
+        [0.3, 0.3, 0.5]
+    """
     best, values = float("nan"), []
     for trial in trials:
-        if trial.state == TrialState.COMPLETE and not trial.value <= best:
-            best = trial.value
+        for _, value in _complete([trial]):
+            best = best if value <= best else value
         values.append(best)
     return values

@@ -16,7 +16,6 @@ from course_utils.arithmetic import (
     conv_parameters,
     linear_flops,
     linear_parameters,
-    local_parameters,
     pool_output_size,
     read_counts,
     receptive_field,
@@ -219,7 +218,6 @@ def test_linear_costs_are_pytorchs(ins, outs, bias):
 
 def test_sharing_is_what_makes_it_small():
     assert conv_parameters(3, 6, 5) == 456
-    assert local_parameters(3, 6, 5, 28) == 28 * 28 * 456
     assert linear_parameters(3 * 32 * 32, 6 * 28 * 28) == 3073 * 4704
 
 
@@ -259,6 +257,11 @@ def test_receptive_field_is_where_the_gradient_is_not_zero(layers, data):
         assert (seen[0], seen[-1]) == (first, last)
     else:
         assert all(first <= pixel <= last for pixel in seen)
+
+
+def test_an_unknown_word_for_padding_is_named():
+    with pytest.raises(ValueError, match='"same" or "valid", got \'full\''):
+        ReceptiveField().after(3, padding="full")
 
 
 def test_small_kernels_stacked_see_what_a_large_one_sees():
@@ -414,6 +417,12 @@ def test_a_layer_that_does_not_fit_is_named(layers, shape, message):
 def test_networks_with_side_paths_are_refused():
     with torch.device("meta"), pytest.raises(ValueError, match="no rule"):
         trace(torchvision.models.resnet18(), (3, 224, 224))
+
+
+def test_layers_of_flat_numbers_see_no_pixels():
+    rows = trace([nn.ReLU(), nn.Linear(400, 120), nn.Linear(120, 3)], (400,)).rows
+    assert [row.receptive_field for row in rows[1:]] == [None, None]
+    assert rows[-1].output_shape == (3,)
 
 
 def test_nested_names_single_layers_and_lookup():

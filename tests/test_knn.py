@@ -1,4 +1,4 @@
-"""course_utils.knn against scikit-learn, and against plain NumPy where ties decide."""
+"""course_utils.models.knn against scikit-learn, and against plain NumPy where ties decide."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
-from course_utils import knn
-from course_utils import shortlist as shortlisting
 from course_utils.data import load_data
-from course_utils.knn import METRICS, KNearestNeighbors, vote
-from course_utils.shortlist import has_sparse_products
+from course_utils.models import knn, knn_bounds
+from course_utils.models.knn import METRICS, KNearestNeighbors, vote
+from course_utils.models.knn_bounds import has_sparse_products
 
 SKLEARN_NAMES = {"l1": "manhattan", "l2": "euclidean", "cosine": "cosine"}
 
@@ -77,10 +76,10 @@ def test_distances_and_neighbours_are_scikit_learns(metric, dtype):
     levels=st.sampled_from([1, 2, 3, 256]),
     seed=st.integers(0, 10_000),
     block=st.integers(1, 9),
-    shortlist=st.booleans(),
+    bounds=st.booleans(),
 )
 def test_ties_go_to_the_lower_index_and_blocks_change_nothing(
-    metric, sizes, k, levels, seed, block, shortlist
+    metric, sizes, k, levels, seed, block, bounds
 ):
     count, queries_count, features = sizes
     images = random_bytes(seed, count, features, high=levels)
@@ -89,10 +88,10 @@ def test_ties_go_to_the_lower_index_and_blocks_change_nothing(
     with pytest.MonkeyPatch.context() as patch:
         whole = knn._blocks
         patch.setattr(knn, "_blocks", lambda x, **_: whole(x, limit=block, elements=2**20))
-        # As if the sizes were worth a shortlist, and every number of pairs small.
-        use = shortlist and metric == "l2"
-        patch.setattr(KNearestNeighbors, "_has_use_for_shortlist", lambda *_: use)
-        for module in (knn, shortlisting):
+        # As if the sizes were worth bounds, and every number of pairs small.
+        use = bounds and metric == "l2"
+        patch.setattr(KNearestNeighbors, "_has_use_for_bounds", lambda *_: use)
+        for module in (knn, knn_bounds):
             patch.setattr(module, "RARE", 1)
         _, indices = (
             KNearestNeighbors(k, metric).fit(images, torch.zeros(count).long()).neighbors(queries)
@@ -182,7 +181,7 @@ def test_memory_does_not_grow_with_the_training_set():
 
 
 @pytest.mark.parametrize("features", [1024, 1500])
-def test_a_shortlist_changes_the_time_only(fashion, features, monkeypatch):
+def test_bounds_change_the_time_only(fashion, features, monkeypatch):
     """Images that come twice, so that there are ties, and queries of any kind."""
     images = fashion.train.images[:4200].flatten(1).repeat(2, 1).repeat(1, 2)[:, :features]
     queries = torch.cat([images[:400] // 2 + 9, random_bytes(7, 20, features), images[:160]])
@@ -191,18 +190,18 @@ def test_a_shortlist_changes_the_time_only(fashion, features, monkeypatch):
     original = knn.dots_of_pairs
     monkeypatch.setattr(knn, "dots_of_pairs", lambda *a: compared.append(len(a[2])) or original(*a))
     # As if the sizes were worth it.
-    monkeypatch.setattr(KNearestNeighbors, "_has_use_for_shortlist", lambda *_: True)
+    monkeypatch.setattr(KNearestNeighbors, "_has_use_for_bounds", lambda *_: True)
     state = torch.get_rng_state()
     distances, indices = model.neighbors(queries)
     assert torch.equal(torch.get_rng_state(), state)
     assert 0 < sum(compared) < 0.1 * len(images) * len(queries)
-    monkeypatch.setattr(KNearestNeighbors, "_has_use_for_shortlist", lambda *_: False)
+    monkeypatch.setattr(KNearestNeighbors, "_has_use_for_bounds", lambda *_: False)
     wanted, order = model.neighbors(queries)
     assert torch.equal(indices, order)
     assert torch.equal(distances, wanted)
 
 
-def test_random_pixels_give_up_the_shortlist(monkeypatch):
+def test_random_pixels_give_up_the_bounds(monkeypatch):
     images, queries = random_bytes(8, 2**14, 512), random_bytes(9, 2**11, 512)
     monkeypatch.setattr(knn, "dots_of_pairs", lambda *_: pytest.fail("pair by pair is slow here"))
     model = KNearestNeighbors(3).fit(images, torch.zeros(len(images), dtype=torch.int64))
@@ -275,7 +274,7 @@ def test_unfit_queries_are_refused():
         model.predict(torch.zeros(1, 4, dtype=torch.uint8))
 
 
-def test_a_torch_without_sparse_products_goes_without_a_shortlist(monkeypatch):
+def test_a_torch_without_sparse_products_goes_without_bounds(monkeypatch):
     def missing(*_, **__):
         raise RuntimeError("sampled_addmm: not compiled")
 

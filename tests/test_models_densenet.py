@@ -11,7 +11,6 @@ from course_utils.models.densenet import (
     DenseNet,
     SmallDenseNet,
     Transition,
-    densenet121,
 )
 from course_utils.models.resnet import SmallResNet
 
@@ -32,7 +31,7 @@ def test_same_names_shapes_and_count(name):
 
 
 def test_same_logits():
-    assert same_logits(densenet121(), torchvision.models.densenet121())
+    assert same_logits(DenseNet(), torchvision.models.densenet121())
 
 
 class NewestFirst(DenseLayer):
@@ -43,7 +42,7 @@ class NewestFirst(DenseLayer):
 
 
 def test_features_joined_in_another_order_are_noticed():
-    ours = densenet121()
+    ours = DenseNet()
     ours.features.denseblock2.denselayer2 = NewestFirst(128 + 32, 32)
     assert not same_logits(ours, torchvision.models.densenet121())
 

@@ -47,7 +47,7 @@ LARGE = {  # for images of 224 pixels
     "VGG-11": vgg.VGG,
     "ResNet-18": resnet.ResNet,
     "GoogLeNet": googlenet.GoogLeNet,
-    "DenseNet-121": densenet.densenet121,
+    "DenseNet-121": densenet.DenseNet,
     "EfficientNet-B0": efficientnet.efficientnet,
 }
 PRECISIONS = {

@@ -1,12 +1,6 @@
 """Convolution arithmetic: sizes, parameters, FLOPs and receptive fields, without running a net."""
 
-from .costs import (
-    conv_flops,
-    conv_parameters,
-    linear_flops,
-    linear_parameters,
-    local_parameters,
-)
+from .costs import conv_flops, conv_parameters, linear_flops, linear_parameters
 from .count import count_flops
 from .receptive import ReceptiveField, receptive_field
 from .sizes import (
@@ -31,7 +25,6 @@ __all__ = [
     "count_flops",
     "linear_flops",
     "linear_parameters",
-    "local_parameters",
     "pad_widths",
     "pool_output_size",
     "read_counts",

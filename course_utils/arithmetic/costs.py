@@ -14,17 +14,14 @@ def conv_parameters(
 ) -> int:
     """Weights of a convolution: one kernel of in_channels/groups × F × F, and one bias, a filter.
 
-    Raises ValueError when `groups` does not divide both numbers of channels.
+    Raises:
+        ValueError: `groups` does not divide both numbers of channels.
+
+    Example:
+        >>> conv_parameters(3, 6, 5)  # 6 · (3 · 5 · 5 + 1)
+        456
     """
     return out_channels * (_kernel_weights(in_channels, out_channels, kernel_size, groups) + bias)
-
-
-def local_parameters(
-    in_channels: int, out_channels: int, kernel_size: Pair, output_size: Pair, *, bias: bool = True
-) -> int:
-    """The same layer without sharing: every output position has its own kernel and bias."""
-    rows, columns = as_pair(output_size)
-    return rows * columns * conv_parameters(in_channels, out_channels, kernel_size, bias=bias)
 
 
 def linear_parameters(in_features: int, out_features: int, *, bias: bool = True) -> int:
@@ -40,7 +37,15 @@ def conv_flops(
     *,
     groups: int = 1,
 ) -> int:
-    """2 FLOPs for each weight of a filter at each output number, padding zeros included."""
+    """2 FLOPs for each weight of a filter at each output number, padding zeros included.
+
+    Raises:
+        ValueError: `groups` does not divide both numbers of channels.
+
+    Example:
+        >>> conv_flops(3, 6, 5, output_size=28)  # 2 · (28 · 28 · 6) · (3 · 5 · 5)
+        705600
+    """
     rows, columns = as_pair(output_size)
     weights = _kernel_weights(in_channels, out_channels, kernel_size, groups)
     return 2 * out_channels * rows * columns * weights

@@ -17,6 +17,12 @@ class ReceptiveField:
     """Along one axis, in input pixels: output i sees pixels start + i·jump, `size` of them.
 
     `start` is negative when the first window begins in the padding.
+
+    Example:
+        >>> ReceptiveField().after(kernel_size=3, stride=2).after(kernel_size=3)
+        ReceptiveField(size=7, jump=2, start=0)
+        >>> ReceptiveField(size=7, jump=2, start=0).pixels(3)
+        (6, 12)
     """
 
     size: int = 1
@@ -41,11 +47,15 @@ class ReceptiveField:
 
 
 def receptive_field(layers: Iterable[dict]) -> ReceptiveField:
-    """The field along one axis of layers given as dicts of `kernel_size`, and where they differ
-    from 1, 0 and 1 `stride`, `padding` and `dilation`; the layer next to the image comes first.
+    """The field along one axis of several layers, one after the other.
 
-    >>> receptive_field([dict(kernel_size=3), dict(kernel_size=3)])
-    ReceptiveField(size=5, jump=1, start=0)
+    Args:
+        layers: dicts of `kernel_size`, and where they differ from 1, 0 and 1 `stride`, `padding`
+            and `dilation`; the layer next to the image comes first.
+
+    Example:
+        >>> receptive_field([dict(kernel_size=3), dict(kernel_size=3)])
+        ReceptiveField(size=5, jump=1, start=0)
     """
     field = ReceptiveField()
     for layer in layers:

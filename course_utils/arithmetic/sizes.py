@@ -7,9 +7,23 @@ a pair (height, width); the answer is a pair when any of them is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import index
+from typing import overload
 
 Pair = int | tuple[int, int]
+
+
+@overload
+def conv_output_size(
+    size: int, kernel_size: int, stride: int = 1, padding: int | str = 0, dilation: int = 1
+) -> int: ...
+
+
+@overload
+def conv_output_size(
+    size: Pair, kernel_size: Pair, stride: Pair = 1, padding: Pair | str = 0, dilation: Pair = 1
+) -> Pair: ...
 
 
 def conv_output_size(
@@ -21,8 +35,22 @@ def conv_output_size(
 ) -> Pair:
     """floor((size + 2·padding − dilation·(kernel_size − 1) − 1) / stride) + 1.
 
-    `padding` may be "valid" (none) or "same" (the output has the input's size; stride 1 only).
-    Raises ValueError when the kernel does not fit into the padded input.
+    Args:
+        size: of the input, in pixels.
+        kernel_size: in pixels.
+        stride: pixels from one window to the next.
+        padding: pixels on each side; or "valid" (none), or "same" (the output has the input's size;
+            stride 1 only).
+        dilation: pixels from one kernel weight to the next.
+
+    Raises:
+        ValueError: the kernel does not fit into the padded input.
+
+    Example:
+        >>> conv_output_size(224, 11, stride=4, padding=2)
+        55
+        >>> conv_output_size((7, 9), 3)
+        (5, 7)
     """
     return _per_axis(_conv_axis, size, kernel_size, stride, padding, dilation)
 
@@ -35,9 +63,18 @@ def pool_output_size(
     dilation: Pair = 1,
     ceil_mode: bool = False,
 ) -> Pair:
-    """Like `conv_output_size`, with a pooling layer's rules: the stride is the kernel size unless
-    given, and padding is at most half of the kernel size. With `ceil_mode` the division is rounded
-    up, but the last window must start inside the input or its left padding.
+    """Like `conv_output_size`, with a pooling layer's rules.
+
+    The stride is the kernel size unless given, and padding is at most half of the kernel size. With
+    `ceil_mode` the division is rounded up, but the last window must start inside the input or its
+    left padding.
+
+    Raises:
+        ValueError: the window does not fit into the padded input, or the padding is too wide.
+
+    Example:
+        >>> pool_output_size(112, 3, stride=2), pool_output_size(112, 3, stride=2, ceil_mode=True)
+        (55, 56)
     """
     stride = kernel_size if stride is None else stride
 
@@ -51,6 +88,10 @@ def adaptive_windows(size: int, output_size: int) -> list[tuple[int, int]]:
     """The windows (start, stop) that adaptive pooling averages: floor(i·n/k) to ceil((i+1)·n/k).
 
     They can overlap and differ in length by one when k does not divide n.
+
+    Example:
+        >>> adaptive_windows(8, 3)
+        [(0, 3), (2, 6), (5, 8)]
     """
     size, output_size = _whole(size, "size", 1), _whole(output_size, "output_size", 1)
     return [
@@ -64,6 +105,10 @@ def read_counts(
     """How many windows read each of the `size` pixels along one axis. Zero: never read.
 
     In two dimensions pixel (y, x) is read counts[y] · counts[x] times.
+
+    Example:
+        >>> read_counts(6, 3)
+        [1, 2, 3, 3, 2, 1]
     """
     windows = conv_output_size(size, kernel_size, stride, padding, dilation)
     before, _ = pad_widths(kernel_size, padding, dilation)
@@ -79,7 +124,12 @@ def read_counts(
 def unread(
     size: int, kernel_size: int, stride: int = 1, padding: int | str = 0, dilation: int = 1
 ) -> list[int]:
-    """The pixels along one axis that no window reads: lost to the floor, or skipped over."""
+    """The pixels along one axis that no window reads: lost to the floor, or skipped over.
+
+    Example:
+        >>> unread(8, 3, stride=3)
+        [6, 7]
+    """
     counts = read_counts(size, kernel_size, stride, padding, dilation)
     return [pixel for pixel, count in enumerate(counts) if count == 0]
 
@@ -88,25 +138,46 @@ def pad_widths(kernel_size: int, padding: int | str, dilation: int = 1) -> tuple
     """Pixels of padding before and after, along one axis.
 
     "same" with an even window needs an odd number: PyTorch puts the extra one after.
+
+    Raises:
+        ValueError: the padding is another word.
     """
     if padding == "same":
         total = dilation * (kernel_size - 1)
         return total // 2, total - total // 2
     if padding == "valid":
         return 0, 0
+    if isinstance(padding, str):
+        raise ValueError(f'padding must be a number, "same" or "valid", got {padding!r}')
     return padding, padding
 
 
-def as_pair(value: Pair) -> tuple[int, int]:
-    """(height, width) from one number or a pair."""
+@overload
+def as_pair(value: int | tuple[int, ...] | list[int]) -> tuple[int, int]: ...
+
+
+@overload
+def as_pair(value: str) -> tuple[str, str]: ...
+
+
+@overload
+def as_pair(value: Pair | str) -> tuple[int, int] | tuple[str, str]: ...
+
+
+def as_pair(value: int | tuple[int, ...] | list[int] | str) -> tuple[int | str, int | str]:
+    """(height, width) from one number, one word or a pair.
+
+    Raises:
+        ValueError: there are more or less than two numbers.
+    """
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"expected one number or a pair (height, width), got {value!r}")
-        return tuple(value)
+        return value[0], value[1]
     return value, value
 
 
-def _per_axis(axis, *values) -> Pair:
+def _per_axis(axis: Callable[..., int], *values: Pair | str) -> Pair:
     """Apply `axis` to height and width; one number when every value is one number."""
     heights, widths = zip(*(as_pair(value) for value in values), strict=True)
     height = axis(*heights)
@@ -119,10 +190,7 @@ def _conv_axis(size: int, kernel: int, stride: int, padding: int | str, dilation
     size, kernel, stride, dilation = _check(size, kernel, stride, dilation)
     if padding == "same" and stride != 1:
         raise ValueError(f'padding="same" needs stride 1, got stride {stride}: give a number')
-    if isinstance(padding, str):
-        if padding not in ("same", "valid"):
-            raise ValueError(f'padding must be a number, "same" or "valid", got {padding!r}')
-    else:
+    if not isinstance(padding, str):
         padding = _whole(padding, "padding", 0)
     padded = size + sum(pad_widths(kernel, padding, dilation))
     span = dilation * (kernel - 1) + 1

@@ -13,7 +13,7 @@ TEXT_COLUMNS = 2  # the first two are names, set to the left; the rest are numbe
 
 @dataclass(frozen=True)
 class Row:
-    """One layer. `flops` and `bytes` (of its output, as float32) are for one image.
+    """One layer. `flops` and `bytes` are for one image.
 
     `receptive_field` is (height, width) in input pixels; None where it differs from place to
     place, as after adaptive pooling with unequal windows.
@@ -28,6 +28,7 @@ class Row:
 
     @property
     def bytes(self) -> int:
+        """Size of its output as float32."""
         return 4 * prod(self.output_shape)
 
 
@@ -40,18 +41,22 @@ class Trace:
 
     @property
     def parameters(self) -> int:
+        """Of all layers."""
         return sum(row.parameters for row in self.rows)
 
     @property
     def flops(self) -> int:
+        """Of all layers, for one image."""
         return sum(row.flops for row in self.rows)
 
     @property
     def bytes(self) -> int:
+        """Size of the outputs of all layers as float32, for one image."""
         return sum(row.bytes for row in self.rows)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
+        """Of the last layer."""
         return self.rows[-1].output_shape if self.rows else self.input_shape
 
     def __len__(self) -> int:
@@ -90,7 +95,14 @@ class Trace:
 
 
 def scaled(number: int, unit: str = "") -> str:
-    """A large number for reading: 705,600 → "706 k". Below 1000 it stays exact; 0 is "–"."""
+    """A large number for reading. Below 1000 it stays exact; 0 is "–".
+
+    Example:
+        >>> scaled(705_600)
+        '706 k'
+        >>> scaled(61_100_840 * 4, "B")
+        '244 MB'
+    """
     if number == 0:
         return "–"
     power, value = 0, float(number)

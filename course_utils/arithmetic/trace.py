@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import prod
+from typing import NamedTuple
 
 from torch import nn
 
@@ -18,7 +19,16 @@ SAME_SHAPE = (
     *(nn.Softmax, nn.LogSoftmax, nn.Identity, nn.Dropout, nn.Dropout2d, nn.LocalResponseNorm),
 )
 Shape = tuple[int, ...]
-Fields = tuple[ReceptiveField | None, ...]  # height, width
+Fields = tuple[ReceptiveField | None, ReceptiveField | None]  # height, width
+
+
+class Window(NamedTuple):
+    """What a layer with a kernel reads at a time, in the order of `conv_output_size`."""
+
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int] | str
+    dilation: tuple[int, int]
 
 
 def trace(network: nn.Module | Iterable[nn.Module], input_shape: Shape) -> Trace:
@@ -26,8 +36,20 @@ def trace(network: nn.Module | Iterable[nn.Module], input_shape: Shape) -> Trace
 
     `network` is a list of layers, an `nn.Sequential` (nested ones too), or a network in
     torchvision's style: `features`, then perhaps `avgpool`, then a flattened `classifier`.
-    Nothing is run: layers built under `torch.device("meta")` cost no memory. Raises ValueError,
-    naming the layer, when one does not fit what it is given or is of a kind with no rule here.
+    Nothing is run: layers built under `torch.device("meta")` cost no memory.
+
+    Args:
+        network: its layers run one after the other, each on the output of the one before.
+        input_shape: (C, H, W) of the image.
+
+    Raises:
+        ValueError: a layer, which is named, does not fit what it is given, or is of a kind with no
+            rule here.
+
+    Example:
+        >>> lines = trace([nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2)], (3, 32, 32))
+        >>> lines.output_shape, lines.parameters, lines[2].receptive_field
+        ((6, 14, 14), 456, (6, 6))
     """
     rows: list[Row] = []
     shape = input_shape = tuple(input_shape)
@@ -37,8 +59,9 @@ def trace(network: nn.Module | Iterable[nn.Module], input_shape: Shape) -> Trace
             row, fields = _step(layer, shape, fields, input_shape)
         except ValueError as error:
             raise ValueError(f"layer {name} ({type(layer).__name__}): {error}") from None
-        sizes = [field.size for field in fields if field is not None]
-        row = replace(row, name=name, receptive_field=tuple(sizes) if len(sizes) == 2 else None)
+        height, width = fields
+        seen = None if height is None or width is None else (height.size, width.size)
+        row = replace(row, name=name, receptive_field=seen)
         rows.append(row)
         shape = row.output_shape
     return Trace(input_shape, tuple(rows))
@@ -89,36 +112,46 @@ def _step(layer: nn.Module, shape: Shape, fields: Fields, image: Shape) -> tuple
 
 def _conv(layer: nn.Conv2d, shape: Shape, fields: Fields) -> tuple[Row, Fields]:
     _expect_channels(layer.in_channels, shape)
-    window = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-    size = conv_output_size(shape[1:], *window)
-    flops = conv_flops(shape[0], layer.out_channels, layer.kernel_size, size, groups=layer.groups)
-    row = Row("", _kind("conv", *window), (layer.out_channels, *size), _parameters(layer), flops)
-    return row, _fields_after(fields, *window)
+    window = _window(layer)
+    size = as_pair(conv_output_size(as_pair(shape[1:]), *window))
+    flops = conv_flops(shape[0], layer.out_channels, window.kernel_size, size, groups=layer.groups)
+    row = Row("", _kind("conv", window), (layer.out_channels, *size), _parameters(layer), flops)
+    return row, _fields_after(fields, window)
 
 
 def _pool(layer: nn.MaxPool2d | nn.AvgPool2d, shape: Shape, fields: Fields) -> tuple[Row, Fields]:
     _expect_image(shape)
-    window = (layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1))
-    size = pool_output_size(shape[1:], *window, layer.ceil_mode)
-    kind = _kind("max pool" if isinstance(layer, nn.MaxPool2d) else "avg pool", *window)
-    return Row("", kind, (shape[0], *as_pair(size))), _fields_after(fields, *window)
+    window = _window(layer)
+    kernel_size, stride, _, dilation = window
+    padding = as_pair(layer.padding)
+    size = pool_output_size(
+        as_pair(shape[1:]), kernel_size, stride, padding, dilation, layer.ceil_mode
+    )
+    kind = _kind("max pool" if isinstance(layer, nn.MaxPool2d) else "avg pool", window)
+    return Row("", kind, (shape[0], *as_pair(size))), _fields_after(fields, window)
 
 
 def _adaptive_pool(
     layer: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d, shape: Shape, fields: Fields
 ) -> tuple[Row, Fields]:
     _expect_image(shape)
-    wanted = as_pair(layer.output_size)
-    size = tuple(
-        have if want is None else want for want, have in zip(wanted, shape[1:], strict=True)
+    wanted = layer.output_size
+    height, width = wanted if isinstance(wanted, (tuple, list)) else (wanted, wanted)
+    size = (shape[1] if height is None else height, shape[2] if width is None else width)
+    after = (
+        _field_after_adaptive(fields[0], shape[1], size[0]),
+        _field_after_adaptive(fields[1], shape[2], size[1]),
     )
-    after = []
-    for have, want, field in zip(shape[1:], size, fields, strict=True):
-        adaptive_windows(have, want)  # refuses impossible sizes
-        regular = field is not None and have % want == 0
-        after.append(field.after(have // want, have // want) if regular else None)
     kind = "adaptive max pool" if isinstance(layer, nn.AdaptiveMaxPool2d) else "adaptive avg pool"
-    return Row("", kind, (shape[0], *size)), tuple(after)
+    return Row("", kind, (shape[0], *size)), after
+
+
+def _field_after_adaptive(
+    field: ReceptiveField | None, size: int, output_size: int
+) -> ReceptiveField | None:
+    adaptive_windows(size, output_size)  # refuses impossible sizes
+    window, rest = divmod(size, output_size)
+    return None if field is None or rest else field.after(window, window)
 
 
 def _linear(layer: nn.Linear, shape: Shape, image: Shape) -> tuple[Row, Fields]:
@@ -128,24 +161,41 @@ def _linear(layer: nn.Linear, shape: Shape, image: Shape) -> tuple[Row, Fields]:
         raise ValueError(f"takes {layer.in_features:,} numbers, but is given {shape[0]:,}")
     flops = linear_flops(layer.in_features, layer.out_features)
     row = Row("", "linear", (layer.out_features,), _parameters(layer), flops)
-    return row, tuple(ReceptiveField(size) for size in image[1:])  # it sees the whole image
+    if len(image) != 3:
+        return row, (None, None)
+    return row, (ReceptiveField(image[1]), ReceptiveField(image[2]))  # it sees the whole image
 
 
-def _fields_after(fields: Fields, *window) -> Fields:
-    per_axis = zip(*(as_pair(value) for value in window), strict=True)
-    return tuple(
-        None if field is None else field.after(*axis)
-        for field, axis in zip(fields, per_axis, strict=True)
+def _window(layer: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) -> Window:
+    padding = layer.padding
+    return Window(
+        as_pair(layer.kernel_size),
+        as_pair(layer.stride),
+        padding if isinstance(padding, str) else as_pair(padding),
+        as_pair(1 if isinstance(layer, nn.AvgPool2d) else layer.dilation),
     )
 
 
-def _kind(name: str, kernel_size, stride, padding, dilation) -> str:
+def _fields_after(fields: Fields, window: Window) -> Fields:
+    kernel_size, stride, padding, dilation = window
+
+    def after(axis: int) -> ReceptiveField | None:
+        field, size = fields[axis], kernel_size[axis]
+        if field is None:
+            return None
+        return field.after(size, stride[axis], as_pair(padding)[axis], dilation[axis])
+
+    return after(0), after(1)
+
+
+def _kind(name: str, window: Window) -> str:
     """For example "conv 3×3", "conv 11×11 /4 pad 2", "max pool 2×2 /2"."""
-    height, width = as_pair(kernel_size)
+    height, width = window.kernel_size
     text = f"{name} {height}×{width}"
-    for label, value, usual in ((" /", stride, 1), (" pad ", padding, 0), (" dil ", dilation, 1)):
+    usual = ((" /", window.stride, 1), (" pad ", window.padding, 0), (" dil ", window.dilation, 1))
+    for label, value, default in usual:
         across, along = as_pair(value)
-        if (across, along) != (usual, usual):
+        if (across, along) != (default, default):
             text += f"{label}{across}" if across == along else f"{label}{across}×{along}"
     return text
 

@@ -1,5 +1,36 @@
-"""The networks of the course, one file a family, with torchvision's parameter names."""
+"""The networks of the course, one file a family, with torchvision's parameter names; and K-NN."""
 
+from .alexnet import AlexNet, SlimAlexNet, TwoTowerAlexNet
+from .densenet import DenseNet, SmallDenseNet
+from .efficientnet import EfficientNet, slim_efficientnet
+from .googlenet import GoogLeNet, SmallGoogLeNet
+from .knn import KNearestNeighbors
+from .lab import LabVGG, SevenLayerVGG
 from .lenet import LeNet5
+from .resnet import ResNet, SmallResNet
+from .senet import SEBasicBlock
+from .vgg import VGG, slim_vgg
+from .whitened import FlipAveraged, WhitenedNet
 
-__all__ = ["LeNet5"]
+__all__ = [
+    "VGG",
+    "AlexNet",
+    "DenseNet",
+    "EfficientNet",
+    "FlipAveraged",
+    "GoogLeNet",
+    "KNearestNeighbors",
+    "LabVGG",
+    "LeNet5",
+    "ResNet",
+    "SEBasicBlock",
+    "SevenLayerVGG",
+    "SlimAlexNet",
+    "SmallDenseNet",
+    "SmallGoogLeNet",
+    "SmallResNet",
+    "TwoTowerAlexNet",
+    "WhitenedNet",
+    "slim_efficientnet",
+    "slim_vgg",
+]

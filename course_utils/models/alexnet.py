@@ -2,19 +2,28 @@
 
 Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
 networks", NeurIPS 2012. The one-tower form: Krizhevsky, "One weird trick for parallelizing
-convolutional neural networks", 2014.
+convolutional neural networks", 2014. Used in lectures 04, 08 and 10.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .initialization import kaiming_weights, zero_biases
+
 
 class AlexNet(nn.Module):
     """Five convolutions and three fully connected layers; parameter names as in torchvision.
 
     Input: float (N, 3, H, W) with H and W at least 63, usually 224. Output: logits
-    (N, num_classes). 61,100,840 parameters for 1000 classes.
+    (N, num_classes). 61,100,840 parameters for 1000 classes. Used in lectures 04 and 10.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # shapes without numbers
+        ...     model = AlexNet()
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        61100840
     """
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.5) -> None:
@@ -55,10 +64,20 @@ class TwoTowerAlexNet(nn.Module):
 
     ``groups=2`` is what the towers are: a kernel reads only the half of the channels that lies on
     its own GPU. Input: float (N, 3, 227, 227). Output: logits (N, num_classes). 60,965,224
-    parameters for 1000 classes.
+    parameters for 1000 classes. Used in lecture 04.
 
-    unit: an even number. The convolutions have 3, 8, 12, 12 and 8 units of channels, the hidden
-    layers 128. The paper's is 32, which gives 96, 256, 384, 384, 256 and 4096.
+    Args:
+        num_classes: how many logits.
+        unit: an even number. The convolutions have 3, 8, 12, 12 and 8 units of channels, the hidden
+            layers 128. The paper's is 32, which gives 96, 256, 384, 384, 256 and 4096.
+        dropout: share of the hidden numbers that are set to 0 in training.
+
+    Raises:
+        ValueError: ``unit`` is odd or less than 2.
+
+    Example:
+        >>> TwoTowerAlexNet(unit=2).features[4]  # each kernel reads half of the 6 channels
+        Conv2d(6, 16, kernel_size=(5, 5), stride=(1, 1), padding=(2, 2), groups=2)
     """
 
     def __init__(self, num_classes: int = 1000, *, unit: int = 32, dropout: float = 0.5) -> None:
@@ -110,11 +129,24 @@ class SlimAlexNet(nn.Module):
     """The form that the course trains on 32x32 images; layers and names as in `AlexNet`.
 
     The first convolution is 5x5 with stride 1, and the last feature map 3x3. Input: float
-    (N, in_channels, 32, 32). Output: logits (N, num_classes).
+    (N, in_channels, 32, 32). Output: logits (N, num_classes). Used in lectures 04 and 08.
 
-    width: channels of the first convolution; the others have 3, 6, 4 and 4 times as many, as in
-    `AlexNet`. The default is a quarter of it. dropout: low, because the course trains it for a few
-    epochs. The weights start as `initialize` says.
+    The weights start by Kaiming's rule, so that every layer keeps the size of its signal, but small
+    in the last layer: the network starts without an opinion, and all classes get nearly the same
+    logit. Biases start at 0.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: of the images.
+        width: channels of the first convolution; the others have 3, 6, 4 and 4 times as many, as in
+            `AlexNet`. The default is a quarter of it.
+        hidden: width of the fully connected layers.
+        dropout: low, because the course trains it for a few epochs.
+
+    Example:
+        >>> import torch
+        >>> SlimAlexNet()(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -142,6 +174,7 @@ class SlimAlexNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=3, stride=2),  # 7 -> 3
         )
+        last = nn.Linear(hidden, num_classes)
         self.classifier = nn.Sequential(
             nn.Dropout(dropout),
             nn.Linear(4 * width * 3 * 3, hidden),
@@ -149,23 +182,12 @@ class SlimAlexNet(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, num_classes),
+            last,
         )
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d, nn.Linear)
+        zero_biases(self, nn.Conv2d, nn.Linear)
+        nn.init.normal_(last.weight, std=0.01)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, in_channels, 32, 32)."""
         return self.classifier(self.features(images).flatten(1))
-
-
-def initialize(model: nn.Module) -> None:
-    """Set the weights by Kaiming's rule (He et al., ICCV 2015), but small in the last layer.
-
-    Every layer then keeps the size of its signal, and the network starts without an opinion: all
-    classes get nearly the same logit. Biases start at 0.
-    """
-    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
-    for layer in layers:
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        nn.init.zeros_(layer.bias)
-    nn.init.normal_(layers[-1].weight, std=0.01)

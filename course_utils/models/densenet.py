@@ -2,7 +2,7 @@
 
 Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", CVPR 2017:
 the form with bottlenecks and compression (DenseNet-BC). Layer names are torchvision's, so that its
-weights load unchanged.
+weights load unchanged. Used in lecture 10.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from .initialization import kaiming_weights, zero_biases
+
 LAYERS = {  # in each of the four blocks
     "densenet121": (6, 12, 24, 16),
     "densenet169": (6, 12, 32, 32),
@@ -24,9 +26,19 @@ LAYERS = {  # in each of the four blocks
 class DenseLayer(nn.Module):
     """Batch norm, ReLU, 1x1 convolution; batch norm, ReLU, 3x3 convolution to ``growth_rate``.
 
-    bottleneck: the 1x1 convolution makes ``bottleneck * growth_rate`` channels. memory_efficient:
-    compute the first half again on the way back, instead of keeping it (Pleiss et al., 2017);
-    as in torchvision, the running statistics of ``norm1`` then move twice a step.
+    Used in lecture 10.
+
+    Args:
+        in_channels: of all features so far together.
+        growth_rate: channels that the layer adds.
+        bottleneck: the 1x1 convolution makes ``bottleneck * growth_rate`` channels.
+        memory_efficient: compute the first half again on the way back, instead of keeping it
+            (Pleiss et al., 2017); as in torchvision, the running statistics of ``norm1`` then move
+            twice a step.
+
+    Example:
+        >>> DenseLayer(24, 12)([torch.zeros(1, 16, 8, 8), torch.zeros(1, 8, 8, 8)]).shape
+        torch.Size([1, 12, 8, 8])
     """
 
     def __init__(
@@ -78,7 +90,14 @@ class DenseBlock(nn.ModuleDict):
 
 
 class Transition(nn.Sequential):
-    """Between two blocks: a 1x1 convolution to fewer channels, and half the rows and columns."""
+    """Between two blocks: a 1x1 convolution to fewer channels, and half the rows and columns.
+
+    Used in lecture 10.
+
+    Example:
+        >>> Transition(60, 30)(torch.zeros(1, 60, 8, 8)).shape
+        torch.Size([1, 30, 4, 4])
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -92,7 +111,15 @@ class DenseNet(nn.Module):
     """The family for large images: DenseNet-121, 169 and 201; names as in torchvision.
 
     Input: float (N, 3, H, W), usually 224x224. Output: logits (N, num_classes).
-    name: one of ``LAYERS``.
+
+    Args:
+        name: one of ``LAYERS``.
+        num_classes: how many logits.
+        growth_rate: channels that each dense layer adds.
+        memory_efficient: see `DenseLayer`.
+
+    Raises:
+        ValueError: the name is unknown.
     """
 
     def __init__(
@@ -116,16 +143,12 @@ class DenseNet(nn.Module):
         channels = add_blocks(self.features, channels, LAYERS[name], growth_rate, **options)
         self.features.norm5 = nn.BatchNorm2d(channels)
         self.classifier = nn.Linear(channels, num_classes)
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d)
+        zero_biases(self, nn.Linear)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, 3, H, W)."""
         return self.classifier(pooled(self.features(images)))
-
-
-def densenet121(num_classes: int = 1000, *, memory_efficient: bool = False) -> DenseNet:
-    """Return DenseNet-121."""
-    return DenseNet("densenet121", num_classes, memory_efficient=memory_efficient)
 
 
 class SmallDenseNet(nn.Module):
@@ -133,7 +156,20 @@ class SmallDenseNet(nn.Module):
 
     It has 6 * layers + 4 layers with weights. The first convolution keeps the size; the maps of
     the blocks are 32x32, 16x16 and 8x8, as in ``SmallResNet``. With 6 layers and a growth rate of
-    15 it has about as many parameters as a ResNet-20.
+    15 it has about as many parameters as a ResNet-20. Used in lecture 10.
+
+    Input: float (N, in_channels, H, W). Output: logits (N, num_classes).
+
+    Args:
+        layers: of each block.
+        num_classes: how many logits.
+        in_channels: of the images.
+        growth_rate: channels that each dense layer adds.
+        memory_efficient: see `DenseLayer`.
+
+    Example:
+        >>> SmallDenseNet(layers=2)(torch.zeros(1, 3, 32, 32)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(
@@ -153,7 +189,8 @@ class SmallDenseNet(nn.Module):
         channels = add_blocks(self.features, channels, [layers] * 3, growth_rate, **options)
         self.features.norm5 = nn.BatchNorm2d(channels)
         self.classifier = nn.Linear(channels, num_classes)
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d)
+        zero_biases(self, nn.Linear)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, in_channels, H, W)."""
@@ -177,12 +214,3 @@ def add_blocks(
 def pooled(features: Tensor) -> Tensor:
     """The end of the network: ReLU, then the mean of each channel; (N, C, H, W) to (N, C)."""
     return F.adaptive_avg_pool2d(F.relu(features), 1).flatten(1)
-
-
-def initialize(model: nn.Module) -> None:
-    """Set convolutions by Kaiming's rule (He et al., ICCV 2015), the last bias to 0."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            nn.init.zeros_(module.bias)

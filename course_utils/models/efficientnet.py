@@ -2,7 +2,7 @@
 
 Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", ICML 2019.
 The block (MBConv) is that of MobileNetV2 (Sandler et al., CVPR 2018) with squeeze and excitation.
-Layer names are torchvision's, so that its weights load unchanged.
+Layer names are torchvision's, so that its weights load unchanged. Used in lecture 11.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
 
+from .initialization import kaiming_weights, zero_biases
 from .senet import SqueezeExcitation
 
 
@@ -71,19 +71,31 @@ def conv_norm(
     activation: bool = True,
 ) -> nn.Sequential:
     """Return a convolution that keeps the size at stride 1, batch norm, and SiLU if wanted."""
-    options = dict(padding=kernel_size // 2, groups=groups, bias=False)
-    layers = [
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, **options),
+    padding = kernel_size // 2
+    layers: list[nn.Module] = [
+        nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+        ),
         nn.BatchNorm2d(out_channels),
     ]
-    return nn.Sequential(*layers, *([nn.SiLU(inplace=True)] if activation else []))
+    if activation:
+        layers.append(nn.SiLU(inplace=True))
+    return nn.Sequential(*layers)
 
 
 class MBConv(nn.Module):
     """1x1 up, a depthwise convolution, squeeze and excitation, 1x1 down without activation.
 
-    The input is added where the shapes allow it. drop: with this probability an image of the batch
-    goes past the branch in training (stochastic depth: Huang et al., ECCV 2016).
+    The input is added where the shapes allow it.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel_size: of the depthwise convolution.
+        stride: of the depthwise convolution.
+        expand: how many times as many channels there are between the two 1x1 convolutions.
+        drop: with this probability an image of the batch goes past the branch in training
+            (stochastic depth: Huang et al., ECCV 2016).
     """
 
     def __init__(
@@ -95,6 +107,8 @@ class MBConv(nn.Module):
         expand: int = 6,
         drop: float = 0.0,
     ) -> None:
+        from torchvision.ops import StochasticDepth  # takes a second: only this needs it
+
         super().__init__()
         inner = scaled_channels(in_channels * expand)
         layers: list[nn.Module] = []
@@ -120,8 +134,16 @@ class EfficientNet(nn.Module):
 
     Input: float (N, 3, H, W). Output: logits (N, num_classes). The defaults are EfficientNet-B0.
 
-    width: multiplies channels, rounded by `scaled_channels`; depth: multiplies the layers of each
-    stage, rounded up. drop: of the last block's branch; it grows evenly from 0 at the first.
+    Args:
+        num_classes: how many logits.
+        width: multiplies channels, rounded by `scaled_channels`.
+        depth: multiplies the layers of each stage, rounded up.
+        stem: channels of the first convolution.
+        stages: of MBConv blocks.
+        stem_stride: of the first convolution.
+        divisor: of all numbers of channels.
+        dropout: share of the features that are set to 0 in training.
+        drop: of the last block's branch; it grows evenly from 0 at the first.
     """
 
     def __init__(
@@ -155,7 +177,11 @@ class EfficientNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         head = nn.Linear(4 * channels, num_classes)
         self.classifier = nn.Sequential(nn.Dropout(dropout, inplace=True), head)
-        initialize(self)
+        # As in torchvision.
+        kaiming_weights(self, nn.Conv2d, mode="fan_out")
+        zero_biases(self, nn.Conv2d, nn.Linear)
+        limit = 1 / math.sqrt(num_classes)
+        nn.init.uniform_(head.weight, -limit, limit)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, 3, H, W)."""
@@ -163,9 +189,24 @@ class EfficientNet(nn.Module):
 
 
 def efficientnet(name: str = "b0", num_classes: int = 1000) -> EfficientNet:
-    """Return a member of the family, one of ``SCALES``.
+    """Return a member of the family.
 
-    torchvision's B5, B6 and B7 have another epsilon and momentum of batch norm than ours.
+    Torchvision's B5, B6 and B7 have another epsilon and momentum of batch norm than ours. Used in
+    lecture 11.
+
+    Args:
+        name: one of ``SCALES``.
+        num_classes: how many logits.
+
+    Raises:
+        ValueError: the name is unknown.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # shapes without numbers
+        ...     model = efficientnet("b0")
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        5288548
     """
     if name not in SCALES:
         raise ValueError(f"unknown network {name!r}: choose one of {', '.join(SCALES)}")
@@ -176,8 +217,21 @@ def efficientnet(name: str = "b0", num_classes: int = 1000) -> EfficientNet:
 def slim_efficientnet(
     num_classes: int = 10, *, width: float = 1.0, depth: float = 1.0, divisor: int = 2
 ) -> EfficientNet:
-    """Return the form that the course trains on images of 16 to 40 pixels: no dropping of any
-    kind, since it sees few images, and a stem without stride."""
+    """Return the form that the course trains on images of 16 to 40 pixels.
+
+    Nothing is dropped, since it sees few images, and its stem has no stride. Used in lecture 11.
+
+    Args:
+        num_classes: how many logits.
+        width: multiplies channels.
+        depth: multiplies the layers of each stage, rounded up.
+        divisor: of all numbers of channels.
+
+    Example:
+        >>> import torch
+        >>> slim_efficientnet()(torch.zeros(2, 3, 16, 16)).shape
+        torch.Size([2, 10])
+    """
     return EfficientNet(
         num_classes,
         width=width,
@@ -189,16 +243,3 @@ def slim_efficientnet(
         dropout=0.0,
         drop=0.0,
     )
-
-
-def initialize(model: nn.Module) -> None:
-    """Set the weights as torchvision does: Kaiming's rule by outputs, small ones at the end."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Linear):
-            limit = 1 / math.sqrt(module.out_features)
-            nn.init.uniform_(module.weight, -limit, limit)
-            nn.init.zeros_(module.bias)

@@ -3,6 +3,7 @@
 Szegedy et al., "Going deeper with convolutions", CVPR 2015. Layer names are torchvision's, so that
 its weights load unchanged; and so is a slip of its authors that its weights depend on: the branch
 that the paper gives a 5x5 convolution has a 3x3 one (``large=3``). ``large=5`` is the paper's.
+Used in lecture 10.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Channels of a module: 1x1; reduction, 3x3; reduction, 5x5; after the pool. Table 1 of the paper.
-MODULES = {
+from .initialization import kaiming_weights
+
+# Channels of a module: 1x1; reduction, 3x3; reduction, 5x5; after the pool.
+Channels = tuple[int, int, int, int, int, int]
+MODULES: dict[str, Channels] = {  # table 1 of the paper
     "3a": (64, 96, 128, 16, 32, 32),
     "3b": (128, 128, 192, 32, 96, 64),
     "4a": (192, 96, 208, 16, 48, 64),
@@ -25,7 +29,7 @@ MODULES = {
     "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
 }
-SLIM_MODULES = {  # for 32x32 images; about as many parameters as a ResNet-20
+SLIM_MODULES: dict[str, Channels] = {  # for 32x32 images; about as many parameters as a ResNet-20
     "3a": (16, 16, 24, 4, 8, 8),
     "3b": (24, 24, 32, 6, 16, 16),
     "4a": (32, 32, 48, 8, 16, 16),
@@ -34,7 +38,6 @@ SLIM_MODULES = {  # for 32x32 images; about as many parameters as a ResNet-20
     "5a": (48, 40, 96, 12, 32, 32),
     "5b": (64, 48, 112, 12, 40, 40),
 }
-AUXILIARY_WEIGHT = 0.3  # of each auxiliary loss in the sum that the paper trains with
 
 
 class GoogLeNetOutputs(NamedTuple):
@@ -46,7 +49,12 @@ class GoogLeNetOutputs(NamedTuple):
 
 
 class BasicConv2d(nn.Module):
-    """A convolution without bias, batch norm, ReLU."""
+    """A convolution without bias, batch norm, ReLU. Used in lecture 10.
+
+    Example:
+        >>> BasicConv2d(3, 8, 7, stride=2)(torch.zeros(1, 3, 32, 32)).shape
+        torch.Size([1, 8, 16, 16])
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
@@ -64,8 +72,21 @@ class BasicConv2d(nn.Module):
 class Inception(nn.Module):
     """Four branches that read the same input and keep its size; their channels are joined.
 
-    Channels are named as in torchvision: "red" is the 1x1 reduction in front of a convolution,
-    ``pool_proj`` the 1x1 behind the pool. large: kernel size of the third branch.
+    Used in lecture 10.
+
+    Args:
+        in_channels: of the input.
+        ch1x1: channels of the first branch.
+        ch3x3red: of the 1x1 reduction in front of the second branch's convolution.
+        ch3x3: of the second branch.
+        ch5x5red: of the 1x1 reduction in front of the third branch's convolution.
+        ch5x5: of the third branch.
+        pool_proj: of the 1x1 convolution behind the pool, the fourth branch.
+        large: kernel size of the third branch.
+
+    Example:
+        >>> Inception(192, *MODULES["3a"])(torch.zeros(1, 192, 8, 8)).shape
+        torch.Size([1, 256, 8, 8])
     """
 
     def __init__(
@@ -101,7 +122,13 @@ class Inception(nn.Module):
 class InceptionAux(nn.Module):
     """An auxiliary classifier: a small network on the output of a module in the middle.
 
-    size: side of the maps after pooling. channels, hidden: of its convolution and linear layer.
+    Args:
+        in_channels: of the module.
+        num_classes: how many logits.
+        size: side of the maps after pooling.
+        channels: of its convolution.
+        hidden: width of its first linear layer.
+        dropout: share of the hidden numbers that are set to 0 in training.
     """
 
     def __init__(
@@ -131,8 +158,23 @@ class GoogLeNet(nn.Module):
     """The network for large images; names as in torchvision.
 
     Input: float (N, 3, H, W), usually 224x224. Output: logits (N, num_classes); in training with
-    ``aux_logits``, a ``GoogLeNetOutputs``. large: kernel size of the third branch.
+    ``aux_logits``, a ``GoogLeNetOutputs``.
+
+    Args:
+        num_classes: how many logits.
+        aux_logits: whether there are auxiliary classifiers, on modules 4a and 4d.
+        large: kernel size of the third branch.
     """
+
+    inception3a: Inception  # added by `add_modules`, as are the others
+    inception3b: Inception
+    inception4a: Inception
+    inception4b: Inception
+    inception4c: Inception
+    inception4d: Inception
+    inception4e: Inception
+    inception5a: Inception
+    inception5b: Inception
 
     def __init__(
         self, num_classes: int = 1000, *, aux_logits: bool = False, large: int = 3
@@ -151,7 +193,7 @@ class GoogLeNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(0.2)
         self.fc = nn.Linear(widths["5b"], num_classes)
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d)
 
     def forward(self, images: Tensor) -> Tensor | GoogLeNetOutputs:
         """Return the logits of images (N, 3, H, W)."""
@@ -170,8 +212,26 @@ class SmallGoogLeNet(nn.Module):
     """The form for 32x32 images: a 3x3 convolution and seven narrow modules in three stages.
 
     The maps are 32x32, 16x16 and 8x8, as in ``SmallResNet``. Input: float (N, in_channels, H, W).
-    Output as for ``GoogLeNet``; the auxiliary classifiers sit on modules 4a and 4c.
+    Output as for ``GoogLeNet``. Used in lecture 10.
+
+    Args:
+        num_classes: how many logits.
+        in_channels: of the images.
+        aux_logits: whether there are auxiliary classifiers, on modules 4a and 4c.
+        large: kernel size of the third branch.
+
+    Example:
+        >>> SmallGoogLeNet()(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
+
+    inception3a: Inception  # added by `add_modules`, as are the others
+    inception3b: Inception
+    inception4a: Inception
+    inception4b: Inception
+    inception4c: Inception
+    inception5a: Inception
+    inception5b: Inception
 
     def __init__(
         self,
@@ -191,7 +251,7 @@ class SmallGoogLeNet(nn.Module):
         self.aux2 = InceptionAux(widths["4c"], num_classes, **options) if aux_logits else None
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(widths["5b"], num_classes)
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d)
 
     def forward(self, images: Tensor) -> Tensor | GoogLeNetOutputs:
         """Return the logits of images (N, in_channels, H, W)."""
@@ -203,14 +263,14 @@ class SmallGoogLeNet(nn.Module):
         return outputs(logits, auxiliary(self, self.aux2, late), auxiliary(self, self.aux1, early))
 
 
-def out_channels(module: tuple[int, ...]) -> int:
+def out_channels(module: Channels) -> int:
     """Return the channels that a module of ``MODULES`` puts out."""
     ch1x1, _, ch3x3, _, ch5x5, pool_proj = module
     return ch1x1 + ch3x3 + ch5x5 + pool_proj
 
 
 def add_modules(
-    model: nn.Module, channels: int, modules: dict[str, tuple[int, ...]], large: int
+    model: nn.Module, channels: int, modules: dict[str, Channels], large: int
 ) -> dict[str, int]:
     """Add the modules to the model as ``inception3a``, ...; return the channels after each."""
     widths = {}
@@ -227,11 +287,6 @@ def auxiliary(model: nn.Module, classifier: nn.Module | None, x: Tensor) -> Tens
 
 def outputs(logits: Tensor, aux2: Tensor | None, aux1: Tensor | None) -> Tensor | GoogLeNetOutputs:
     """Return the logits alone, or together with those of the auxiliary classifiers."""
-    return logits if aux1 is None else GoogLeNetOutputs(logits, aux2, aux1)
-
-
-def initialize(model: nn.Module) -> None:
-    """Set convolutions by Kaiming's rule (He et al., ICCV 2015); linear layers keep PyTorch's."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    if aux1 is None or aux2 is None:
+        return logits
+    return GoogLeNetOutputs(logits, aux2, aux1)

@@ -1,10 +1,11 @@
-"""The two networks of lecture 09: a VGG reduced to the least, and one of seven layers."""
+"""A VGG reduced to the least, and one of seven layers. Used in lecture 09."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .vgg import initialize, make_layers
+from .initialization import kaiming_weights, zero_biases
+from .vgg import make_layers
 
 POOL = 4  # side of LabVGG's pooling window
 
@@ -13,7 +14,18 @@ class LabVGG(nn.Module):
     """Two unpadded 3x3 convolutions, one 4x4 max pool, one linear layer.
 
     Input: float (N, 3, image_size, image_size). Output: logits (N, num_classes). With the defaults
-    a 32x32 image becomes 30x30, 28x28, and 7x7 after pooling: 32 · 7 · 7 = 1568 features.
+    a 32x32 image becomes 30x30, 28x28, and 7x7 after pooling: 32 · 7 · 7 = 1568 features. Used in
+    lecture 09.
+
+    Args:
+        num_classes: how many logits.
+        channels: of the two convolutions.
+        pool_stride: of the max pool.
+        image_size: height and width of the images.
+
+    Example:
+        >>> LabVGG().classifier
+        Linear(in_features=1568, out_features=10, bias=True)
     """
 
     def __init__(
@@ -35,7 +47,8 @@ class LabVGG(nn.Module):
         )
         side = (image_size - 4 - POOL) // pool_stride + 1
         self.classifier = nn.Linear(second * side**2, num_classes)
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d, nn.Linear)
+        zero_biases(self, nn.Conv2d, nn.Linear)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, 3, H, W)."""
@@ -47,6 +60,11 @@ class SevenLayerVGG(nn.Module):
 
     Input: float (N, 3, 32, 32). Output: logits (N, num_classes). The convolutions are 3x3 with
     padding 1; after each block a 2x2 max pool, so that 64 · 8 · 8 features reach the linear layers.
+    Used in lecture 09.
+
+    Example:
+        >>> SevenLayerVGG().classifier[0]
+        Linear(in_features=4096, out_features=256, bias=True)
     """
 
     def __init__(self, num_classes: int = 100) -> None:
@@ -55,7 +73,8 @@ class SevenLayerVGG(nn.Module):
         self.classifier = nn.Sequential(
             nn.Linear(64 * 8 * 8, 256), nn.ReLU(inplace=True), nn.Linear(256, num_classes)
         )
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d, nn.Linear)
+        zero_biases(self, nn.Conv2d, nn.Linear)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, 3, 32, 32)."""

@@ -2,7 +2,8 @@
 
 LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition",
 Proceedings of the IEEE 86(11), 1998. The network of 1998 had trainable sub-sampling layers, tanh,
-a sparse connection table in its second convolution, and an RBF output.
+a sparse connection table in its second convolution, and an RBF output. Used in lectures 03, 04, 05
+and 08.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ class LeNet5(nn.Module):
     """Two convolutions with pooling, then three fully connected layers.
 
     Input: float (N, in_channels, 32, 32). Output: logits (N, num_classes), float.
-    61,706 parameters for one channel and ten classes; 62,006 for three channels.
+    61,706 parameters for one channel and ten classes; 62,006 for three channels. Used in lectures
+    03, 04, 05 and 08.
+
+    Example:
+        >>> import torch
+        >>> LeNet5()(torch.zeros(2, 1, 32, 32)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1) -> None:

@@ -1,6 +1,7 @@
 """A VGG-11 that is trained already: ImageNet's where it can be had, else the bundled slim one.
 
-Both are read without pickle or with `weights_only`, so that a file of weights can run no code.
+Both are read without pickle or with `weights_only`, so that a file of weights can run no code. Used
+in lecture 06.
 """
 
 from __future__ import annotations
@@ -26,9 +27,16 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 class Pretrained:
     """A trained network and what must be known to use it.
 
-    model: a `VGG` in evaluation mode, on the CPU. mean and std: one float per channel, for pixel
-    values in [0, 1]; its inputs were normalised with them. image_size: height and width of the
-    images it was trained on. accuracy: its share of right answers on ``tested_on``.
+    Attributes:
+        name: of the network and its source.
+        model: in evaluation mode, on the CPU.
+        class_names: in the order of the logits.
+        mean: one float per channel, for pixel values in [0, 1]; its inputs were normalised with it.
+        std: likewise.
+        image_size: height and width of the images it was trained on.
+        accuracy: its share of right answers on ``tested_on``.
+        tested_on: the images of ``accuracy``.
+        source: the images that it was trained on.
     """
 
     name: str
@@ -59,14 +67,22 @@ class Pretrained:
 def pretrained(prefer: str = "bundled", *, download: bool = False) -> Pretrained:
     """Return a trained VGG-11, and say in its ``name`` which one it is.
 
-    prefer: ``"bundled"`` (slim, 3x32x32, six kinds of garments; in the course's own data folder) or
-        ``"imagenet"`` (torchvision's, 3x224x224, 1000 classes, 507 MB). If ImageNet's cannot be
-        had, the reason is printed in one line and the bundled one is returned.
-    download: whether to fetch ImageNet's weights if they are not on this machine.
+    Used in lecture 06.
+
+    Args:
+        prefer: ``"bundled"`` (slim, 3x32x32, six kinds of garments; in the course's own data
+            folder) or ``"imagenet"`` (torchvision's, 3x224x224, 1000 classes, 507 MB). If
+            ImageNet's cannot be had, the reason is printed in one line and the bundled one is
+            returned.
+        download: whether to fetch ImageNet's weights if they are not on this machine.
 
     Raises:
         ValueError: ``prefer`` is something else.
         RuntimeError: the bundled file is missing or damaged.
+
+    Example:
+        >>> pretrained().class_names
+        ('T-shirt/top', 'Trouser', 'Dress', 'Shirt', 'Sneaker', 'Bag')
     """
     if prefer not in ("bundled", "imagenet"):
         raise ValueError(f"prefer must be 'bundled' or 'imagenet', not {prefer!r}")
@@ -80,9 +96,11 @@ def pretrained(prefer: str = "bundled", *, download: bool = False) -> Pretrained
 
 
 def _imagenet(download: bool) -> Pretrained:
-    """torchvision's VGG11_Weights.IMAGENET1K_V1 in our network: the parameter names are the same.
+    """Our network with torchvision's VGG11_Weights.IMAGENET1K_V1: the parameter names are the same.
 
-    Raises OSError or RuntimeError when they are not here, cannot be fetched, or are damaged.
+    Raises:
+        OSError: the weights are not here, or cannot be fetched.
+        RuntimeError: they are damaged.
     """
     from torchvision.models import VGG11_Weights  # takes a second: only this needs it
 

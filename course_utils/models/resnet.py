@@ -3,13 +3,17 @@
 He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016. Xie, Girshick,
 Dollár, Tu and He, "Aggregated residual transformations for deep neural networks", CVPR 2017
 (ResNeXt). Layer names and the place of the stride (in the 3x3 convolution of a bottleneck) are
-torchvision's, so that its weights load unchanged.
+torchvision's, so that its weights load unchanged. Used in lectures 07, 08, 10, 11 and 12.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .initialization import kaiming_weights
 
 DEPTHS = {  # name: (bottleneck?, blocks in each of the four stages)
     "resnet18": (False, (2, 2, 2, 2)),
@@ -26,8 +30,10 @@ def convolution(
     in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
     """Return a convolution that keeps the size at stride 1. Batch norm follows it: no bias."""
-    options = dict(padding=kernel_size // 2, groups=groups, bias=False)
-    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, **options)
+    padding = kernel_size // 2
+    return nn.Conv2d(
+        in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+    )
 
 
 class PadShortcut(nn.Module):
@@ -45,9 +51,25 @@ class PadShortcut(nn.Module):
 def make_shortcut(
     in_channels: int, out_channels: int, stride: int, kind: str = "projection"
 ) -> nn.Module | None:
-    """Return what the shortcut does: None is the identity, where the shapes allow it.
+    """Return what the shortcut does. Used in lectures 07 and 11.
 
-    kind: ``"pad"`` (the paper's A) or ``"projection"`` (its B: a 1x1 convolution).
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        stride: every so many-th row and column is kept.
+        kind: ``"pad"`` (the paper's A) or ``"projection"`` (its B: a 1x1 convolution).
+
+    Returns:
+        A module; None where the shapes allow the identity.
+
+    Raises:
+        ValueError: the kind is unknown.
+
+    Example:
+        >>> make_shortcut(16, 32, stride=2, kind="pad")
+        PadShortcut()
+        >>> make_shortcut(16, 16, stride=1) is None
+        True
     """
     if stride == 1 and in_channels == out_channels:
         return None
@@ -61,8 +83,20 @@ def make_shortcut(
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut around them. ``residual=False`` leaves the shortcut out:
-    the plain network that the paper compares with."""
+    """Two 3x3 convolutions and a shortcut around them. Used in lectures 07 and 12.
+
+    Args:
+        in_channels: of the input.
+        channels: of the output.
+        stride: of the first convolution and the shortcut.
+        shortcut: kind of shortcut, see `make_shortcut`.
+        residual: False leaves the shortcut out: the plain network that the paper compares with.
+
+    Example:
+        >>> import torch
+        >>> BasicBlock(16, 32, stride=2)(torch.zeros(1, 16, 8, 8)).shape
+        torch.Size([1, 32, 4, 4])
+    """
 
     expansion = 1
 
@@ -102,8 +136,20 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them.
 
-    groups: in so many groups works the 3x3 convolution; 32 in ResNeXt-50 32x4d. width_per_group:
-    channels of a group where ``channels`` is 64; more in proportion.
+    Used in lecture 07.
+
+    Args:
+        in_channels: of the input.
+        channels: the output has four times as many.
+        stride: of the 3x3 convolution and the shortcut.
+        shortcut: kind of shortcut, see `make_shortcut`.
+        groups: in so many groups works the 3x3 convolution; 32 in ResNeXt-50 32x4d.
+        width_per_group: channels of a group where ``channels`` is 64; more in proportion.
+
+    Example:
+        >>> import torch
+        >>> Bottleneck(64, 32, stride=2)(torch.zeros(1, 64, 8, 8)).shape
+        torch.Size([1, 128, 4, 4])
     """
 
     expansion = 4
@@ -138,19 +184,41 @@ class Bottleneck(nn.Module):
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
+Block = type[BasicBlock] | type[Bottleneck]
+
+
 class ResNet(nn.Module):
     """The family for large images: ResNet-18 to ResNet-152, ResNeXt-50; names as in torchvision.
 
-    Input: float (N, 3, H, W), usually 224x224. Output: logits (N, num_classes).
-    name: one of ``DEPTHS``.
+    Input: float (N, 3, H, W), usually 224x224. Output: logits (N, num_classes). Used in lectures
+    10, 11 and 12.
+
+    Args:
+        name: one of ``DEPTHS``.
+        num_classes: how many logits.
+
+    Raises:
+        ValueError: the name is unknown.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # shapes without numbers
+        ...     model = ResNet("resnet50")
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        25557032
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, name: str = "resnet18", num_classes: int = 1000) -> None:
         super().__init__()
         if name not in DEPTHS:
             raise ValueError(f"unknown network {name!r}: choose one of {', '.join(DEPTHS)}")
         bottleneck, depths = DEPTHS[name]
-        block = Bottleneck if bottleneck else BasicBlock
+        block: Block = Bottleneck if bottleneck else BasicBlock
         self.conv1 = convolution(3, 64, 7, stride=2)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
@@ -164,7 +232,7 @@ class ResNet(nn.Module):
             channels = width * block.expansion
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d, mode="fan_out")
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, 3, H, W)."""
@@ -177,9 +245,24 @@ class SmallResNet(nn.Module):
     """The family for 32x32 images, section 4.2 of the paper: 6n + 2 layers, n = ``blocks``.
 
     Three stages of n basic blocks with ``width``, 2 and 4 times ``width`` channels, then global
-    average pooling over 8x8. n = 3 is ResNet-20, n = 9 is ResNet-56. ``residual=False`` is the
-    plain network of the same depth. block: a class of basic blocks. stem_stride: 2 makes all maps
-    half as high and wide, and the network about four times as fast.
+    average pooling over 8x8. Input: float (N, in_channels, H, W). Output: logits (N, num_classes).
+    Used in lectures 07, 08, 10 and 11.
+
+    Args:
+        blocks: n, of each stage. 3 is ResNet-20, 9 is ResNet-56.
+        num_classes: how many logits.
+        in_channels: of the images.
+        width: channels of the first stage.
+        shortcut: kind of shortcut, see `make_shortcut`.
+        residual: False is the plain network of the same depth.
+        block: a class of basic blocks.
+        stem_stride: 2 makes all maps half as high and wide, and the network about four times as
+            fast.
+
+    Example:
+        >>> import torch
+        >>> SmallResNet(1)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -198,13 +281,13 @@ class SmallResNet(nn.Module):
         self.conv1 = convolution(in_channels, width, 3, stem_stride)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        options = {"shortcut": shortcut, "residual": residual}
+        options: dict[str, Any] = {"shortcut": shortcut, "residual": residual}
         self.layer1 = make_stage(block, width, width, blocks, 1, **options)
         self.layer2 = make_stage(block, width, 2 * width, blocks, 2, **options)
         self.layer3 = make_stage(block, 2 * width, 4 * width, blocks, 2, **options)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(4 * width, num_classes)
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d, mode="fan_out")
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, in_channels, H, W)."""
@@ -214,28 +297,36 @@ class SmallResNet(nn.Module):
 
 
 def make_stage(
-    block: type[nn.Module], in_channels: int, channels: int, depth: int, stride: int, **options
+    block: Block, in_channels: int, channels: int, depth: int, stride: int, **options: Any
 ) -> nn.Sequential:
-    """Return ``depth`` blocks; the first one changes the size and the number of channels."""
+    """Return ``depth`` blocks; the first one changes the size and the number of channels.
+
+    Used in lecture 11.
+
+    Example:
+        >>> import torch
+        >>> make_stage(BasicBlock, 16, 32, depth=3, stride=2)(torch.zeros(1, 16, 8, 8)).shape
+        torch.Size([1, 32, 4, 4])
+    """
     blocks = [block(in_channels, channels, stride, **options)]
     for _ in range(depth - 1):
         blocks.append(block(channels * block.expansion, channels, **options))
     return nn.Sequential(*blocks)
 
 
-def initialize(model: nn.Module) -> None:
-    """Set the weights of convolutions by Kaiming's rule (He et al., ICCV 2015)."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-
 def zero_last_batch_norm(model: nn.Module) -> None:
     """Start every residual block as the identity: the last batch norm's weight becomes 0.
 
-    Goyal et al., "Accurate, large minibatch SGD", 2017.
+    Goyal et al., "Accurate, large minibatch SGD", 2017. Used in lecture 07.
+
+    Example:
+        >>> block = BasicBlock(2, 2)
+        >>> zero_last_batch_norm(block)
+        >>> block.bn2.weight.tolist()
+        [0.0, 0.0]
     """
-    last = {BasicBlock: "bn2", Bottleneck: "bn3"}
     for block in model.modules():
-        if type(block) in last:
-            getattr(block, last[type(block)]).weight.data.zero_()
+        if type(block) is BasicBlock:
+            nn.init.zeros_(block.bn2.weight)
+        elif type(block) is Bottleneck:
+            nn.init.zeros_(block.bn3.weight)

@@ -1,7 +1,7 @@
 """Squeeze and excitation: a block weighs its channels by what the whole image shows.
 
 Hu, Shen and Sun, "Squeeze-and-excitation networks", CVPR 2018. Names as in
-`torchvision.ops.SqueezeExcitation`.
+`torchvision.ops.SqueezeExcitation`. Used in lecture 11.
 """
 
 from __future__ import annotations
@@ -16,8 +16,18 @@ from .resnet import BasicBlock
 class SqueezeExcitation(nn.Module):
     """Multiply each channel by a weight between 0 and 1 that depends on all channels' means.
 
-    activation: follows the first layer, for example ``nn.ReLU`` (the paper) or ``nn.SiLU``
-    (EfficientNet).
+    Used in lecture 11.
+
+    Args:
+        channels: of the input and the output.
+        squeeze_channels: outputs of the first layer.
+        activation: follows the first layer, for example ``nn.ReLU`` (the paper) or ``nn.SiLU``
+            (EfficientNet).
+
+    Example:
+        >>> import torch
+        >>> SqueezeExcitation(16, 4).weights(torch.zeros(2, 16, 8, 8)).shape
+        torch.Size([2, 16, 1, 1])
     """
 
     def __init__(
@@ -39,10 +49,19 @@ class SqueezeExcitation(nn.Module):
 
 
 class SEBasicBlock(BasicBlock):
-    """A basic block whose branch ends with squeeze and excitation.
+    """A basic block whose branch ends with squeeze and excitation. Used in lecture 11.
 
-    reduction: the first layer has ``channels`` / ``reduction`` outputs. The paper takes 16; the
-    course's networks are narrow and take 4. Options: those of `BasicBlock`.
+    Args:
+        in_channels: of the input.
+        channels: of the output.
+        stride: of the first convolution and the shortcut.
+        reduction: the first layer has ``channels`` / ``reduction`` outputs. The paper takes 16; the
+            course's networks are narrow and take 4.
+        options: those of `BasicBlock`.
+
+    Example:
+        >>> SEBasicBlock(8, 16, stride=2).se.fc1
+        Conv2d(16, 4, kernel_size=(1, 1), stride=(1, 1))
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
 ICLR 2015. Batch normalisation: Ioffe and Szegedy, ICML 2015. Initialisation: He et al., ICCV 2015.
+Used in lectures 05, 06, 07, 08, 10 and 12.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from .initialization import kaiming_weights, zero_biases
+
 # A number is a 3x3 convolution with so many output channels; "M" is a 2x2 max pool with stride 2.
-CONFIGURATIONS = {
+CONFIGURATIONS: dict[str, list[int | str]] = {
     "vgg11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
     "vgg13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
     "vgg16": [*[64] * 2, "M", *[128] * 2, "M", *[256] * 3, "M", *[512] * 3, "M", *[512] * 3, "M"],
@@ -24,8 +27,19 @@ def make_layers(
 ) -> nn.Sequential:
     """Return the layers that ``configuration`` lists: convolutions with ReLU, and max pools.
 
+    Used in lecture 05.
+
+    Args:
+        configuration: in the notation of ``CONFIGURATIONS``.
+        batch_norm: whether batch norm follows each convolution.
+        in_channels: of the input.
+
     Raises:
         ValueError: an entry is neither a positive number of channels nor ``"M"``.
+
+    Example:
+        >>> make_layers([64, "M"])[0]
+        Conv2d(3, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """
     layers: list[nn.Module] = []
     for position, entry in enumerate(configuration):
@@ -48,11 +62,33 @@ def make_layers(
 class VGG(nn.Module):
     """Convolutions, average pooling, three fully connected layers; names as in torchvision.
 
-    Input: float (N, in_channels, H, W). Output: logits (N, num_classes).
+    Input: float (N, in_channels, H, W). Output: logits (N, num_classes). The defaults are the
+    network of the paper, for 224x224 images. Used in lectures 05, 10 and 12.
 
-    name: one of ``CONFIGURATIONS``. The defaults are the network of the paper, for 224x224 images:
-    ``pool_size`` is the side of the last feature map, ``hidden`` the width of the classifier.
-    width: multiplies every number of channels.
+    The weights start by Kaiming's rule with the inputs of a unit, biases at 0. torchvision takes
+    the outputs instead for convolutions, and draws linear weights with standard deviation 0.01.
+    That is the rule's value for 20,000 inputs; with the 128 of a slim VGG the signal would die on
+    its way to the logits, and training would not start.
+
+    Args:
+        name: one of ``CONFIGURATIONS``.
+        num_classes: how many logits.
+        batch_norm: whether batch norm follows each convolution.
+        in_channels: of the images.
+        width: multiplies every number of channels.
+        pool_size: side of the last feature map.
+        hidden: width of the classifier.
+        dropout: share of the hidden numbers that are set to 0 in training.
+
+    Raises:
+        ValueError: the name is unknown.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # shapes without numbers
+        ...     model = VGG("vgg11")
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        132863336
     """
 
     def __init__(
@@ -71,9 +107,10 @@ class VGG(nn.Module):
         if name not in CONFIGURATIONS:
             raise ValueError(f"unknown network {name!r}: choose one of {', '.join(CONFIGURATIONS)}")
         configuration = [
-            entry if entry == "M" else round(entry * width) for entry in CONFIGURATIONS[name]
+            entry if isinstance(entry, str) else round(entry * width)
+            for entry in CONFIGURATIONS[name]
         ]
-        channels = configuration[-2]
+        channels = [entry for entry in configuration if isinstance(entry, int)][-1]
         self.features = make_layers(configuration, batch_norm, in_channels)
         self.avgpool = nn.AdaptiveAvgPool2d(pool_size)
         self.classifier = nn.Sequential(
@@ -85,7 +122,8 @@ class VGG(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, num_classes),
         )
-        initialize(self)
+        kaiming_weights(self, nn.Conv2d, nn.Linear)
+        zero_biases(self, nn.Conv2d, nn.Linear)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, 3, H, W)."""
@@ -102,7 +140,20 @@ def slim_vgg(
 ) -> VGG:
     """Return the form that the course trains on 32x32 images.
 
-    Five max pools leave a 1x1 feature map, and a narrow classifier is enough for ten classes.
+    Five max pools leave a 1x1 feature map, and a narrow classifier is enough for ten classes. Used
+    in lectures 05, 06, 07 and 08.
+
+    Args:
+        name: one of ``CONFIGURATIONS``.
+        num_classes: how many logits.
+        width: multiplies every number of channels; 0.25 leaves 16 to 128.
+        batch_norm: whether batch norm follows each convolution.
+        in_channels: of the images.
+
+    Example:
+        >>> import torch
+        >>> slim_vgg()(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
     return VGG(
         name,
@@ -114,16 +165,3 @@ def slim_vgg(
         hidden=round(512 * width),
         dropout=0.2,
     )
-
-
-def initialize(model: nn.Module) -> None:
-    """Set the weights by Kaiming's rule, variance 2 / (inputs of a unit); biases start at 0.
-
-    torchvision takes the outputs instead of the inputs for convolutions, and draws linear weights
-    with standard deviation 0.01. That is the rule's value for 20,000 inputs; with the 128 of a
-    slim VGG the signal would die on its way to the logits, and training would not start.
-    """
-    for module in model.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)

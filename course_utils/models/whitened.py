@@ -3,7 +3,7 @@
 Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024 (arXiv 2404.00498), after Page,
 "How to train your ResNet 8: bag of tricks", 2019. Ours keeps what makes the largest difference and
 leaves out the finer points of the schedule. GELU: Hendrycks and Gimpel, "Gaussian error linear
-units", 2016.
+units", 2016. Used in lecture 09.
 """
 
 from __future__ import annotations
@@ -26,14 +26,24 @@ def whitening_filters(images: Tensor, kernel_size: int = 2) -> Tensor:
     gradient descent is slow along the directions of little variance. Each filter is an eigenvector
     of the patches' covariance matrix, divided by its standard deviation: the responses have
     variance 1 and covariance 0. Each comes with its negative, because a rectifier keeps only one
-    sign.
+    sign. Used in lecture 09.
 
-    images: float (N, C, H, W), normalised; some thousand are enough.
-    Returns float32 (2 * C * kernel_size**2, C, kernel_size, kernel_size) on the images' device,
-    the filter of the largest variance first.
+    Args:
+        images: float (N, C, H, W), normalised; some thousand are enough.
+        kernel_size: height and width of a patch.
+
+    Returns:
+        Filters, float32 (2 * C * kernel_size**2, C, kernel_size, kernel_size), on the images'
+        device, the filter of the largest variance first.
 
     Raises:
         ValueError: there are fewer patches than a patch has numbers.
+
+    Example:
+        >>> images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        >>> responses = F.conv2d(images, whitening_filters(images)).movedim(1, 0).flatten(1)
+        >>> responses.cov()[0, :3].abs().round(decimals=2).tolist()
+        [1.0, 0.0, 0.0]
     """
     channels = images.shape[1]
     patches = F.unfold(images, kernel_size).movedim(1, 0).flatten(1)  # (C * k * k, N * positions)
@@ -52,10 +62,17 @@ def whitening_filters(images: Tensor, kernel_size: int = 2) -> Tensor:
 class WhitenedNet(nn.Module):
     """A fixed whitening layer, three blocks of two 3x3 convolutions, and one linear layer.
 
-    Input: float (N, C, H, W) with H and W of about 32. Output: logits (N, num_classes).
+    Input: float (N, C, H, W) with H and W of about 32. Output: logits (N, num_classes). Used in
+    lecture 09.
 
-    filters: (F, C, k, k) from `whitening_filters`; they are kept as they are.
-    widths: the channels of the three blocks.
+    Args:
+        filters: (F, C, k, k) from `whitening_filters`; they are kept as they are.
+        num_classes: how many logits.
+        widths: the channels of the three blocks.
+
+    Example:
+        >>> WhitenedNet(torch.zeros(24, 3, 2, 2))(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -78,7 +95,11 @@ class FlipAveraged(nn.Module):
     """A trained classifier that looks at every image and at its mirror image.
 
     Its logits are the mean of both. The mirror image shows the same class, so the mean has less
-    noise than either, for twice the work.
+    noise than either, for twice the work. Used in lecture 09.
+
+    Example:
+        >>> FlipAveraged(nn.Flatten())(torch.tensor([[[[0.0, 2.0, 6.0]]]]))
+        tensor([[3., 2., 3.]])
     """
 
     def __init__(self, model: nn.Module) -> None:

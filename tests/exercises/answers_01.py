@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from course_utils.knn import KNearestNeighbors
+from course_utils.models.knn import KNearestNeighbors
 
 # --- 01.1 ----------------------------------------------------------------------------------------
 

@@ -13,20 +13,22 @@ What is guaranteed:
   so the extra memory does not grow with the size of the training set.
 
 Large searches for L2 between uint8 images on the CPU go faster: most pairs of images are ruled out
-by a lower bound of their distance (see `shortlist`). What is returned stays exactly the same.
+by a lower bound of their distance (see `knn_bounds`). What is returned stays exactly the same.
 
 The method: Cover and Hart, "Nearest neighbor pattern classification", IEEE Transactions on
-Information Theory 13(1), 1967.
+Information Theory 13(1), 1967. Used in lectures 01, 03, 04, 05, 07, 08, 10 and 11.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from .shortlist import RARE, Shortlist, centred, dots_of_pairs, has_sparse_products
+from .knn_bounds import RARE, Bounds, dots_of_pairs, has_sparse_products, less_128
 
 METRICS = ("l2", "l1", "cosine")
 
@@ -34,8 +36,21 @@ METRICS = ("l2", "l1", "cosine")
 class KNearestNeighbors:
     """Predict the most frequent label among the ``k`` nearest training images.
 
-    ``metric``: ``"l2"`` (Euclidean), ``"l1"`` (sum of absolute differences) or ``"cosine"``
-    (1 - cosine of the angle; an all-zero image is at distance 1 from every image).
+    Used in lectures 01, 03, 04, 05, 07, 08, 10 and 11.
+
+    Args:
+        k: how many neighbours vote.
+        metric: ``"l2"`` (Euclidean), ``"l1"`` (sum of absolute differences) or ``"cosine"``
+            (1 - cosine of the angle; an all-zero image is at distance 1 from every image).
+
+    Raises:
+        ValueError: ``k`` is less than 1, or the metric is unknown.
+
+    Example:
+        >>> known = torch.tensor([[0], [10], [200]], dtype=torch.uint8)
+        >>> knn = KNearestNeighbors(k=1).fit(known, torch.tensor([4, 4, 7]))
+        >>> knn.predict(torch.tensor([[3], [180]], dtype=torch.uint8))
+        tensor([4, 7])
     """
 
     def __init__(self, k: int = 5, metric: str = "l2") -> None:
@@ -47,12 +62,19 @@ class KNearestNeighbors:
         self.images: Tensor | None = None
         self.labels: Tensor | None = None
 
-    def fit(self, images: Tensor, labels: Tensor) -> "KNearestNeighbors":
+    def fit(self, images: Tensor, labels: Tensor) -> KNearestNeighbors:
         """Remember the training set; nothing is learned, and the images are not copied.
 
-        ``images``: (N, C, H, W) or (N, D), uint8 or floating point. Distances will be computed
-        where they are (CPU, GPU). ``labels``: (N,), integers from 0.
-        Raises ValueError when they do not fit together.
+        Args:
+            images: (N, C, H, W) or (N, D), uint8 or floating point. Distances will be computed
+                where they are (CPU, GPU), wherever the queries come from.
+            labels: (N,), integers from 0.
+
+        Returns:
+            The classifier itself.
+
+        Raises:
+            ValueError: they do not fit together.
         """
         _check_images(images)
         if labels.shape != images.shape[:1]:
@@ -72,66 +94,96 @@ class KNearestNeighbors:
         return self
 
     def predict(self, images: Tensor) -> Tensor:
-        """Labels (M,), int64, for ``images`` (M, C, H, W) or (M, D), on their device."""
+        """Labels (M,), int64, for ``images`` (M, C, H, W) or (M, D), on their device.
+
+        Raises:
+            ValueError: the images are unlike the training images.
+            RuntimeError: there are no training images yet.
+        """
         _, indices = self.neighbors(images)
-        return vote(self.labels[indices.to(self.labels.device)]).to(images.device)
+        _, labels = self._known()
+        return vote(labels[indices.to(labels.device)]).to(images.device)
 
     @torch.no_grad()
     def neighbors(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The ``k`` nearest training images of each query, nearest first.
 
-        ``images``: (M, C, H, W) or (M, D), uint8 if the training images are uint8. Returns
-        distances (M, k), float32, in the units of the images, and indices (M, k), int64, into the
-        training set, on the device of ``images``. The first j columns are the j nearest neighbours.
-        Raises ValueError for images unlike the training images, RuntimeError before ``fit``.
+        Args:
+            images: (M, C, H, W) or (M, D), uint8 if the training images are uint8.
+
+        Returns:
+            Distances (M, k), float32, in the units of the images, and indices (M, k), int64, into
+            the training set, on the device of ``images``. The first j columns are the j nearest
+            neighbours.
+
+        Raises:
+            ValueError: the images are unlike the training images.
+            RuntimeError: there are no training images yet.
         """
-        self._check_queries(images)
+        known, _ = self._known()
+        _check_queries(images, known)
         distances = torch.empty(len(images), self.k, device=images.device)
         indices = torch.empty(len(images), self.k, dtype=torch.int64, device=images.device)
         start = 0
-        shortlist = Shortlist(self.images) if self._has_use_for_shortlist(images) else None
-        limit, elements = (8192, 2**23) if shortlist else (1024, 2**22)
+        bounds = Bounds(known) if self._has_use_for_bounds(images, known) else None
+        limit, elements = (8192, 2**23) if bounds else (1024, 2**22)
         for queries in _blocks(images, limit=limit, elements=elements):
             rows = slice(start, start + len(queries))
-            queries = queries.to(self.images.device)
-            found = self._search_among(shortlist, queries) if shortlist else self._search(queries)
+            queries = queries.to(known.device)
+            if bounds:
+                found = self._search_within(bounds, queries, known)
+            else:
+                found = self._search(queries, known)
             distances[rows], indices[rows] = found[0].to(images.device), found[1].to(images.device)
             start = rows.stop
         return distances, indices
 
-    def _search(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+    def _known(self) -> tuple[Tensor, Tensor]:
+        if self.images is None or self.labels is None:
+            raise RuntimeError("this classifier knows no training images yet: call fit first")
+        return self.images, self.labels
+
+    def _search(self, queries: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Neighbours of one block (m, D): the best so far against one training block at a time."""
-        best = indices = None
-        start = 0
-        for block in _blocks(self.images, limit=2048, elements=2**23):
+        blocks = _blocks(known, limit=2048, elements=2**23)
+        first = next(blocks)
+        best, indices = _smallest(_scores(queries, first, self.metric), self.k)
+        start = len(first)
+        for block in blocks:
             scores, columns = _smallest(_scores(queries, block, self.metric), self.k)
             best, indices = _merged(best, indices, scores, columns + start, self.k)
             start += len(block)
         return _distances(best, queries, self.metric), indices
 
-    def _search_among(self, shortlist: Shortlist, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """The same as `_search`, but computing distances only of pairs on the shortlist."""
-        best = indices = None
-        start, codes, pixels = 0, shortlist.code(queries), centred(queries)
-        for block in _blocks(self.images, limit=2048, elements=2**23):
+    def _search_within(
+        self, bounds: Bounds, queries: Tensor, known: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The same as `_search` for L2, but computing distances only of pairs within the bounds."""
+        codes, pixels = bounds.code(queries), less_128(queries)
+        blocks = _blocks(known, limit=2048, elements=2**23)
+        first = next(blocks)
+        best, indices = _smallest(_scores(queries, first, "l2"), self.k)
+        start, helps = len(first), True
+        for block in blocks:
             pairs = None
-            if shortlist and best is not None and best.shape[1] == self.k:
-                pairs = shortlist.pairs(codes, shortlist.code(block), best[:, -1])
-                if pairs is None:
-                    shortlist = None  # these images are not of the kind that it helps with
+            if helps and best.shape[1] == self.k:
+                pairs = bounds.pairs(codes, bounds.code(block), best[:, -1])
+                helps = pairs is not None  # if not, these images are not of the right kind
             if pairs is None:
                 scores, columns = _smallest(_scores(queries, block, "l2"), self.k)
                 best, indices = _merged(best, indices, scores, columns + start, self.k)
             else:
-                for rows, *found in _nearest_of_pairs(queries, pixels, block, *pairs, self.k):
-                    found[1] += start
-                    best[rows], indices[rows] = _merged(best[rows], indices[rows], *found, self.k)
+                for rows, scores, columns in _nearest_of_pairs(
+                    queries, pixels, block, *pairs, self.k
+                ):
+                    best[rows], indices[rows] = _merged(
+                        best[rows], indices[rows], scores, columns + start, self.k
+                    )
             start += len(block)
         return _distances(best, queries, "l2"), indices
 
-    def _has_use_for_shortlist(self, images: Tensor) -> bool:
-        """Whether a shortlist can be exact, and its preparation is small beside the search."""
-        known = self.images
+    def _has_use_for_bounds(self, images: Tensor, known: Tensor) -> bool:
+        """Whether bounds can be exact, and their preparation is small beside the search."""
         return (
             self.metric == "l2"
             and known.dtype == torch.uint8
@@ -144,27 +196,21 @@ class KNearestNeighbors:
             and has_sparse_products()
         )
 
-    def _check_queries(self, images: Tensor) -> None:
-        if self.images is None:
-            raise RuntimeError("this classifier knows no training images yet: call fit first")
-        _check_images(images, allow_none=True)
-        shape, known = tuple(images.shape[1:]), tuple(self.images.shape[1:])
-        if images.shape[1:].numel() != self.images.shape[1:].numel():
-            raise ValueError(
-                f"images of shape {shape} cannot be compared with training images "
-                f"of shape {known}: give both the same size"
-            )
-        if (images.dtype == torch.uint8) != (self.images.dtype == torch.uint8):
-            raise ValueError(
-                f"{images.dtype} images cannot be compared with {self.images.dtype} "
-                "training images: give both the same type and scale"
-            )
-
 
 def vote(neighbor_labels: Tensor) -> Tensor:
-    """The most frequent label of each row; of equally frequent labels the smallest.
+    """Return the most frequent label of each row; of equally frequent labels the smallest.
 
-    ``neighbor_labels``: (M, k), integers from 0. Returns (M,), int64.
+    Used in lecture 08.
+
+    Args:
+        neighbor_labels: (M, k), integers from 0.
+
+    Returns:
+        Labels (M,), int64.
+
+    Example:
+        >>> vote(torch.tensor([[2, 5, 5], [3, 1, 1], [3, 1, 0]]))
+        tensor([5, 1, 0])
     """
     labels = neighbor_labels.to(torch.int64)
     if labels.numel() == 0:
@@ -186,6 +232,20 @@ def _check_images(images: Tensor, allow_none: bool = False) -> None:
         raise ValueError("there must be at least one training image")
     if images.is_floating_point() and not images.isfinite().all():
         raise ValueError("images contain NaN or infinity: remove or replace those pixels first")
+
+
+def _check_queries(images: Tensor, known: Tensor) -> None:
+    _check_images(images, allow_none=True)
+    if images.shape[1:].numel() != known.shape[1:].numel():
+        raise ValueError(
+            f"images of shape {tuple(images.shape[1:])} cannot be compared with training images "
+            f"of shape {tuple(known.shape[1:])}: give both the same size"
+        )
+    if (images.dtype == torch.uint8) != (known.dtype == torch.uint8):
+        raise ValueError(
+            f"{images.dtype} images cannot be compared with {known.dtype} "
+            "training images: give both the same type and scale"
+        )
 
 
 def _blocks(images: Tensor, limit: int, elements: int) -> Iterator[Tensor]:
@@ -218,11 +278,9 @@ def _smallest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _merged(
-    best: Tensor | None, indices: Tensor | None, scores: Tensor, columns: Tensor, k: int
+    best: Tensor, indices: Tensor, scores: Tensor, columns: Tensor, k: int
 ) -> tuple[Tensor, Tensor]:
     """The k smallest scores of both and their indices; ``columns`` lie behind the ``indices``."""
-    if best is None:
-        return scores, columns
     # Earlier blocks stand first, so position breaks ties just as the index would.
     values, places = _smallest(torch.cat([best, scores], dim=1), k)
     return values, torch.cat([indices, columns], dim=1).gather(1, places)
@@ -244,7 +302,7 @@ def _nearest_of_pairs(
         rows, columns = rows[few], columns[few]
     if not len(rows):
         return
-    others = centred(images)
+    others = less_128(images)
     lengths = others.square().sum(dim=1, dtype=torch.float64).to(torch.int64)
     scores = lengths[columns] - 2 * dots_of_pairs(pixels, others, rows, columns)
     asked, line, counts = rows.unique_consecutive(return_inverse=True, return_counts=True)
@@ -269,7 +327,7 @@ def _scores(queries: Tensor, images: Tensor, metric: str) -> Tensor:
         return torch.cdist(queries, images, p=1.0)
     if metric == "l2":
         return torch.addmm(images.square().sum(dim=1), queries, images.T, alpha=-2)
-    return normalize(queries).neg_() @ normalize(images).T
+    return F.normalize(queries).neg_() @ F.normalize(images).T
 
 
 def _distances(scores: Tensor, queries: Tensor, metric: str) -> Tensor:
@@ -277,7 +335,7 @@ def _distances(scores: Tensor, queries: Tensor, metric: str) -> Tensor:
     exact = queries.dtype == torch.uint8
     real = _widest_float(queries.device)
     if metric == "l2":
-        queries = queries.to(torch.int64) - 128 if exact else queries.to(real)
+        queries = less_128(queries, torch.int64) if exact else queries.to(real)
         scores = (scores + queries.square().sum(dim=1, keepdim=True)).clamp_min(0).to(real).sqrt()
     elif metric == "cosine" and exact:
         squared = queries.to(torch.int64).square().sum(dim=1, keepdim=True).clamp_min(1)
@@ -303,13 +361,20 @@ def _products_of_bytes(queries: Tensor, images: Tensor) -> tuple[Tensor, Tensor]
     orders its additions, no partial sum is rounded. The factors even fit bfloat16 and TF32.
     """
     whole = torch.int32 if queries.shape[1] < 2**14 else torch.int64
-    dots, lengths = None, 0
-    for a, b in zip(queries.split(1024, dim=1), images.split(1024, dim=1), strict=True):
-        a, b = centred(a), centred(b)
-        products = (a @ b.T).to(whole)
-        dots = products if dots is None else dots.add_(products)
-        lengths = b.square_().sum(dim=1).to(whole).add_(lengths)
+    parts = zip(queries.split(1024, dim=1), images.split(1024, dim=1), strict=True)
+    dots, lengths = _products_of_few_bytes(*next(parts), whole)
+    for part in parts:
+        more_dots, more_lengths = _products_of_few_bytes(*part, whole)
+        dots += more_dots
+        lengths += more_lengths
     return dots, lengths
+
+
+def _products_of_few_bytes(
+    queries: Tensor, images: Tensor, whole: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    queries, images = less_128(queries), less_128(images)
+    return (queries @ images.T).to(whole), images.square_().sum(dim=1).to(whole)
 
 
 def _l2_of_bytes(queries: Tensor, images: Tensor) -> Tensor:
