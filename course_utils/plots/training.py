@@ -1,4 +1,4 @@
-"""Training runs: learning curves, and learning rates side by side.
+"""Training runs: learning curves.
 
 A run is a `course_utils.training.History`: it has columns (``history["train_loss"]``), a best row,
 and a reason why it ``stopped``, if it stopped early.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .style import COLORS, MARKERS, Figure, new_figure
 
@@ -42,37 +42,6 @@ def learning_curves(history: Any, title: str = "") -> Figure:
     figure.suptitle(title, fontsize=11)
     texts = [f"{name or 'The run'}: {_spoken(run)}" for name, run in runs.items()]
     return figure.described(f"{_opening('Learning curves', title)} {' '.join(texts)}")
-
-
-def learning_rates(histories: Mapping[float, Any], title: str = "") -> Figure:
-    """Runs that differ in the learning rate: training loss by epoch, and best accuracy by rate.
-
-    histories: learning rate -> History. A run that stopped in its first epoch has no curve; the
-    legend says so, and a cross at 0 stands for its accuracy.
-    """
-    if not histories:
-        raise ValueError("learning_rates needs at least one History")
-    figure, (left, right) = new_figure(1, 2, width=9, height=3.3)
-    for index, (rate, run) in enumerate(histories.items()):
-        style = dict(color=COLORS[index % 8], marker=MARKERS[index % 8])
-        note = ": loss not finite" if run.stopped else ""
-        left.plot(run["epoch"], run["train_loss"], label=f"{rate:g}{note}", **style)
-        best = run.best.validation_accuracy if len(run) else 0
-        right.plot([rate], [best], markersize=8, **style | ({} if len(run) else {"marker": "x"}))
-    left.set_yscale("log")
-    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter(NullFormatter())
-    _label_epochs(left, "training loss (nats, log scale)")
-    left.legend(title="learning rate")
-    right.set_xscale("log")
-    right.set_xlabel("learning rate (log scale)")
-    right.set_ylabel("best validation accuracy")
-    right.set_ylim(-0.05, 1)
-    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.suptitle(title, fontsize=11)
-    texts = [f"Rate {rate:g}: {_spoken(run)}" for rate, run in histories.items()]
-    return figure.described(f"{_opening('Several learning rates', title)} {' '.join(texts)}")
 
 
 def _draw_run(axes: Any, run: Any, measure: str, index: int, name: str) -> None:
