@@ -1,5 +1,6 @@
 """What a figure of the course must be: one assertion, for the test of each plot."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from unittest.mock import patch
@@ -30,7 +31,8 @@ SHORTEST_DESCRIPTION = 35  # characters
 def assert_good_figure(figure: Figure, *texts: str, alt: Sequence[str] = ()) -> None:
     """Assert that a figure can be read at 100 % on one screen, and without seeing it.
 
-    Each of ``texts`` is written in it as one whole text; each of ``alt`` is in its description.
+    Each of ``texts`` is written in it as one whole text, as often as it is named; each of ``alt``
+    is in its description.
     """
     shown = drawn_texts(figure)
     picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # the checks draw again
@@ -41,7 +43,8 @@ def assert_good_figure(figure: Figure, *texts: str, alt: Sequence[str] = ()) -> 
         *description_faults(figure, alt),
     ]
     words = [text.get_text() for text in shown]
-    faults += [f"nowhere written: {text!r}" for text in texts if text not in words]
+    missing = Counter(texts) - Counter(words)
+    faults += [f"nowhere written: {text!r}" for text in missing]
     edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
     if (edge != 255).mean() > MOST_AT_THE_EDGE:
         faults.append("something touches the edge")

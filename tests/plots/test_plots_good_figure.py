@@ -25,6 +25,14 @@ def test_a_good_figure_passes():
     assert written(axes) == []
 
 
+def test_a_text_is_written_as_often_as_it_is_named():
+    figure, axes = drawing()
+    axes.set_xlabel("size (pixels)")
+    assert_good_figure(figure, *["size (pixels)"] * 2)
+    with pytest.raises(AssertionError, match="nowhere written: 'size \\(pixels\\)'"):
+        assert_good_figure(figure, *["size (pixels)"] * 3)
+
+
 def no_label(figure, axes):
     axes.set_ylabel("")
 
