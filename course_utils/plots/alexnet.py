@@ -17,7 +17,19 @@ PADDING, UNREAD = "#CFCFCF", COLORS[1]
 
 
 def contest_errors(errors: Mapping[str, float], networks: Sequence[str]) -> Figure:
-    """The error (%) of the entries of a contest; those in ``networks`` are set apart."""
+    """The error of the entries of a contest; convolutional networks are set apart.
+
+    Lecture 04.
+
+    Args:
+        errors: name -> top-5 error (%).
+        networks: the names of the entries that are convolutional networks.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.contest_errors({"SIFT": 25.8, "AlexNet": 15.3}, ["AlexNet"]).alt_text)
+        Top-5 error of entries to the ImageNet contest: SIFT 25.8 %; AlexNet 15.3 %.
+    """
     figure, axes = new_figure(width=8, height=3.2)
     for index, (name, error) in enumerate(errors.items()):
         is_network = name in networks
@@ -43,9 +55,22 @@ def contest_errors(errors: Mapping[str, float], networks: Sequence[str]) -> Figu
 def last_windows(
     settings: Mapping[str, tuple[int, int]], kernel_size: int = 11, stride: int = 4
 ) -> Figure:
-    """Where the last windows of a layer end; settings: name -> (size, padding).
+    """Where the last windows of a layer end: one row of pixels a panel, its right end only.
 
-    One row of pixels a panel, its right end only. Grey: padding; orange and crossed: left over.
+    Grey: padding; orange and crossed: left over.
+
+    Lecture 04.
+
+    Args:
+        settings: name of the panel -> (size, padding), in pixels; two panels at least.
+        kernel_size: pixels in a row of the window.
+        stride: pixels from one window to the next.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.last_windows({"224": (224, 0), "227": (227, 0)})
+        >>> [axes.get_title() for axes in figure.axes]
+        ['224: 54 windows, left over: 1', '227: 55 windows, left over: 0']
     """
     reach = kernel_size + 2 * stride + 6  # pixels shown: the last three windows and a little
     figure, places = new_figure(len(settings), 1, width=9, height=1.55 * len(settings))
@@ -92,9 +117,22 @@ def _draw_pixel(axes: Any, pixel: int, *, is_padding: bool, is_read: bool) -> No
 
 
 def two_towers(layers: Sequence[tuple[str, str, bool]]) -> Figure:
-    """Two rows of boxes, one for each tower; layers: (name, what a tower holds, reads both?).
+    """The network of 2012 as two rows of boxes, one for each tower.
 
     The first and the last layer stand between the towers.
+
+    Lecture 04.
+
+    Args:
+        layers: (name, what a tower holds, whether it reads both towers) of each layer.
+
+    Example:
+        >>> from course_utils import plots
+        >>> layers = [("image", "3", False), ("conv 1", "48", False), ("output", "10", True)]
+        >>> figure = plots.two_towers(layers)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        The network as two towers of 1 layers each, between the image and the output. A layer reads
+        its own tower only, except in output, which read both. A tower holds: conv 1 48.
     """
     figure, axes = new_figure(width=9.4, height=3.3)
     last = len(layers) - 1
@@ -146,7 +184,21 @@ def _draw_arrows(axes: Any, index: int, meets: bool, *, first: bool, end: bool) 
 
 
 def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Activation functions (left) and their slopes (right); name -> (values, slopes) at ``x``."""
+    """Activation functions (left) and their slopes (right).
+
+    Lecture 04.
+
+    Args:
+        x: inputs, float (N,), ascending.
+        curves: name -> (values, slopes) at ``x``, each float (N,).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> x = torch.tensor([-1.0, 1.0])
+        >>> print(plots.activation_curves(x, {"ReLU": (x.relu(), (x > 0).float())}).alt_text)
+        Activation functions and their slopes: ReLU has slope 0.000 at -1 and 1.000 at 1.
+    """
     figure, places = new_figure(1, 2, width=9, height=2.9)
     said = []
     for index, (name, pair) in enumerate(curves.items()):
@@ -163,7 +215,18 @@ def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) ->
 
 
 def loss_by_rate(losses: Mapping[str, Mapping[float, float]]) -> Figure:
-    """Training loss against the learning rate; losses: name -> {learning rate: loss (nats)}."""
+    """Training loss against the learning rate.
+
+    Lecture 04.
+
+    Args:
+        losses: name -> {learning rate: loss (nats)}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.loss_by_rate({"ReLU": {0.01: 1.2, 0.1: 1.5}}).alt_text)
+        Training loss against the learning rate. ReLU is lowest at the rate 0.01: 1.20.
+    """
     figure, axes = new_figure(width=7, height=3.2)
     said = []
     for index, (name, by_rate) in enumerate(losses.items()):
@@ -184,7 +247,20 @@ def loss_by_rate(losses: Mapping[str, Mapping[float, float]]) -> Figure:
 def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) -> Figure:
     """Activations of the channels at one pixel, before and after normalisation.
 
-    cases: name -> (before (C,), after (C,)), one panel each. size: channels in a window.
+    Lecture 04.
+
+    Args:
+        cases: title -> (before, after), each float (C,); a panel each.
+        size: channels in a window of the normalisation.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> case = torch.tensor([1.0, 8.0]), torch.tensor([0.5, 2.5])
+        >>> figure = plots.lateral_inhibition({"alone": case}, size=5)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Activations of 2 channels at one pixel, before and after local response normalisation over 5
+        channels. alone: the largest, 8.0, becomes 2.50.
     """
     figure, places = new_figure(1, len(cases), width=9.4, height=3.1, sharey=True, squeeze=False)
     said = []
@@ -206,9 +282,22 @@ def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) ->
 
 
 def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
-    """Masks of one layer (left), and what a unit above it gets to add up over many masks (right).
+    """Masks of one layer, and what a unit above it gets to add up over many masks (right).
 
-    masks: bool (N, H, W), True is kept. sums: float (M,). evaluation: the same sum without dropout.
+    Lecture 04.
+
+    Args:
+        masks: bool (N, H, W), True is kept.
+        sums: float (M,), one for each mask.
+        evaluation: the same sum without dropout.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> masks = torch.tensor([[[True, False], [True, True]]])
+        >>> figure = plots.dropout_masks(masks, torch.tensor([1.0, 3.0]), evaluation=2.0)
+        >>> figure.axes[0].get_title()
+        'step 1: 3 kept'
     """
     count = len(masks)
     figure, places = new_figure(
@@ -236,7 +325,19 @@ def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
 
 
 def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str]) -> Figure:
-    """The standard deviation of each layer's output, one line for each initialisation."""
+    """The standard deviation of each layer's output, one line for each initialisation.
+
+    Lecture 04.
+
+    Args:
+        spreads: name -> one value a layer.
+        layers: the names of the layers.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.signal_by_layer({"small": [0.1, 1e-4]}, ["conv 1", "full 2"]).alt_text)
+        Spread of each layer's output before training: small from 0.1 to 0.0001.
+    """
     figure, axes = new_figure(width=8, height=3.2)
     said = []
     for index, (name, values) in enumerate(spreads.items()):
@@ -252,9 +353,24 @@ def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str
 
 
 def range_test(result: Any, chosen: float | None = None) -> Figure:
-    """A `course_utils.training.RangeTest`: the loss against the learning rate.
+    """A learning-rate range test: the loss of each batch against its learning rate.
 
-    chosen: a rate to mark; the test's own suggestion if None.
+    Lecture 04.
+
+    Args:
+        result: a `course_utils.training.RangeTest`.
+        chosen: a rate to mark; the test's own suggestion if None.
+
+    Example:
+        >>> from course_utils import plots
+        >>> from course_utils.training import RangeTest
+        >>> result = RangeTest(
+        ...     [1e-3, 1e-2, 1e-1], [2.3, 1.0, 5.0], [2.3, 1.6, 2.8], diverged=True
+        ... )
+        >>> figure = plots.range_test(result)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Learning-rate range test over 3 steps: the smoothed loss starts at 2.30 and is lowest, 1.60,
+        at the rate 0.01; chosen is 0.0033.
     """
     chosen = result.suggestion if chosen is None else chosen
     figure, axes = new_figure(width=8, height=3.3)
@@ -276,7 +392,17 @@ def range_test(result: Any, chosen: float | None = None) -> Figure:
 def accuracy_on_versions(accuracies: Mapping[str, Mapping[str, float]], title: str = "") -> Figure:
     """Accuracies of several models on several versions of the same images, as groups of bars.
 
-    accuracies: model -> {version: share in [0, 1]}, the same versions for each model.
+    Lecture 04.
+
+    Args:
+        accuracies: model -> {version: share in [0, 1]}, the same versions for each model.
+        title: above the bars.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_on_versions({"plain": {"as is": 0.7, "mirrored": 0.5}})
+        >>> print(figure.alt_text)
+        Accuracy. plain: as is 70.0%, mirrored 50.0%.
     """
     figure, axes = new_figure(width=8, height=3.2)
     versions = list(next(iter(accuracies.values())))

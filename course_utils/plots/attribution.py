@@ -14,10 +14,29 @@ from .style import Figure, new_figure
 
 
 def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str]) -> Figure:
-    """Images in the first row; below, one row for each kind of heat map; name -> float (N, h, w).
+    """Images in the first row; below, one row for each kind of heat map.
 
-    images: uint8 or float in [0, 1], (N, C, H, W). Each map is stretched over its image in grey and
-    has its own scale: from 0 (dark; all below counts as 0) to its largest value (bright).
+    Each map is stretched over its image in grey and has its own scale: from 0 (dark; all below
+    counts as 0) to its largest value (bright).
+
+    Lectures 08 and 11.
+
+    Args:
+        images: uint8 or float in [0, 1], (N, C, H, W).
+        maps: name of the row -> float (N, h, w).
+        titles: one for each image.
+
+    Raises:
+        ValueError: the numbers of images, maps and titles differ.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.heat_maps(
+        ...     torch.rand(1, 3, 8, 8), {"Grad-CAM": torch.rand(1, 2, 2)}, ["cat"]
+        ... )
+        >>> print(figure.alt_text)
+        Heat maps (Grad-CAM) of 1 images: cat.
     """
     count = len(images)
     if len(titles) != count or any(len(stack) != count for stack in maps.values()):

@@ -20,9 +20,26 @@ SIGNED = "RdBu_r"  # red above zero, blue below: told apart with any common colo
 def kernel_responses(
     image: Tensor, kernels: dict[str, Tensor], responses: dict[str, Tensor]
 ) -> Figure:
-    """A grey image (1, H, W) in [0, 1], and each (F, F) kernel under its response (H', W').
+    """A grey image, and each kernel under its response.
 
     Responses of kernels whose weights sum to zero are signed: red above zero, blue below.
+
+    Lecture 02.
+
+    Args:
+        image: float in [0, 1], (1, H, W).
+        kernels: name -> float (F, F).
+        responses: name -> float (H', W').
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> edges = torch.tensor([[-1.0, 1.0]] * 2)
+        >>> figure = plots.kernel_responses(
+        ...     torch.rand(1, 9, 9), {"edges": edges}, {"edges": torch.rand(8, 8)}
+        ... )
+        >>> print(figure.alt_text)
+        A photograph and its responses to kernels: edges −1 1 / −1 1.
     """
     figure, axes = new_figure(
         2, len(kernels) + 1, width=9.4, height=3.1, gridspec_kw={"height_ratios": [1.25, 1]}
@@ -40,7 +57,28 @@ def kernel_responses(
 def channel_responses(
     image: Tensor, weights: dict[str, tuple[float, ...]], responses: dict[str, Tensor]
 ) -> Figure:
-    """A colour image (3, H, W) and its response (H, W) to each 1×1 kernel (red, green, blue)."""
+    """A colour image and its response to each 1×1 kernel.
+
+    Responses to weights that sum to zero are signed: red above zero, blue below.
+
+    Lecture 02.
+
+    Args:
+        image: float in [0, 1], (3, H, W).
+        weights: name -> the weights of red, green and blue.
+        responses: name -> float (H, W).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> image = torch.rand(3, 9, 9)
+        >>> figure = plots.channel_responses(
+        ...     image, {"redness": (1, -1, 0)}, {"redness": image[0] - image[1]}
+        ... )
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        A colour photograph and what 1×1 convolutions make of it, with the weights for red, green
+        and blue. redness: 1, −1, 0.
+    """
     figure, axes = new_figure(1, len(weights) + 1, width=9.4, height=2.7)
     draw_image(axes[0], image, "the photograph", fontsize=10)
     for place, (name, numbers) in zip(axes[1:], weights.items(), strict=True):
@@ -55,9 +93,25 @@ def channel_responses(
 
 
 def sliding_step(image: Tensor, kernel: Tensor, output: Tensor, row: int, column: int) -> Figure:
-    """One step of a convolution: image (H, W), kernel (F, F) and output (H', W') as numbers.
+    """One step of a convolution, as numbers: the window and the number it gives are outlined.
 
-    The window at (row, column) and the number it gives are outlined.
+    Lecture 02.
+
+    Args:
+        image: float (H, W).
+        kernel: float (F, F).
+        output: float (H', W').
+        row: the window's first row; the number's row.
+        column: the window's first column; the number's column.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.sliding_step(
+        ...     torch.eye(3), torch.ones(2, 2), torch.ones(2, 2), row=0, column=1
+        ... )
+        >>> figure.axes[1].get_xlabel()
+        'multiply 4 pairs, add up: 1'
     """
     panels = {"image": image, "kernel": kernel, "output": output}
     figure, axes = _grids(list(panels.values()))
@@ -76,7 +130,21 @@ def sliding_step(image: Tensor, kernel: Tensor, output: Tensor, row: int, column
 
 
 def number_grids(grids: dict[str, Tensor], window: int = 0) -> Figure:
-    """Small (H, W) tensors side by side as numbers; the first is ruled into windows."""
+    """Small tensors side by side as numbers.
+
+    Lecture 02.
+
+    Args:
+        grids: name -> float (H, W).
+        window: rule the first grid into windows of this size; 0: not at all.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.number_grids({"pixels": torch.eye(2), "mean": torch.tensor([[0.5]])})
+        >>> print(figure.alt_text)
+        Grids of numbers. pixels: 1 0 / 0 1; mean: 1/2.
+    """
     figure, axes = _grids(list(grids.values()))
     for place, (name, grid) in zip(axes, grids.items(), strict=True):
         draw_numbers(place, grid, name)
@@ -90,9 +158,20 @@ def number_grids(grids: dict[str, Tensor], window: int = 0) -> Figure:
 
 
 def read_counts(counts: dict[str, Tensor]) -> Figure:
-    """How many windows read each pixel: heat maps (H, W) of whole numbers, on one scale.
+    """How many windows read each pixel: heat maps on one scale.
 
     A cross marks a pixel that is never read.
+
+    Lectures 02 and 04.
+
+    Args:
+        counts: title -> whole numbers (H, W).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> print(plots.read_counts({"size 3": torch.tensor([[1, 1, 0]] * 3)}).alt_text)
+        How many windows read each pixel. size 3: corner 1, middle 1, 3 never read.
     """
     highest = max(int(grid.max()) for grid in counts.values())
     figure, axes = new_figure(1, len(counts), width=9.4, height=3.2, squeeze=False)
@@ -116,10 +195,21 @@ def read_counts(counts: dict[str, Tensor]) -> Figure:
 
 
 def window_rows(settings: dict[str, dict[str, int]]) -> Figure:
-    """Windows along one row of pixels, a panel for each setting of `conv_output_size`.
+    """Windows along one row of pixels, a panel for each setting.
 
     Each line is one window, its dots the pixels it reads. Grey squares are padding, crossed ones
     are never read.
+
+    Lecture 02.
+
+    Args:
+        settings: title -> the arguments of `course_utils.arithmetic.conv_output_size`.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.window_rows({"stride 3": dict(size=8, kernel_size=3, stride=3)})
+        >>> print(figure.alt_text)
+        Windows along one row of pixels. stride 3: 2 windows over 8 pixels, 2 unread.
     """
     counts = {name: conv_output_size(**setting) for name, setting in settings.items()}
     most = max(counts.values())
@@ -138,7 +228,19 @@ def window_rows(settings: dict[str, dict[str, int]]) -> Figure:
 
 
 def adaptive_pooling(size: int, output_size: int) -> Figure:
-    """The windows of adaptive pooling along one row of `size` pixels."""
+    """The windows of adaptive pooling along one row of pixels.
+
+    Lectures 02 and 05.
+
+    Args:
+        size: pixels of the row.
+        output_size: windows.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.adaptive_pooling(8, 3).alt_text)
+        Adaptive pooling of 8 pixels to 3: the windows are pixels 0 to 2, 2 to 5, 5 to 7.
+    """
     windows = adaptive_windows(size, output_size)
     figure, axes = new_figure(width=6, height=0.9 + 0.28 * output_size)
     _draw_pixels(axes, range(size), size, [])
@@ -156,7 +258,23 @@ def adaptive_pooling(size: int, output_size: int) -> Figure:
 
 
 def weight_matrices(matrices: dict[str, Tensor], free: dict[str, int]) -> Figure:
-    """Layers as matrices (outputs, inputs); `free` tells how many different weights each has."""
+    """Layers as matrices, on one scale of colours.
+
+    Lecture 02.
+
+    Args:
+        matrices: name -> float (outputs, inputs), the same shape for all; two at least.
+        free: name -> how many different weights the layer has.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> matrices = {"full": torch.ones(2, 3), "shared": torch.eye(2, 3)}
+        >>> figure = plots.weight_matrices(matrices, {"full": 6, "shared": 1})
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Layers as 2×3 matrices: full with 6 different weights, shared with 1 different weights. The
+        matrix of a convolution repeats the same few weights along its diagonals.
+    """
     figure, axes = new_figure(1, len(matrices), width=9.4, height=2.9)
     limit = max(matrix.abs().max().item() for matrix in matrices.values())
     for place, (name, matrix) in zip(axes, matrices.items(), strict=True):

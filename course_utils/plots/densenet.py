@@ -14,7 +14,22 @@ HATCHES = ["", "///", "...", "xx", "\\\\\\", "++", "oo", "--"]
 
 
 def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure:
-    """A dense block: every connection as an arc, and the channels that each layer reads."""
+    """A dense block: every connection as an arc, and the channels that each layer reads.
+
+    Lecture 10.
+
+    Args:
+        layers: layers of the block.
+        in_channels: channels of its input.
+        growth_rate: channels that each layer adds.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.dense_connections(layers=2, in_channels=6, growth_rate=4)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        A dense block of 2 layers with growth rate 4: 6 connections. Each layer reads the input and
+        all layers before it: 6 channels in the first layer, 14 after the last.
+    """
     figure, (top, bottom) = new_figure(
         2, 1, width=8.8, height=4.6, sharex=True, height_ratios=[3, 4]
     )
@@ -49,10 +64,23 @@ def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure
 
 
 def feature_reuse(panels: Mapping[str, Tensor], readers: Sequence[str], label: str) -> Figure:
-    """Heat maps of what each reader (column) takes from each source (row); NaN is left white.
+    """Heat maps of what each reader (column) takes from each source (row), on one scale.
 
-    panels: title -> float (sources, readers). readers: the names of the columns; the sources are
-    "input", then the readers but the last. All panels share one scale.
+    The sources are "input", then the readers but the last.
+
+    Lecture 10.
+
+    Args:
+        panels: title -> float (sources, readers); NaN is left white.
+        readers: the names of the columns.
+        label: what the numbers are.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> reuse = torch.tensor([[0.1, 0.2], [torch.nan, 0.4]])
+        >>> print(plots.feature_reuse({"block 1": reuse}, ["1", "end"], "mean weight").alt_text)
+        What dense layers read, mean weight. block 1: largest from 1 to end.
     """
     figure, places = new_figure(
         1, len(panels), width=2.2 + 2.4 * len(panels), height=3.7, squeeze=False, sharey=True
@@ -74,7 +102,19 @@ def feature_reuse(panels: Mapping[str, Tensor], readers: Sequence[str], label: s
 
 
 def memory_by_layers(layers: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figure:
-    """Bytes held for the backward pass against the number of layers, both on log scales."""
+    """Memory held for the backward pass against the number of layers, both on log scales.
+
+    Lecture 10.
+
+    Args:
+        layers: numbers of layers in each stage.
+        curves: name -> bytes, one for each number of layers.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.memory_by_layers([2, 4], {"dense": [1e6, 4e6]}).alt_text)
+        Memory held for the backward pass, 2 to 4 layers in each stage: dense from 1.00 to 4.00 MB.
+    """
     figure, axes = new_figure(width=7.6, height=3.5)
     said = []
     for index, (name, values) in enumerate(curves.items()):

@@ -25,9 +25,25 @@ CHANNELS, FILTERS = 3, 6
 def convolution_picture(
     size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> Figure:
-    """The first windows on a padded `size`×`size` image, the output they make, and the cost.
+    """The first windows on a padded square image, the output they make, and the cost.
 
     A combination that does not fit gives a figure that says so.
+
+    Lecture 02.
+
+    Args:
+        size: pixels of the image's sides.
+        kernel_size: pixels of the window's sides.
+        stride: pixels from one window to the next.
+        padding: pixels on each side.
+        dilation: pixels from one tap of the kernel to the next.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.convolution_picture(size=9, kernel_size=3, stride=2, padding=1)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        A 3×3 kernel, stride 2, padding 1, dilation 1, on a 9×9 image gives 5×5. 0 rows are never
+        read. With 3 channels and 6 filters: 168 parameters, 8.1 k FLOPs.
     """
     window = dict(kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     figure, (left, right) = new_figure(1, 2, width=7.6, height=4.2)
@@ -55,9 +71,17 @@ def convolution_picture(
 
 
 def convolution_explorer() -> Any:
-    """Return sliders above `convolution_picture`, as one ipywidgets widget.
+    """Sliders above `convolution_picture`, as one ipywidgets widget.
 
     Sliders move with the mouse and, once selected, with the arrow keys.
+
+    Lecture 02.
+
+    Example:
+        >>> from course_utils import plots
+        >>> *sliders, picture = plots.convolution_explorer().children
+        >>> [slider.value for slider in sliders]
+        [9, 3, 2, 1, 1]
     """
     from ipywidgets import HTML, IntSlider, Layout, VBox
 

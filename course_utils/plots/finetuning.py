@@ -16,7 +16,26 @@ from .style import COLORS, LINES, MARKERS, Figure, new_figure
 def shares_of_guesses(
     shares: Tensor, row_names: Sequence[str], column_names: Sequence[str], title: str = ""
 ) -> Figure:
-    """What a network says to classes it does not know: float (rows, columns), shares of a row."""
+    """What a network says to classes it does not know, as shares of each row.
+
+    Lecture 06.
+
+    Args:
+        shares: float (rows, columns) in [0, 1].
+        row_names: the true classes.
+        column_names: the classes that the network knows.
+        title: above the table.
+
+    Raises:
+        ValueError: the names do not fit the shares.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> shares = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+        >>> print(plots.shares_of_guesses(shares, ["coat", "bag"], ["shirt", "boot"]).alt_text)
+        Most frequent answer for each class. coat: shirt 90%; bag: boot 80%.
+    """
     shares = shares.cpu()
     if shares.shape != (len(row_names), len(column_names)):
         raise ValueError(f"{len(row_names)} x {len(column_names)} names do not fit {shares.shape}")
@@ -39,9 +58,21 @@ def shares_of_guesses(
 def accuracy_by_labels(
     results: Mapping[str, Mapping[int, Sequence[float]]], title: str = ""
 ) -> Figure:
-    """Accuracy against the labels per class: name -> {labels per class: accuracies of the seeds}.
+    """Accuracy against the labels per class.
 
     The line is the mean over the seeds; the band goes from the worst to the best.
+
+    Lecture 06.
+
+    Args:
+        results: name -> {labels per class: accuracies of the seeds}.
+        title: above the lines.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_by_labels({"frozen": {10: [0.3, 0.3], 50: [0.5, 0.7]}})
+        >>> print(figure.alt_text)
+        Accuracy against labels per class. frozen: 30% at 10, 60% at 50.
     """
     figure, axes = new_figure(width=7.6, height=3.8)
     said = []
@@ -67,9 +98,20 @@ def accuracy_by_labels(
 
 
 def shared_objects(ways: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> Figure:
-    """Who shares what: for each way, the chains of the training and of the validation part.
+    """Who shares what: the objects behind the training and the validation part.
 
-    A chain is (part, data set, list of files), as names; equal names are one object, drawn once.
+    Equal names are one object, drawn once.
+
+    Lecture 06.
+
+    Args:
+        ways: title -> the chains of the two parts, each as the names of (part, data set, files).
+
+    Example:
+        >>> from course_utils import plots
+        >>> chains = (("train", "data", "files"), ("validation", "data", "files"))
+        >>> print(plots.shared_objects({"Subset": chains}).alt_text)
+        Objects behind the two parts. Subset: shared data, files.
     """
     figure, panels = new_figure(1, len(ways), width=10.2, height=3.6, squeeze=False)
     said = []

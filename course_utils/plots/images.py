@@ -43,7 +43,26 @@ def image_grid(
     alt: str,
     size: float = 1.1,
 ) -> Figure:
-    """Return a grid of images, (N, C, H, W) uint8 or float in [0, 1], ``size`` inches each."""
+    """A grid of images, row by row.
+
+    Lectures 01, 03, 04, 05, 06, 08 and 09.
+
+    Args:
+        images: uint8 or float in [0, 1], (N, C, H, W), N > 0.
+        titles: one for each image, or none at all.
+        columns: images in a row.
+        alt: the description of the figure.
+        size: inches of an image's sides.
+
+    Raises:
+        ValueError: there is no image, or the shape is another.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> plots.image_grid(torch.rand(6, 3, 8, 8), columns=3, alt="Six images of noise.")
+        <Figure size 330x226 with 6 Axes>
+    """
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(f"image_grid needs images (N, C, H, W), got shape {tuple(images.shape)}")
     columns = min(columns, len(images))

@@ -16,10 +16,22 @@ SPACING = 2.5  # between the middles of two branches
 def inception_module(
     in_channels: int, module: Sequence[int], *, large: int = 5, title: str = ""
 ) -> Figure:
-    """Draw the four branches from top to bottom, and how their channels are joined.
+    """The four branches of a module, side by side, and how their channels are joined.
 
-    module: channels as in ``models.googlenet.MODULES``: 1x1; reduction, 3x3; reduction, 5x5; after
-    the pool. large: kernel size of the third branch.
+    Lecture 10.
+
+    Args:
+        in_channels: channels of the input.
+        module: channels as in ``models.googlenet.MODULES``: 1×1; reduction, 3×3; reduction, 5×5;
+            after the pool.
+        large: kernel size of the third branch.
+        title: above the drawing.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.inception_module(192, (64, 96, 128, 16, 32, 32))
+        >>> figure.alt_text[-38:]
+        'he outputs are joined to 256 channels.'
     """
     ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj = module
     branches = [
@@ -80,7 +92,23 @@ def _line(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> No
 def bars_by_module(
     names: Sequence[str], values: Mapping[str, Sequence[float]], ylabel: str
 ) -> Figure:
-    """Bars side by side for each module; name of a kind -> one value for each module."""
+    """Bars side by side for each module.
+
+    Lecture 10.
+
+    Args:
+        names: the modules.
+        values: name of a kind -> one value for each module; four kinds at most.
+        ylabel: what the values are, with their unit.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.bars_by_module(
+        ...     ["3a", "3b"], {"reduced": [1, 2]}, "weights (millions)"
+        ... )
+        >>> print(figure.alt_text)
+        weights (millions) by module, 3a to 3b: reduced from 1 in 3a to 2.
+    """
     figure, axes = new_figure(width=8.6, height=3.3)
     width = 0.8 / len(values)
     said = []
@@ -100,9 +128,21 @@ def bars_by_module(
 def gradient_by_module(
     names: Sequence[str], panels: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> Figure:
-    """Norm of the gradient at each module, a panel for each network: title -> {source: values}.
+    """Norm of the gradient at each module, a panel for each network, on one log scale.
 
-    A value of 0 (the source comes before the module) is left out. All panels share a log scale.
+    A value of 0 (the source comes before the module) is left out.
+
+    Lecture 10.
+
+    Args:
+        names: the modules.
+        panels: title -> {source of the gradient: one value for each module}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.gradient_by_module(["3a", "3b"], {"2014": {"main": [1e-9, 1e-3]}})
+        >>> print(figure.alt_text)
+        Gradient by module. 2014, main: 1.0e-09 at 3a.
     """
     figure, places = new_figure(1, len(panels), width=9.4, height=3.5, sharey=True, squeeze=False)
     said = []

@@ -16,9 +16,23 @@ Counts = tuple[int, int]  # correct, total
 
 
 def image_rows(rows: Mapping[str, Tensor], titles: Sequence[str], alt: str) -> Figure:
-    """Rows of images, one under the other, with a name each; name -> (N, C, H, W) uint8 or float.
+    """Rows of images, one under the other, with a name each.
 
     Floats are shown as they are: what is below 0 or above 1 is cut off, as ``imshow`` does.
+
+    Lecture 08.
+
+    Args:
+        rows: name -> uint8 or float, (N, C, H, W).
+        titles: N titles, above the first row.
+        alt: the description of the figure.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> rows = {"as it is": torch.rand(1, 3, 8, 8), "dark": torch.rand(1, 3, 8, 8) / 2}
+        >>> len(plots.image_rows(rows, ["noise"], "An image of noise, and a dark one.").axes)
+        2
     """
     count = len(titles)
     figure, axes = new_figure(
@@ -43,7 +57,23 @@ def probability_bars(
 ) -> Figure:
     """Each image over the probabilities of its classes; the hatched bar is the true class.
 
-    images: uint8 or float in [0, 1], (n, C, H, W). probabilities: float (n, K). labels: int64 (n,).
+    Lecture 08.
+
+    Args:
+        images: uint8 or float in [0, 1], (N, C, H, W).
+        probabilities: float (N, K).
+        labels: int64 (N,), the true classes.
+        class_names: K names.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> shares, labels = torch.tensor([[0.7, 0.3]]), torch.tensor([0])
+        >>> figure = plots.probability_bars(
+        ...     torch.rand(1, 3, 8, 8), shares, labels, ["cat", "dog"]
+        ... )
+        >>> print(figure.alt_text)
+        Class probabilities of 1 images. cat: cat 70% and dog 30%.
     """
     shares, own = probabilities.cpu().tolist(), labels.cpu().tolist()
     count, classes = len(images), range(len(class_names))
@@ -73,7 +103,21 @@ def _strongest(row: Sequence[float], class_names: Sequence[str], count: int = 2)
 
 
 def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
-    """Accuracy against confidence, bin by bin, with 95 % intervals; below, how full each bin is."""
+    """Accuracy against confidence, bin by bin, with 95 % intervals; below, how full each bin is.
+
+    Lecture 08.
+
+    Args:
+        diagrams: title -> what `course_utils.inspection.reliability` found.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> from course_utils.inspection import reliability
+        >>> found = reliability(torch.tensor([0.9, 0.6]), torch.tensor([True, False]), 5)
+        >>> print(plots.reliability_diagram({"raw": found}).alt_text)
+        Reliability diagram. raw: expected calibration error 35.0%.
+    """
     figure, axes = new_figure(
         2,
         len(diagrams),
@@ -122,10 +166,24 @@ def _ends(correct: int, total: int) -> list[list[float]]:
 
 
 def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
-    """Precision and recall of each class with 95 % intervals, from a confusion matrix (K, K).
+    """Precision and recall of each class with 95 % intervals.
 
     Precision: of the images predicted as the class, the share that is of it. A class that was never
     predicted has none. Recall: of the images of the class, the share that was found.
+
+    Lecture 08.
+
+    Args:
+        matrix: a confusion matrix, int64 (K, K): true class (row), predicted class (column).
+        class_names: K names.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.precision_and_recall(torch.tensor([[8, 2], [1, 9]]), ["cat", "dog"])
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Precision and recall by class. cat: precision 89%, recall 80%; dog: precision 82%, recall
+        90%.
     """
     matrix = matrix.cpu()
     right = matrix.diagonal().tolist()
@@ -151,9 +209,20 @@ def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
 
 
 def accuracy_by_slice(slices: Mapping[str, Mapping[str, Counts]]) -> Figure:
-    """Accuracy in parts of a split, a panel for each way to cut it: way -> {part: (right, total)}.
+    """Accuracy in parts of a split, a panel for each way to cut it, with 95 % intervals.
 
     The dotted line is the accuracy of all parts together.
+
+    Lecture 08.
+
+    Args:
+        slices: way to cut -> {part: (correct, total)}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_by_slice({"light": {"dark": (5, 10), "bright": (9, 10)}})
+        >>> print(figure.alt_text)
+        Accuracy by slice. light: dark 50.0%, bright 90.0%.
     """
     figure, panels = new_figure(1, len(slices), width=9.4, height=3.5, sharey=True, squeeze=False)
     said = []
@@ -181,9 +250,25 @@ def embeddings(
     axes_name: str,
     columns: int = 3,
 ) -> Figure:
-    """Points in the plane, one for each image, a panel for each kind; title -> float (N, 2).
+    """Points in the plane, one for each image, a panel for each kind.
 
-    A class has its own colour and marker in all panels. axes_name: what an axis shows.
+    A class has its own colour and marker in all panels.
+
+    Lecture 08.
+
+    Args:
+        panels: title -> float (N, 2).
+        labels: int64 (N,).
+        class_names: K names.
+        axes_name: what an axis shows.
+        columns: panels in a row.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> points, labels = {"pixels": torch.rand(4, 2)}, torch.tensor([0, 0, 1, 1])
+        >>> print(plots.embeddings(points, labels, ["cat", "dog"], "t-SNE").alt_text)
+        4 images of 2 classes as points, by t-SNE: pixels.
     """
     rows = -(-len(panels) // columns)
     figure, axes = new_figure(
@@ -213,9 +298,21 @@ def embeddings(
 def seeds_against_cost(
     results: Mapping[str, tuple[Sequence[float], float]], cost: str, title: str = ""
 ) -> Figure:
-    """Accuracies of several seeds against a cost (log scale); name -> (accuracies, cost).
+    """Accuracies of several seeds against a cost (log scale).
 
     A dot is one seed, the pale marker their mean, the bar the band from the worst to the best.
+
+    Lecture 08.
+
+    Args:
+        results: name -> (accuracies, cost).
+        cost: what the cost is.
+        title: above the marks.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.seeds_against_cost({"small": ([0.5, 0.75], 1e6)}, "FLOPs").alt_text)
+        Accuracy of several seeds against FLOPs. small 62.5%, from 50.0% to 75.0%, at 1e+06.
     """
     figure, axes = new_figure(width=7.8, height=3.6)
     said = []

@@ -12,9 +12,18 @@ from .style import COLORS, LINES, MARKERS, Figure, new_figure
 
 
 def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
-    """Draw blocks from top to bottom: title -> (texts of the layers, text of the shortcut).
+    """Blocks from top to bottom, with their shortcuts.
 
-    An empty text of the shortcut: there is none.
+    Lecture 07.
+
+    Args:
+        blocks: title -> (texts of the layers, text of the shortcut, empty if there is none).
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.residual_blocks({"basic": (["3×3, 64", "batch norm"], "identity")})
+        >>> print(figure.alt_text)
+        Blocks. basic: 3×3, 64 then batch norm; shortcut: identity.
     """
     figure, panels = new_figure(1, len(blocks), width=9.2, height=4.2, squeeze=False)
     for axes, (title, (layers, shortcut)) in zip(panels[0], blocks.items(), strict=True):
@@ -67,9 +76,24 @@ def _draw_shortcut(axes: Any, bottom: int, text: str) -> None:
 
 
 def errors_by_epoch(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """The share of wrong answers, a panel for each kind of network: kind -> {name: History}.
+    """The share of wrong answers, a panel for each kind of network.
 
     Solid with markers: training images. Dashed: validation images.
+
+    Lecture 07.
+
+    Args:
+        runs: kind -> {name: History}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> columns = {
+        ...     "epoch": [1, 2],
+        ...     "train_accuracy": [0.5, 0.75],
+        ...     "validation_accuracy": [0.25, 0.5],
+        ... }
+        >>> print(plots.errors_by_epoch({"plain": {"20 layers": columns}}).alt_text)
+        Errors by epoch. plain, 20 layers: training error ends at 25%.
     """
     figure, panels = new_figure(1, len(runs), width=9, height=3.5, sharey=True, squeeze=False)
     said = []
@@ -100,7 +124,22 @@ def values_by_layer(
     xlabel: str = "layer, from the image to the output",
     log: bool = True,
 ) -> Figure:
-    """One value a layer, a line for each name; values of 0 leave a gap on the log scale."""
+    """One value a layer, a line for each name; values of 0 leave a gap on the log scale.
+
+    Lectures 07 and 08.
+
+    Args:
+        curves: name -> one value a layer.
+        ylabel: what the values are.
+        xlabel: what is counted.
+        log: whether the vertical axis is logarithmic.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.values_by_layer({"ReLU": [1e-3, 0.25]}, "norm of the gradient")
+        >>> print(figure.alt_text)
+        norm of the gradient by layer: ReLU from 0.001 to 0.25.
+    """
     figure, axes = new_figure(width=8, height=3.4)
     said = []
     for index, (name, values) in enumerate(curves.items()):
@@ -117,7 +156,19 @@ def values_by_layer(
 
 
 def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float]]) -> Figure:
-    """The loss at points of a line through the trained weights (distance 0)."""
+    """The loss at points of a line through the trained weights (distance 0).
+
+    Lecture 07.
+
+    Args:
+        distances: places on the line, in norms of the filters.
+        losses: name -> one loss (nats) a place.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.loss_on_line([-1, 0, 1], {"plain": [3.0, 0.5, 4.0]}).alt_text)
+        Loss along a line through the weights. plain: 0.50 at its lowest, 4.00 at the right end.
+    """
     figure, axes = new_figure(width=7.6, height=3.3)
     said = []
     for index, (name, values) in enumerate(losses.items()):

@@ -11,7 +11,19 @@ from .style import COLORS, LINES, MARKERS, Figure, new_figure
 
 
 def best_by_trial(curves: Mapping[str, Sequence[float]], title: str = "") -> Figure:
-    """The best value up to each trial, a line for each search: name -> values."""
+    """The best value up to each trial, a line for each search.
+
+    Lecture 09.
+
+    Args:
+        curves: name -> the best accuracy after each trial.
+        title: above the lines.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.best_by_trial({"random": [0.3, 0.3, 0.35]}).alt_text)
+        Best accuracy so far. random: 35.0% after 3 trials.
+    """
     figure, axes = new_figure(width=7.6, height=3.2)
     said = []
     for index, (name, values) in enumerate(curves.items()):
@@ -27,7 +39,19 @@ def best_by_trial(curves: Mapping[str, Sequence[float]], title: str = "") -> Fig
 
 
 def importances(shares: Mapping[str, float], title: str = "") -> Figure:
-    """How much each setting matters: name -> share, which add up to 1."""
+    """How much each setting matters, the most important one on top.
+
+    Lecture 09.
+
+    Args:
+        shares: name -> share of the importance; they add up to 1.
+        title: above the bars.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.importances({"batch size": 0.2, "learning rate": 0.8}).alt_text)
+        Importance of the settings: learning rate 80%, batch size 20%.
+    """
     figure, axes = new_figure(width=7.0, height=1.0 + 0.4 * len(shares))
     names = sorted(shares, key=shares.get)
     bars = axes.barh(names, [shares[name] for name in names], color=COLORS[0])
@@ -41,9 +65,23 @@ def importances(shares: Mapping[str, float], title: str = "") -> Figure:
 def setting_grid(
     values: Mapping[tuple[int, int], float], row_name: str, column_name: str, title: str = ""
 ) -> Figure:
-    """The contour of a search over two settings with few values: (row, column) -> best accuracy.
+    """The contour of a search over two settings with few values.
 
     A cell without a value was not tried.
+
+    Lecture 09.
+
+    Args:
+        values: (row, column) -> the best accuracy with these two settings.
+        row_name: the setting of the rows.
+        column_name: the setting of the columns.
+        title: above the grid.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.setting_grid({(8, 2): 0.3, (16, 4): 0.5}, "channels", "stride")
+        >>> print(figure.alt_text)
+        Best accuracy by channels and stride; 2 of 4 tried. Best: 50.0% at channels 16, stride 4.
     """
     rows, columns = (sorted({key[axis] for key in values}) for axis in (0, 1))
     grid = torch.full((len(rows), len(columns)), torch.nan)

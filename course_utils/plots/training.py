@@ -15,10 +15,28 @@ from .style import COLORS, MARKERS, Figure, new_figure
 
 
 def learning_curves(history: Any, title: str = "") -> Figure:
-    """Loss (left) and accuracy (right) against the epoch, of one History or a dict of them.
+    """Loss (left) and accuracy (right) against the epoch.
 
     Solid with markers: on the validation images. Dashed: on the training images, collected while
     the weights change. A ring marks the best epoch of each run.
+
+    Lectures 03, 04, 05 and 09.
+
+    Args:
+        history: a `course_utils.training.History`, or name -> History.
+        title: above the panels; the description of a single History if empty.
+
+    Raises:
+        ValueError: there is no History.
+
+    Example:
+        >>> from course_utils import plots
+        >>> from course_utils.training import EpochRow, History
+        >>> row = EpochRow(1, 2.0, 0.3, 1.5, 0.4, learning_rate=0.1, seconds=1.0)
+        >>> figure = plots.learning_curves(History([row]), "LeNet-5")
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Learning curves: LeNet-5. The run: 1 epochs, training loss from 2.00 to 2.00, best
+        validation accuracy 40.0% in epoch 1.
     """
     runs = history if isinstance(history, Mapping) else {"": history}
     if not runs:

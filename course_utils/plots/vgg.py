@@ -21,7 +21,19 @@ LARGEST_BAR = 0.86  # of the axis: the rest is for the label
 
 
 def weights_for_view(fields: Sequence[int], counts: Mapping[str, Sequence[int]]) -> Figure:
-    """Weights of several ways to see the same field; name -> one number for each field."""
+    """Weights of several ways to see the same field.
+
+    Lecture 05.
+
+    Args:
+        fields: pixels of the field's sides.
+        counts: name -> number of weights, one for each field.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.weights_for_view([3, 5], {"stack of 3×3": [9, 18]}).alt_text)
+        Number of weights against the field that is seen, 3 to 5 pixels: stack of 3×3 from 9 to 18.
+    """
     figure, axes = new_figure(width=7, height=3.2)
     said = []
     for index, (name, values) in enumerate(counts.items()):
@@ -42,9 +54,22 @@ def weights_for_view(fields: Sequence[int], counts: Mapping[str, Sequence[int]])
 def configurations(
     networks: Mapping[str, Sequence[int | str]], classifier: Sequence[int] = (4096, 4096, 1000)
 ) -> Figure:
-    """Draw networks as columns, the image on top; name -> list of channels and "M" (max pool).
+    """Networks as columns of layers, the image on top.
 
     The stages between two pools stand at the same height in every column.
+
+    Lecture 05.
+
+    Args:
+        networks: name -> list of channels and "M" (max pool).
+        classifier: outputs of the linear layers.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.configurations({"small": [4, "M", 8, "M"]}, classifier=(16, 10))
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Networks as columns of layers, image on top. small: 1-1 convolutions by stage. Each ends
+        with linear layers of 16, 10 outputs.
     """
     figure, axes = new_figure(width=2.2 * len(networks) + 0.4, height=6.3)
     stages = {name: _stages(entries) for name, entries in networks.items()}
@@ -103,7 +128,20 @@ def _block(
 
 
 def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
-    """One bar a network, divided into its parts; network -> {part: parameters}."""
+    """One bar a network, divided into its parts.
+
+    Lectures 05 and 10.
+
+    Args:
+        budgets: network -> {part: parameters}, the same parts for each; six at most.
+        title: above the bars.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.parameter_budget({"A": {"features": 10**7, "linear": 3 * 10**7}})
+        >>> print(figure.alt_text)
+        Where the parameters are. A 40,000,000: features 25%, linear 75%.
+    """
     figure, axes = new_figure(width=9.2, height=1.5 + 0.48 * len(budgets))
     totals = {name: sum(parts.values()) for name, parts in budgets.items()}
     parts = list(next(iter(budgets.values())))
@@ -139,9 +177,19 @@ def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") 
 def signal_by_depth(
     curves: Mapping[str, Mapping[str, Sequence[float]]], boundary: int | None = None
 ) -> Figure:
-    """The size of the numbers after each layer; panel title -> {name: one value a layer}.
+    """The size of the numbers after each layer, a panel for each kind of network.
 
-    boundary: the number of the last convolution; a dotted line after it marks the classifier.
+    Lecture 05.
+
+    Args:
+        curves: panel title -> {name: one root mean square a layer}.
+        boundary: the number of the last convolution; a dotted line after it marks the classifier.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.signal_by_depth({"plain": {"0.01": [1, 0.1, 0.01]}}, boundary=2)
+        >>> print(figure.alt_text)
+        Size of the signal by layer. plain, 0.01: from 1 to 0.01.
     """
     figure, panels = new_figure(1, len(curves), width=9.4, height=3.9, sharey=True, squeeze=False)
     said = []
@@ -169,7 +217,23 @@ def signal_by_depth(
 
 
 def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int]) -> Figure:
-    """How the numbers of some channels are distributed; panel title -> float (N, C, H, W)."""
+    """How the numbers of some channels are distributed.
+
+    Lecture 05.
+
+    Args:
+        panels: title -> float (N, C, H, W).
+        channels: which of the C channels.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.channel_distributions(
+        ...     {"before": torch.arange(16.0).view(1, 1, 4, 4)}, [0]
+        ... )
+        >>> print(figure.alt_text)
+        Distributions of values. before, channel 0: mean 7.50, standard deviation 4.76.
+    """
     figure, places = new_figure(1, len(panels), width=9.2, height=3, squeeze=False)
     said = []
     for axes, (title, values) in zip(places[0], panels.items(), strict=True):
@@ -194,10 +258,26 @@ def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int])
 
 
 def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) -> Figure:
-    """What one image becomes: for each stage its strongest maps; name -> float (C, H, W).
+    """What one image becomes: for each stage its strongest maps.
 
-    image: uint8 or float in [0, 1], (C, H, W). On the left it is shown at the size of the maps.
-    Each row has its own scale, from 0 (dark) to its largest value (bright).
+    On the left the image is shown at the size of the maps. Each row has its own scale, from 0
+    (dark) to its largest value (bright).
+
+    Lecture 05.
+
+    Args:
+        image: uint8 or float in [0, 1], (C, H, W).
+        stages: name -> float (C, H, W).
+        columns: maps of a stage.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.stage_maps(
+        ...     torch.rand(3, 8, 8), {"pool 1": torch.rand(12, 4, 4)}, columns=4
+        ... )
+        >>> print(figure.alt_text)
+        One image and the 4 strongest maps of each stage: pool 1 12×4×4.
     """
     image = image.detach().cpu()
     image = image.float() / 255 if image.dtype == torch.uint8 else image
@@ -225,7 +305,21 @@ def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) ->
 def accuracy_against_cost(
     results: Mapping[str, tuple[int, int, float]], cost: str, title: str = ""
 ) -> Figure:
-    """Accuracy with its 95 % interval against a cost; name -> (correct, total, cost)."""
+    """Accuracy with its 95 % interval against a cost (log scale).
+
+    Lecture 05.
+
+    Args:
+        results: name -> (correct, total, cost).
+        cost: what the cost is.
+        title: above the marks.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_against_cost({"LeNet": (140, 200, 1e6)}, cost="FLOPs")
+        >>> print(figure.alt_text)
+        Accuracy against FLOPs: LeNet 70.0% at 1,000,000.
+    """
     figure, axes = new_figure(width=7.6, height=3.4)
     said = []
     for index, (name, (correct, total, price)) in enumerate(results.items()):
