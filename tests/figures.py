@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -77,8 +77,13 @@ def points(axes: Axes) -> dict[str, list[tuple[float, float]]]:
 
 
 def written(axes: Axes) -> list[str]:
-    """Return the free texts of a panel."""
-    return [text.get_text() for text in axes.texts]
+    """Return the free texts of a panel, without its arrows."""
+    return [text.get_text() for text in axes.texts if text.get_text()]
+
+
+def arrows(axes: Axes) -> list[FancyArrowPatch]:
+    """Return the arrows between two places of a panel."""
+    return [text.arrow_patch for text in axes.texts if getattr(text, "arrow_patch", None)]
 
 
 def values(axes: Axes) -> np.ndarray:
@@ -132,6 +137,8 @@ def panel_faults(axes: Axes, shown: list[Text]) -> Iterator[str]:
     if axes.axison and not here:
         yield f"the panel {axes.get_title()!r} is empty"
     yield from (f"not to be seen: {artist}" for artist in here if not leaves_ink(artist))
+    if not axes.axison:
+        yield from (f"cut off: {artist}" for artist in axes.patches if is_cut(artist))
     handles, names = axes.get_legend_handles_labels()
     words = [text.get_text() for text in shown]
     yield from (f"without a legend: {name!r}" for name in names if name not in words)
@@ -184,6 +191,12 @@ def is_inside(artist: Artist) -> bool:
     inside = artist.axes.bbox.padded(-1)
     low, high = np.maximum(box.min, inside.min), np.minimum(box.max, inside.max)
     return bool(np.isfinite(box.get_points()).all() and (low <= high).all())
+
+
+def is_cut(artist: Artist) -> bool:
+    """Whether an artist reaches out of its panel, which cuts it off."""
+    box, panel = artist.get_window_extent(), artist.axes.bbox.padded(1)
+    return not (panel.contains(*box.min) and panel.contains(*box.max))
 
 
 def leaves_ink(artist: Artist) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from figures import assert_good_figure, points, written
+from figures import arrows, assert_good_figure, points, written
 from matplotlib.colors import to_hex
 
 from course_utils import plots
@@ -112,11 +112,10 @@ def test_networks_of_a_contest_are_filled_and_features_made_by_hand_are_not():
 
 
 def test_only_layers_that_read_both_towers_have_crossing_arrows():
-    (axes,) = plots.two_towers(TOWERS).axes
-    arrows = [a.arrow_patch for a in axes.texts if getattr(a, "arrow_patch", None)]
-    dashed = [arrow for arrow in arrows if arrow.get_linestyle() != "-"]
+    drawn = arrows(*plots.two_towers(TOWERS).axes)
+    dashed = [arrow for arrow in drawn if arrow.get_linestyle() == "--"]
     # image to both, conv 1 to conv 2 twice, all four ways to conv 3, both to the output
-    assert len(arrows) == 2 + 2 + 4 + 2
+    assert len(drawn) == 2 + 2 + 4 + 2
     assert len(dashed) == 2
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ..arithmetic import conv_output_size
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import draw_arrow, draw_box
+from .style import COLORS, Figure, bar_style, new_figure, series
 
-HATCHES = ["", "///", "...", "xxx"]
 PADDING, UNREAD = "#CFCFCF", COLORS[1]
 
 
@@ -99,7 +100,7 @@ def last_windows(
     )
 
 
-def _draw_pixel(axes: Any, pixel: int, *, is_padding: bool, is_read: bool) -> None:
+def _draw_pixel(axes: Axes, pixel: int, *, is_padding: bool, is_read: bool) -> None:
     color = PADDING if is_padding else COLORS[5]
     axes.add_patch(
         Rectangle(
@@ -140,16 +141,8 @@ def two_towers(layers: Sequence[tuple[str, str, bool]]) -> Figure:
         heights = [0.5] if index in (0, last) else [1.0, 0.0]
         for tower, height in enumerate(heights):
             color = ("white", COLORS[5], "#F3D9A0")[0 if len(heights) == 1 else 1 + tower]
-            box = FancyBboxPatch(
-                (index - 0.3, height - 0.14),
-                0.6,
-                0.28,
-                boxstyle="round,pad=0.03",
-                facecolor=color,
-                edgecolor="black",
-            )
-            axes.add_patch(box)
-            axes.text(index, height, text, ha="center", va="center", fontsize=9)
+            size = dict(width=0.6, height=0.28, pad=0.03)
+            draw_box(axes, (index, height), text, **size, facecolor=color)
         axes.text(index, 1.42, name, ha="center", fontsize=9, weight="bold")
         if index:
             _draw_arrows(axes, index, meets, first=index == 1, end=index == last)
@@ -165,7 +158,7 @@ def two_towers(layers: Sequence[tuple[str, str, bool]]) -> Figure:
     )
 
 
-def _draw_arrows(axes: Any, index: int, meets: bool, *, first: bool, end: bool) -> None:
+def _draw_arrows(axes: Axes, index: int, meets: bool, *, first: bool, end: bool) -> None:
     sources = [0.5] if first else [1.0, 0.0]
     targets = [0.5] if end else [1.0, 0.0]
     for source in sources:
@@ -173,14 +166,8 @@ def _draw_arrows(axes: Any, index: int, meets: bool, *, first: bool, end: bool) 
             crosses = abs(source - target) == 1
             if crosses and not meets:
                 continue
-            style = dict(
-                arrowstyle="-|>",
-                color=COLORS[1] if crosses else "black",
-                linestyle="--" if crosses else "-",
-                shrinkA=0,
-                shrinkB=0,
-            )
-            axes.annotate("", (index - 0.34, target), (index - 0.66, source), arrowprops=style)
+            style = dict(color=COLORS[1], linestyle="--") if crosses else {}
+            draw_arrow(axes, (index - 0.66, source), (index - 0.34, target), **style)
 
 
 def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
@@ -203,8 +190,7 @@ def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) ->
     said = []
     for index, (name, pair) in enumerate(curves.items()):
         for axes, values in zip(places, pair, strict=True):
-            style = dict(color=COLORS[index], ls=LINES[index])
-            axes.plot(x.tolist(), values.tolist(), label=name, **style)
+            axes.plot(x.tolist(), values.tolist(), label=name, **series(index) | {"marker": ""})
         ends = " and ".join(f"{pair[1][end]:.3f} at {x[end]:g}" for end in (0, -1))
         said.append(f"{name} has slope {ends}")
     for axes, label in zip(places, ("output", "slope of the output"), strict=True):
@@ -230,9 +216,8 @@ def loss_by_rate(losses: Mapping[str, Mapping[float, float]]) -> Figure:
     figure, axes = new_figure(width=7, height=3.2)
     said = []
     for index, (name, by_rate) in enumerate(losses.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-        axes.plot(list(by_rate), list(by_rate.values()), label=name, **style)
-        best = min(by_rate, key=by_rate.get)
+        axes.plot(list(by_rate), list(by_rate.values()), label=name, **series(index))
+        best = min(by_rate, key=lambda rate: by_rate[rate])
         said.append(f"{name} is lowest at the rate {best:g}: {by_rate[best]:.2f}")
     axes.set_xscale("log")
     rates = sorted({rate for by_rate in losses.values() for rate in by_rate})
@@ -341,8 +326,7 @@ def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str
     figure, axes = new_figure(width=8, height=3.2)
     said = []
     for index, (name, values) in enumerate(spreads.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-        axes.plot(range(len(layers)), values, label=name, **style)
+        axes.plot(range(len(layers)), values, label=name, **series(index))
         said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
     axes.set_xticks(range(len(layers)), layers)
     axes.set_yscale("log")
@@ -352,7 +336,23 @@ def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str
     return figure.described(f"Spread of each layer's output before training: {'; '.join(said)}.")
 
 
-def range_test(result: Any, chosen: float | None = None) -> Figure:
+class RangeTest(Protocol):
+    """A `course_utils.training.RangeTest`, as far as its figure needs it."""
+
+    @property
+    def learning_rates(self) -> list[float]: ...
+    @property
+    def losses(self) -> list[float]: ...
+    @property
+    def smoothed(self) -> list[float]: ...
+    @property
+    def lowest(self) -> float: ...
+    @property
+    def suggestion(self) -> float: ...
+    def __len__(self) -> int: ...
+
+
+def range_test(result: RangeTest, chosen: float | None = None) -> Figure:
     """A learning-rate range test: the loss of each batch against its learning rate.
 
     Lecture 04.
@@ -415,9 +415,7 @@ def accuracy_on_versions(accuracies: Mapping[str, Mapping[str, float]], title: s
             list(by_version.values()),
             0.92 * width,
             label=name,
-            color=COLORS[index],
-            hatch=HATCHES[index],
-            edgecolor="white",
+            **bar_style(index),
         )
         axes.bar_label(bars, [f"{value:.0%}" for value in by_version.values()], fontsize=9)
         values = ", ".join(f"{version} {value:.1%}" for version, value in by_version.items())

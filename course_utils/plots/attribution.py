@@ -8,8 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from torch import Tensor
 
-from .images import draw_image
-from .predictions import name_row
+from .images import NAME_GAP, draw_heat, draw_image, name_row
 from .style import Figure, new_figure
 
 
@@ -48,6 +47,7 @@ def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str])
         count,
         width=1.2 * count + 2.9,
         height=1.24 * (len(maps) + 1) + 0.5,
+        gap=NAME_GAP,
         squeeze=False,
     )
     for place, image, title in zip(axes[0], images, titles, strict=True):
@@ -55,12 +55,9 @@ def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str])
     name_row(axes[0, 0], "image")
     for row, (name, stack) in zip(axes[1:], maps.items(), strict=True):
         name_row(row[0], f"{name}\n{'×'.join(map(str, stack.shape[1:]))}")
-        for place, image, heat in zip(row, images, stack.detach().float().cpu(), strict=True):
+        for place, image, heat in zip(row, images, stack, strict=True):
             draw_image(place, image.float().mean(0, keepdim=True) / _largest(image))
-            share = (heat / heat.max().clamp(min=1e-12)).clamp(0, 1)
-            extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-            style = dict(cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=0.65)
-            place.imshow(share.numpy(), **style)
+            draw_heat(place, heat, height, width)
     scale = ScalarMappable(Normalize(0, 1), cmap="inferno")
     figure.colorbar(scale, ax=axes, label="share of the map's largest value", aspect=30)
     shown = ", ".join(title.replace("\n", " ") for title in titles)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import log2, prod
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 
 from ..arithmetic import Row, Trace, conv_output_size, scaled
+from .parts import Point, draw_arrow
 from .style import COLORS, Figure, new_figure
 
 SLANT = (0.42, 0.3)  # of boxes: how far one unit of depth goes to the right and up
@@ -55,8 +56,7 @@ def local_and_deep(
     target = _on_sheet(left, place + 0.7)
     for channel in range(in_channels):
         start = _on_sheet(channel * gap, place + kernel_size, place + kernel_size / 2)
-        style = dict(arrowstyle="-|>", color=COLORS[1], linewidth=1.2, shrinkA=0, shrinkB=0)
-        axes.annotate("", target, start, arrowprops=style, zorder=5)
+        draw_arrow(axes, start, target, color=COLORS[1], linewidth=1.2)
     weights = in_channels * kernel_size**2
     captions = {
         0: f"image: {in_channels}×{size}×{size}\nblue window: {in_channels}×{kernel_size}×"
@@ -189,19 +189,19 @@ def _short_kind(row: Row) -> str:
     return f"{row.kind.split(' pad')[0]} → {row.output_shape[0]}"
 
 
-def _sheet(axes: Any, x: float, start: float, size: float, color: str) -> None:
+def _sheet(axes: Axes, x: float, start: float, size: float, color: str) -> None:
     """A square on a sheet that stands at x and is seen from the side."""
     corners = [(0, 0), (size, 0), (size, size), (0, size)]
     points = [_on_sheet(x, start + right, start + up) for right, up in corners]
     axes.add_patch(Polygon(points, facecolor=color, edgecolor="black", linewidth=0.8))
 
 
-def _on_sheet(x: float, right: float, up: float | None = None) -> tuple[float, float]:
+def _on_sheet(x: float, right: float, up: float | None = None) -> Point:
     return x + SKEW[0] * right, (right if up is None else up) + SKEW[1] * right
 
 
 def _box(
-    axes: Any, x: float, width: float, height: float, depth: float, color: str, hatch: str
+    axes: Axes, x: float, width: float, height: float, depth: float, color: str, hatch: str
 ) -> None:
     """A box seen from the front left: `width` to the right, `height` up, `depth` slanting back."""
     right, up = depth * SLANT[0], depth * SLANT[1]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ..arithmetic import adaptive_windows, conv_output_size, pad_widths, unread
 from .images import draw_image
+from .parts import cells
 from .style import COLORS, Figure, new_figure
 
 ORANGE, PADDING = COLORS[1], "#D9D9D9"
@@ -180,7 +183,7 @@ def read_counts(counts: dict[str, Tensor]) -> Figure:
         place.set_title(name)
         place.set(xticks=[], yticks=[], xlabel="column")
         place.spines[:].set_visible(False)
-        for (row, column), count in _cells(grid):
+        for (row, column), count in cells(grid):
             color = "white" if count < 0.6 * highest else "black"
             text = f"{count:.0f}" if count else "×"
             place.text(column, row, text, ha="center", va="center", color=color)
@@ -294,7 +297,7 @@ def weight_matrices(matrices: dict[str, Tensor], free: dict[str, int]) -> Figure
 # -- parts of figures ---------------------------------------------------------------------------
 
 
-def _grids(grids: list[Tensor]) -> tuple[Figure, Any]:
+def _grids(grids: list[Tensor]) -> tuple[Figure, np.ndarray]:
     """A row of axes for grids of numbers, with cells of the same size in all of them."""
     rows, columns = max(len(grid) for grid in grids), [grid.shape[1] for grid in grids]
     figure, axes = new_figure(
@@ -302,23 +305,23 @@ def _grids(grids: list[Tensor]) -> tuple[Figure, Any]:
         len(grids),
         width=CELL * (sum(columns) + len(columns)),
         height=CELL * rows + 0.8,
+        gap=CELL / 4,
         gridspec_kw={"width_ratios": columns},
     )
-    figure.get_layout_engine().set(w_pad=CELL / 4)
     return figure, axes
 
 
-def draw_numbers(axes: Any, numbers: Tensor, title: str = "") -> None:
+def draw_numbers(axes: Axes, numbers: Tensor, title: str = "") -> None:
     """Draw an (H, W) tensor as a grid of numbers on a signed background."""
     limit = max(numbers.abs().max().item(), 1e-9) * 2.5  # pale, so that black text stands out
     axes.imshow(numbers.cpu().numpy(), cmap=SIGNED, vmin=-limit, vmax=limit)
-    for (row, column), number in _cells(numbers):
+    for (row, column), number in cells(numbers):
         axes.text(column, row, _short(number), ha="center", va="center")
     _rule(axes, *numbers.shape)
     axes.set_title(title)
 
 
-def _draw_response(axes: Any, response: Tensor, *, signed: bool) -> None:
+def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
     response = response.detach().cpu()
     limit = response.abs().quantile(0.995).item() if signed else 1.0
     low, cmap = (-limit, SIGNED) if signed else (0.0, "gray")
@@ -328,13 +331,13 @@ def _draw_response(axes: Any, response: Tensor, *, signed: bool) -> None:
 
 
 def _draw_windows(
-    axes: Any,
+    axes: Axes,
     size: int,
     kernel_size: int,
     stride: int = 1,
     padding: int = 0,
     dilation: int = 1,
-    lost: list[int] = (),
+    lost: Sequence[int] = (),
 ) -> None:
     count = conv_output_size(size, kernel_size, stride, padding, dilation)
     before, after = pad_widths(kernel_size, padding, dilation)
@@ -345,7 +348,7 @@ def _draw_windows(
         axes.plot(taps, [window] * kernel_size, "o-", color=COLORS[window % 2], linewidth=2)
 
 
-def _draw_pixels(axes: Any, pixels: range, size: int, lost: list[int]) -> None:
+def _draw_pixels(axes: Axes, pixels: range, size: int, lost: Sequence[int]) -> None:
     """A row of squares at height −1: white for pixels, grey for padding, crossed if never read."""
     for pixel in pixels:
         inside = 0 <= pixel < size
@@ -361,23 +364,18 @@ def _draw_pixels(axes: Any, pixels: range, size: int, lost: list[int]) -> None:
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def _outline(axes: Any, column: float, row: float, size: float, color: str = ORANGE) -> None:
+def _outline(axes: Axes, column: float, row: float, size: float, color: str = ORANGE) -> None:
     place = (column - 0.5, row - 0.5)
     axes.add_patch(Rectangle(place, size, size, fill=False, edgecolor=color, linewidth=3, zorder=3))
 
 
-def _rule(axes: Any, rows: int, columns: int) -> None:
+def _rule(axes: Axes, rows: int, columns: int) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     for row in range(rows + 1):
         axes.axhline(row - 0.5, color="0.6", linewidth=0.6)
     for column in range(columns + 1):
         axes.axvline(column - 0.5, color="0.6", linewidth=0.6)
-
-
-def _cells(grid: Tensor) -> list[tuple[tuple[int, int], float]]:
-    rows = grid.detach().cpu().tolist()
-    return [((r, c), value) for r, row in enumerate(rows) for c, value in enumerate(row)]
 
 
 def _short(number: float) -> str:

@@ -8,9 +8,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import NullLocator
 from torch import Tensor
 
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
-
-HATCHES = ["", "///", "...", "xx", "\\\\\\", "++", "oo", "--"]
+from .style import COLORS, Figure, bar_style, new_figure, series
 
 
 def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure:
@@ -38,19 +36,14 @@ def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure
     for source in range(layers + 1):
         top.plot(source, 0, "o", markersize=17, color=COLORS[source % 8], zorder=3)
         for reader in range(source + 1, layers + 2):
-            style = dict(arrowstyle="-|>", mutation_scale=9, color=COLORS[source % 8], lw=1.3)
-            bend = f"arc3,rad={-0.42 if reader > source + 1 else 0}"
-            ends = dict(shrinkA=9, shrinkB=9)
-            arc = FancyArrowPatch((source, 0), (reader, 0), connectionstyle=bend, **style, **ends)
-            top.add_patch(arc)
+            top.add_patch(_arc(source, reader))
     top.plot(layers + 1, 0, "s", markersize=15, color="0.75", zorder=3)
     top.set(ylim=(-0.12, 0.26 * (layers + 1)), title="who reads what")
     top.set_axis_off()
     for reader in range(1, layers + 2):
         below = 0
         for source in range(reader):
-            style = dict(color=COLORS[source % 8], hatch=HATCHES[source % 8], edgecolor="white")
-            bottom.bar(reader, widths[source], 0.6, bottom=below, **style)
+            bottom.bar(reader, widths[source], 0.6, bottom=below, **bar_style(source))
             below += widths[source]
         bottom.text(reader, below + 0.02 * sum(widths), str(below), ha="center", va="bottom")
     bottom.set_xticks(range(layers + 2), names)
@@ -60,6 +53,22 @@ def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure
         f"A dense block of {layers} layers with growth rate {growth_rate}: {connections} "
         f"connections. Each layer reads the input and all layers before it: {in_channels} channels "
         f"in the first layer, {in_channels + layers * growth_rate} after the last."
+    )
+
+
+def _arc(source: int, reader: int) -> FancyArrowPatch:
+    """An arrow over the layers between the two."""
+    bend = -0.42 if reader > source + 1 else 0
+    return FancyArrowPatch(
+        (source, 0),
+        (reader, 0),
+        arrowstyle="-|>",
+        connectionstyle=f"arc3,rad={bend}",
+        mutation_scale=9,
+        shrinkA=9,
+        shrinkB=9,
+        color=COLORS[source % 8],
+        lw=1.3,
     )
 
 
@@ -93,7 +102,7 @@ def feature_reuse(panels: Mapping[str, Tensor], readers: Sequence[str], label: s
         axes.set_xticks(range(len(readers)), readers)
         axes.set_yticks(range(len(sources)), sources)
         axes.set(title=title, xlabel="is read by")
-        flat = values.nan_to_num(-1).flatten().argmax().item()
+        flat = int(values.nan_to_num(-1).flatten().argmax())
         row, column = divmod(flat, len(readers))
         said.append(f"{title}: largest from {sources[row]} to {readers[column]}")
     places[0, 0].set_ylabel("source")
@@ -118,8 +127,7 @@ def memory_by_layers(layers: Sequence[int], curves: Mapping[str, Sequence[float]
     figure, axes = new_figure(width=7.6, height=3.5)
     said = []
     for index, (name, values) in enumerate(curves.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-        axes.plot(layers, [value / 1e6 for value in values], label=name, **style)
+        axes.plot(layers, [value / 1e6 for value in values], label=name, **series(index))
         said.append(f"{name} from {values[0] / 1e6:.2f} to {values[-1] / 1e6:.2f} MB")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)

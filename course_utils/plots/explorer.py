@@ -6,6 +6,7 @@ import base64
 import html
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ..arithmetic import conv_flops, conv_output_size, conv_parameters, read_counts, scaled
@@ -125,7 +126,7 @@ def as_html(figure: Figure) -> str:
 
 
 def _draw_input(
-    axes: Any,
+    axes: Axes,
     size: int,
     kernel_size: int,
     stride: int,
@@ -158,14 +159,14 @@ def _draw_input(
 
 
 def _draw_taps(
-    axes: Any, column: int, kernel_size: int, padding: int, dilation: int, **style: Any
+    axes: Axes, column: int, kernel_size: int, padding: int, dilation: int, **style: Any
 ) -> None:
     for down in range(kernel_size):
         for right in range(kernel_size):
             _square(axes, column + right * dilation, down * dilation - padding, **style)
 
 
-def _draw_output(axes: Any, after: int, widest: int) -> None:
+def _draw_output(axes: Axes, after: int, widest: int) -> None:
     for row in range(after):
         for column in range(after):
             _square(axes, column, row, facecolor="white", edgecolor="0.6", linewidth=0.6)
@@ -177,7 +178,7 @@ def _draw_output(axes: Any, after: int, widest: int) -> None:
 
 
 def _impossible(
-    figure: Figure, left: Any, right: Any, size: int, window: dict[str, int], reason: str
+    figure: Figure, left: Axes, right: Axes, size: int, window: dict[str, int], reason: str
 ) -> Figure:
     left.set_axis_off()
     right.set_axis_off()
@@ -187,11 +188,11 @@ def _impossible(
     return figure.described(f"Impossible: {setting}. The reason: {reason}.")
 
 
-def _square(axes: Any, column: float, row: float, **style: Any) -> None:
+def _square(axes: Axes, column: float, row: float, **style: Any) -> None:
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **style))
 
 
-def _frame(axes: Any, low: float, high: float, title: str) -> None:
+def _frame(axes: Axes, low: float, high: float, title: str) -> None:
     axes.set(xlim=(low - 0.6, high - 0.4), ylim=(high - 0.4, low - 0.6), xticks=[], yticks=[])
     axes.set_aspect("equal")
     axes.spines[["left", "bottom"]].set_visible(False)

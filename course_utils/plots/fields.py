@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -75,8 +74,7 @@ def effective_fields(gradients: dict[str, Tensor], fields: dict[str, int]) -> Fi
         middle, size = strength.shape[0] // 2, fields[name]
         picture.imshow(strength.numpy(), cmap="magma", vmin=0, vmax=1)
         low = middle - size // 2 - 0.5
-        outline = dict(fill=False, edgecolor="white", linestyle="--", linewidth=1.5)
-        picture.add_patch(Rectangle((low, low), size, size, **outline))
+        _outline(picture, low, size)
         picture.set(xticks=[], yticks=[], title=f"{name}, field {size}×{size}")
         curve.plot(strength[middle].numpy(), color=COLORS[0])
         for edge in (low, low + size):
@@ -91,7 +89,15 @@ def effective_fields(gradients: dict[str, Tensor], fields: dict[str, int]) -> Fi
     )
 
 
-def _draw_cone(axes: Any, layers: list[dict[str, int]], width: int) -> None:
+def _outline(axes: Axes, low: float, size: int) -> None:
+    axes.add_patch(
+        Rectangle(
+            (low, low), size, size, fill=False, edgecolor="white", linestyle="--", linewidth=1.5
+        )
+    )
+
+
+def _draw_cone(axes: Axes, layers: list[dict[str, int]], width: int) -> None:
     """Dots for the units of each level, in image coordinates; lines for the weights in use."""
     fields = [receptive_field(layers[:level]) for level in range(len(layers) + 1)]
     low = (fields[-1].size - 1) / 2 - width / 2 - 1  # the cone stands in the middle
@@ -116,7 +122,7 @@ def _place(field: ReceptiveField, unit: int) -> float:
     return unit * field.jump + (field.size - 1) / 2
 
 
-def _draw_units(axes: Any, field: ReceptiveField, level: int, used: set[int]) -> None:
+def _draw_units(axes: Axes, field: ReceptiveField, level: int, used: set[int]) -> None:
     low, high = axes.get_xlim()
     first, last = (round((edge - _place(field, 0)) / field.jump) for edge in (low, high))
     for unit in range(first, last + 1):

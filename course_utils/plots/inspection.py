@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ..data import Split
 from ..inspection import Predictions, wilson_interval
 from .images import draw_image, image_grid
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import cells
+from .style import COLORS, MARKERS, Figure, new_figure, series
 
 MOST_NUMBERS = 12  # classes: with more, the counts would be too small to read
 MOST_CONFUSIONS = 3  # named in the description
@@ -49,7 +50,7 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str = ""
     figure, axes = new_figure(width=7.6, height=6)
     shown = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     if len(class_names) <= MOST_NUMBERS:
-        for (row, column), count in _cells(matrix):
+        for (row, column), count in cells(matrix):
             color = "white" if shares[row, column] > 0.5 else "black" if count else "0.6"
             axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=9)
         places = range(len(class_names))
@@ -64,15 +65,10 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str = ""
     return figure.described(_describe_confusions(matrix, class_names, title))
 
 
-def _cells(matrix: Tensor) -> list[tuple[tuple[int, int], int]]:
-    rows = enumerate(matrix.tolist())
-    return [((i, j), count) for i, row in rows for j, count in enumerate(row)]
-
-
 def _describe_confusions(matrix: Tensor, class_names: Sequence[str], title: str) -> str:
     right, total = matrix.trace().item(), matrix.sum().item()
     wrong = sorted(
-        ((count, i, j) for (i, j), count in _cells(matrix) if i != j and count), reverse=True
+        ((count, i, j) for (i, j), count in cells(matrix) if i != j and count), reverse=True
     )
     worst = [f"{class_names[i]} as {class_names[j]} ({n})" for n, i, j in wrong[:MOST_CONFUSIONS]]
     return (
@@ -308,8 +304,7 @@ def accuracy_against_shift(
     texts = []
     for index, (name, by_shift) in enumerate(accuracies.items()):
         shifts, values = zip(*sorted(by_shift.items()), strict=True)
-        style = dict(color=COLORS[index % 8], marker=MARKERS[index % 8], ls=LINES[index % 8])
-        axes.plot(shifts, values, label=name, **style)
+        axes.plot(shifts, values, label=name, **series(index))
         ends = f"{values[0]:.1%} at {shifts[0]} px to {values[-1]:.1%} at {shifts[-1]} px"
         texts.append(f"{name} goes from {ends}")
     if num_classes:
@@ -320,7 +315,7 @@ def accuracy_against_shift(
     )
 
 
-def _finish_shift_axes(axes: Any, title: str) -> None:
+def _finish_shift_axes(axes: Axes, title: str) -> None:
     axes.set_xlabel("shift of the images in x and in y (pixels)")
     axes.set_ylabel("accuracy")
     axes.set_ylim(0, 1)

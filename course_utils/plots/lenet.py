@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from .style import COLORS, LINES, Figure, new_figure
+from .style import COLORS, Figure, new_figure, series
 
 MAX_SHEETS = 16  # a stage with more feature maps than this is drawn with as many
 
@@ -41,8 +41,8 @@ def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure
     for index, (name, made_by, shape) in enumerate(stages):
         width = _draw_stage(axes, x, tallest, shape, COLORS[0] if index else "0.4")
         size = "×".join(map(str, shape))
-        lines = ((name, dict(weight="bold")), (size, {}), (made_by, dict(color="0.3")))
-        for line, (text, style) in enumerate(lines):
+        lines = (name, "bold", "black"), (size, "normal", "black"), (made_by, "normal", "0.3")
+        for line, (text, weight, color) in enumerate(lines):
             axes.annotate(
                 text,
                 (x + width / 2, -0.7 * tallest),
@@ -51,7 +51,8 @@ def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure
                 ha="center",
                 va="top",
                 fontsize=10,
-                **style,
+                weight=weight,
+                color=color,
             )
         x += width + 0.55 * tallest
     axes.set_xlim(-0.2 * tallest, x - 0.35 * tallest)
@@ -62,7 +63,7 @@ def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure
     return figure.described(f"Drawing of a network, from left to right. Shapes: {shapes}.")
 
 
-def _draw_stage(axes: Any, x: float, tallest: int, shape: tuple[int, ...], color: str) -> float:
+def _draw_stage(axes: Axes, x: float, tallest: int, shape: tuple[int, ...], color: str) -> float:
     """Draw one stage, centred on height 0, and return its width."""
     if len(shape) == 1:
         height = min(shape[0] / 100, 1.2) * tallest
@@ -137,11 +138,10 @@ def curves_by_step(
     figure, axes = new_figure(width=8, height=3.2)
     said = []
     for index, (name, values) in enumerate(curves.items()):
-        values = torch.as_tensor(values).cpu().double()
-        finite = values.where(values.isfinite(), torch.nan)
-        axes.plot(
-            range(1, len(values) + 1), finite, color=COLORS[index], ls=LINES[index], label=name
-        )
+        numbers = torch.as_tensor(values).cpu().double()
+        finite = numbers.where(numbers.isfinite(), torch.nan)
+        look = series(index) | {"marker": ""}
+        axes.plot(range(1, len(values) + 1), finite, label=name, **look)
         said.append(f"{name} from {values[0]:.3g} to {values[-1]:.3g}")
     for name, level in (levels or {}).items():
         axes.axhline(level, color="0.5", linewidth=1, zorder=0)

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from .images import draw_image
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .style import COLORS, MARKERS, Figure, new_figure, series
 
 
 def image_as_vector(image: Tensor, row: int) -> Figure:
@@ -159,8 +159,7 @@ def accuracy_by_k(curves: Mapping[str, Mapping[int, float]], best: int | None = 
     texts = []
     for index, (name, curve) in enumerate(curves.items()):
         ks, values = zip(*sorted(curve.items()), strict=True)
-        style = dict(color=COLORS[index], marker=MARKERS[index], linestyle=LINES[index])
-        axes.plot(ks, values, label=name, **style)
+        axes.plot(ks, values, label=name, **series(index))
         texts.append(f"{name}: {values[0]:.1%} at k = {ks[0]}, {values[-1]:.1%} at k = {ks[-1]}")
     if best is not None:
         axes.axvline(best, color="0.5", linestyle=":", label=f"chosen: k = {best}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from ..inspection import Reliability, wilson_interval
-from .images import draw_image
+from ..inspection import Reliability
+from .images import NAME_GAP, draw_image, name_row
+from .parts import interval_ends
 from .style import COLORS, MARKERS, Figure, new_figure
 
 Counts = tuple[int, int]  # correct, total
@@ -36,20 +37,18 @@ def image_rows(rows: Mapping[str, Tensor], titles: Sequence[str], alt: str) -> F
     """
     count = len(titles)
     figure, axes = new_figure(
-        len(rows), count, width=1.15 * count + 1.9, height=1.22 * len(rows) + 0.3, squeeze=False
+        len(rows),
+        count,
+        width=1.15 * count + 1.9,
+        height=1.22 * len(rows) + 0.3,
+        gap=NAME_GAP,
+        squeeze=False,
     )
     for row, (name, images) in enumerate(rows.items()):
         for place, image, title in zip(axes[row], images, titles, strict=True):
             draw_image(place, image, "" if row else title)
         name_row(axes[row, 0], name)
     return figure.described(alt)
-
-
-def name_row(axes: Any, name: str) -> None:
-    """Write a row's name to the left of its first image, with room for it in the figure."""
-    axes.figure.get_layout_engine().set(w_pad=0.1)
-    style = dict(ha="right", va="center", fontsize=9, transform=axes.transAxes)
-    axes.text(-0.08, 0.5, name, **style)
 
 
 def probability_bars(
@@ -148,21 +147,13 @@ def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
     return figure.described(f"Reliability diagram. {'; '.join(said)}.")
 
 
-def _draw_bins(axes: Any, found: Reliability, color: str, marker: str) -> None:
+def _draw_bins(axes: Axes, found: Reliability, color: str, marker: str) -> None:
     columns = (found.counts, found.confidence, found.accuracy)
     for count, confidence, accuracy in zip(*(x.tolist() for x in columns), strict=True):
         if count:
-            ends = _ends(round(accuracy * count), count)
-            style = dict(color=color, marker=marker, capsize=3)
-            axes.errorbar(confidence, accuracy, yerr=ends, **style)
+            ends = interval_ends(round(accuracy * count), count)
+            axes.errorbar(confidence, accuracy, yerr=ends, color=color, marker=marker, capsize=3)
     axes.plot(found.confidence, found.accuracy, color=color, lw=1, label="the network")
-
-
-def _ends(correct: int, total: int) -> list[list[float]]:
-    """How far the 95 % interval reaches below and above the share."""
-    low, high = wilson_interval(correct, total)
-    share = correct / total
-    return [[share - low], [high - share]]
 
 
 def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
@@ -195,7 +186,7 @@ def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
         for row, (correct, total) in enumerate(zip(right, counts, strict=True)):
             if total:
                 place = row + 0.32 * index - 0.16
-                axes.errorbar(correct / total, place, xerr=_ends(correct, total), **style)
+                axes.errorbar(correct / total, place, xerr=interval_ends(correct, total), **style)
                 said[class_names[row]].append(f"{measure} {correct / total:.0%}")
         axes.errorbar([], [], xerr=[], label=measure, **style)
     axes.set_yticks(range(len(class_names)), class_names)
@@ -229,7 +220,7 @@ def accuracy_by_slice(slices: Mapping[str, Mapping[str, Counts]]) -> Figure:
     for index, (axes, (way, parts)) in enumerate(zip(panels[0], slices.items(), strict=True)):
         style = dict(color=COLORS[index], marker=MARKERS[index], capsize=5)
         for place, (correct, total) in enumerate(parts.values()):
-            axes.errorbar(place, correct / total, yerr=_ends(correct, total), **style)
+            axes.errorbar(place, correct / total, yerr=interval_ends(correct, total), **style)
         everything = [sum(numbers) for numbers in zip(*parts.values(), strict=True)]
         axes.axhline(everything[0] / everything[1], color="0.5", ls=":", zorder=0)
         names = [f"{name}\n({total:,})" for name, (_, total) in parts.items()]
@@ -282,8 +273,9 @@ def embeddings(
             x, y = points.cpu()[labels == number].T
             color = COLORS[number % 8]
             # Ten classes, eight colours: from the ninth on, markers are others, and hollow.
-            style = dict(edgecolors=color, facecolors=color if number < 8 else "none")
-            style |= dict(marker=MARKERS[(number + number // 8) % 8], linewidths=0.9)
+            face = color if number < 8 else "none"
+            marker = MARKERS[(number + number // 8) % 8]
+            style = dict(edgecolors=color, facecolors=face, marker=marker, linewidths=0.9)
             place.scatter(x, y, s=14, alpha=0.75, label=name, **style)
         place.set(title=title, xticks=[], yticks=[])
         place.set(xlabel=f"{axes_name} 1", ylabel=f"{axes_name} 2")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import draw_arrow, draw_box
+from .style import COLORS, MARKERS, Figure, new_figure, series
+from .training import Columns
 
 
 def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
@@ -46,36 +47,24 @@ def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
     return figure.described(f"Blocks. {'. '.join(texts)}.")
 
 
-def _layer(axes: Any, row: float, text: str) -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (-1.0, row - 0.22),
-            2.0,
-            0.44,
-            boxstyle="round,pad=0.04",
-            facecolor="#CFE6F5",
-            edgecolor="black",
-        )
-    )
-    axes.text(0, row, text, ha="center", va="center", fontsize=9)
+def _layer(axes: Axes, row: float, text: str) -> None:
+    draw_box(axes, (0, row), text, width=2.0, height=0.44, facecolor="#CFE6F5")
 
 
-def _arrow(axes: Any, start: float, end: float, gap: float = 0.28) -> None:
-    style = dict(arrowstyle="-|>", color="black", shrinkA=0, shrinkB=0)
-    axes.annotate("", (0, end - gap), (0, start + gap), arrowprops=style)
+def _arrow(axes: Axes, start: float, end: float, gap: float = 0.28) -> None:
+    draw_arrow(axes, (0, start + gap), (0, end - gap))
 
 
-def _draw_shortcut(axes: Any, bottom: int, text: str) -> None:
+def _draw_shortcut(axes: Axes, bottom: int, text: str) -> None:
     """A path past the layers that meets the branch in a plus sign."""
     axes.plot([0, 1.5, 1.5], [-0.62, -0.62, bottom], color=COLORS[1], lw=2)
-    style = dict(arrowstyle="-|>", color=COLORS[1], lw=2, shrinkA=0, shrinkB=0)
-    axes.annotate("", (0.2, bottom), (1.5, bottom), arrowprops=style)
+    draw_arrow(axes, (1.5, bottom), (0.2, bottom), color=COLORS[1], lw=2)
     axes.text(1.6, bottom / 2 - 0.3, text, va="center", fontsize=9, color=COLORS[1])
     axes.plot([0], [bottom], "o", markersize=16, color="white", markeredgecolor="black")
     axes.text(0, bottom, "+", ha="center", va="center", fontsize=12)
 
 
-def errors_by_epoch(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
+def errors_by_epoch(runs: Mapping[str, Mapping[str, Columns]]) -> Figure:
     """The share of wrong answers, a panel for each kind of network.
 
     Solid with markers: training images. Dashed: validation images.
@@ -99,12 +88,12 @@ def errors_by_epoch(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
     said = []
     for axes, (kind, by_name) in zip(panels[0], runs.items(), strict=True):
         for index, (name, run) in enumerate(by_name.items()):
-            style = dict(color=COLORS[index])
             train, validation = (
                 [1 - share for share in run[f"{part}_accuracy"]] for part in ("train", "validation")
             )
-            axes.plot(run["epoch"], train, marker=MARKERS[index], label=name, **style)
-            axes.plot(run["epoch"], validation, "--", **style)
+            color, marker = COLORS[index % 8], MARKERS[index % 8]
+            axes.plot(run["epoch"], train, color=color, marker=marker, label=name)
+            axes.plot(run["epoch"], validation, "--", color=color)
             said.append(f"{kind}, {name}: training error ends at {train[-1]:.0%}")
         axes.plot([], [], color="0.4", label="training")
         axes.plot([], [], "--", color="0.4", label="validation")
@@ -143,8 +132,7 @@ def values_by_layer(
     figure, axes = new_figure(width=8, height=3.4)
     said = []
     for index, (name, values) in enumerate(curves.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-        axes.plot(range(1, len(values) + 1), values, label=name, **style)
+        axes.plot(range(1, len(values) + 1), values, label=name, markersize=4, **series(index))
         said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
     if log:
         axes.set_yscale("log")
@@ -172,8 +160,7 @@ def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float
     figure, axes = new_figure(width=7.6, height=3.3)
     said = []
     for index, (name, values) in enumerate(losses.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-        axes.plot(distances, values, label=name, **style)
+        axes.plot(distances, values, label=name, markersize=4, **series(index))
         said.append(f"{name}: {min(values):.2f} at its lowest, {values[-1]:.2f} at the right end")
     axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set(xlabel="distance, in norms of the filters", ylabel="loss of the batch (nats)")

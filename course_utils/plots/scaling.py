@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 from torch import Tensor
 
-from .images import draw_image
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .images import draw_heat, draw_image
+from .style import COLORS, MARKERS, Figure, new_figure, series
 
 
 def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
@@ -66,8 +66,8 @@ def channel_weights(panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     said = []
     for axes, (title, classes) in zip(places[0], panels.items(), strict=True):
         for index, (name, weights) in enumerate(classes.items()):
-            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-            axes.plot(range(len(weights)), weights.cpu().numpy(), label=name, linewidth=1, **style)
+            look = series(index) | {"markersize": 4, "linewidth": 1, "label": name}
+            axes.plot(range(len(weights)), weights.cpu().numpy(), **look)
         stack = torch.stack([weights.cpu().float() for weights in classes.values()])
         spread = (stack.amax(0) - stack.amin(0)).mean().item()
         axes.set(title=title, xlabel="channel")
@@ -194,15 +194,11 @@ def located(
     """
     count, (height, width) = len(images), images.shape[2:]
     figure, axes = new_figure(2, count, width=1.45 * count + 0.6, height=3.5, squeeze=False)
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     for column, title in enumerate(titles):
-        heat = maps[column].detach().float().cpu()
-        share = (heat / heat.max().clamp(min=1e-12)).clamp(0, 1)
         for row in axes[:, column]:
             draw_image(row, images[column], title if row is axes[0, column] else "")
             _box(row, boxes[column], "white", "-")
-        style = dict(cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=0.65)
-        axes[1, column].imshow(share.numpy(), **style)
+        draw_heat(axes[1, column], maps[column], height, width)
         _box(axes[1, column], found[column], "#56B4E9", "--")
     names = ", ".join(title.replace("\n", " ") for title in titles)
     return figure.described(
@@ -211,8 +207,10 @@ def located(
     )
 
 
-def _box(axes: Any, box: Tensor, color: str, line: str) -> None:
+def _box(axes: Axes, box: Tensor, color: str, line: str) -> None:
     left, top, right, bottom = box.tolist()
     place = (left - 0.5, top - 0.5)  # a pixel's middle is at a whole number
-    style = dict(fill=False, edgecolor=color, linewidth=2, linestyle=line)
-    axes.add_patch(Rectangle(place, right - left, bottom - top, **style))
+    width, height = right - left, bottom - top
+    axes.add_patch(
+        Rectangle(place, width, height, fill=False, edgecolor=color, linewidth=2, linestyle=line)
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import cells
+from .style import COLORS, Figure, new_figure, series
 
 
 def best_by_trial(curves: Mapping[str, Sequence[float]], title: str = "") -> Figure:
@@ -27,8 +29,8 @@ def best_by_trial(curves: Mapping[str, Sequence[float]], title: str = "") -> Fig
     figure, axes = new_figure(width=7.6, height=3.2)
     said = []
     for index, (name, values) in enumerate(curves.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], linestyle=LINES[index])
-        axes.plot(range(1, len(values) + 1), values, label=name, drawstyle="steps-post", **style)
+        trials = range(1, len(values) + 1)
+        axes.plot(trials, values, label=name, drawstyle="steps-post", **series(index))
         said.append(f"{name}: {values[-1]:.1%} after {len(values)} trials")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -53,7 +55,7 @@ def importances(shares: Mapping[str, float], title: str = "") -> Figure:
         Importance of the settings: learning rate 80%, batch size 20%.
     """
     figure, axes = new_figure(width=7.0, height=1.0 + 0.4 * len(shares))
-    names = sorted(shares, key=shares.get)
+    names = sorted(shares, key=lambda name: shares[name])
     bars = axes.barh(names, [shares[name] for name in names], color=COLORS[0])
     axes.bar_label(bars, [f"{shares[name]:.0%}" for name in names], padding=4)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -91,15 +93,14 @@ def setting_grid(
     shown = axes.imshow(grid.numpy(), cmap="Blues", aspect="auto")
     figure.colorbar(shown, ax=axes, format=PercentFormatter(1, decimals=0), label="accuracy")
     middle = (min(values.values()) + max(values.values())) / 2
-    for row, column in torch.cartesian_prod(*map(torch.arange, grid.shape)).tolist():
-        value = grid[row, column].item()
-        text = "not tried" if value != value else f"{value:.1%}"
+    for (row, column), value in cells(grid):
+        text = "not tried" if math.isnan(value) else f"{value:.1%}"
         color = "white" if value > middle else "black"
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.set(xlabel=column_name, ylabel=row_name, title=title)
-    best = max(values, key=values.get)
+    best = max(values, key=lambda key: values[key])
     return figure.described(
         f"Best accuracy by {row_name} and {column_name}; {len(values)} of {grid.numel()} tried. "
         f"Best: {values[best]:.1%} at {row_name} {best[0]}, {column_name} {best[1]}."

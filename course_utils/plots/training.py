@@ -6,15 +6,42 @@ and a reason why it ``stopped``, if it stopped early.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .style import COLORS, MARKERS, Figure, new_figure
 
 
-def learning_curves(history: Any, title: str = "") -> Figure:
+class Columns(Protocol):
+    """Lists by name."""
+
+    def __getitem__(self, column: str, /) -> Sequence[float]: ...
+
+
+class Epoch(Protocol):
+    """A `course_utils.training.EpochRow`, as far as figures need it."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def validation_accuracy(self) -> float: ...
+
+
+class Run(Columns, Protocol):
+    """A `course_utils.training.History`, as far as figures need it."""
+
+    description: str
+    stopped: str
+
+    @property
+    def best(self) -> Epoch: ...
+    def __len__(self) -> int: ...
+
+
+def learning_curves(history: Run | Mapping[str, Run], title: str = "") -> Figure:
     """Loss (left) and accuracy (right) against the epoch.
 
     Solid with markers: on the validation images. Dashed: on the training images, collected while
@@ -62,7 +89,7 @@ def learning_curves(history: Any, title: str = "") -> Figure:
     return figure.described(f"{_opening('Learning curves', title)} {' '.join(texts)}")
 
 
-def _draw_run(axes: Any, run: Any, measure: str, index: int, name: str) -> None:
+def _draw_run(axes: Axes, run: Run, measure: str, index: int, name: str) -> None:
     color, marker = COLORS[index % 8], MARKERS[index % 8]
     label = f"{name} ({run.stopped})" if name and run.stopped else name or None
     axes.plot(run["epoch"], run[f"validation_{measure}"], color=color, marker=marker, label=label)
@@ -72,14 +99,14 @@ def _draw_run(axes: Any, run: Any, measure: str, index: int, name: str) -> None:
         axes.plot([run.best.epoch], [best], "o", markersize=13, fillstyle="none", color=color)
 
 
-def _label_epochs(axes: Any, label: str) -> None:
+def _label_epochs(axes: Axes, label: str) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
 
 
-def _spoken(run: Any) -> str:
+def _spoken(run: Run) -> str:
     """Return the run as a sentence for the description of a figure."""
     stopped = f" It stopped early: {run.stopped}." if run.stopped else ""
     if not len(run):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
-from ..inspection import wilson_interval
 from .images import draw_image
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import interval_ends
+from .style import COLORS, HATCHES, MARKERS, Figure, bar_style, new_figure, series
 
-HATCHES = ["", "///", "...", "xx", "\\\\\\", "++"]
 STAGE_SHADES = ["#DCEBF5", "#B9D7EB", "#96C3E1", "#73AFD7", "#509BCD"]  # light to dark blue
 LARGEST_BAR = 0.86  # of the axis: the rest is for the label
 
@@ -37,8 +36,7 @@ def weights_for_view(fields: Sequence[int], counts: Mapping[str, Sequence[int]])
     figure, axes = new_figure(width=7, height=3.2)
     said = []
     for index, (name, values) in enumerate(counts.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-        axes.plot(fields, values, label=name, **style)
+        axes.plot(fields, values, label=name, **series(index))
         said.append(f"{name} from {values[0]:,} to {values[-1]:,}")
     axes.set(xlabel="pixels seen (a square with this side)", ylabel="weights", ylim=(0, None))
     axes.set_xticks(fields, [f"{field}×{field}" for field in fields])
@@ -107,12 +105,12 @@ def _stages(entries: Sequence[int | str]) -> list[list[int]]:
         if entry == "M":
             stages.append([])
         else:
-            stages[-1].append(entry)
+            stages[-1].append(int(entry))
     return stages if stages[-1] else stages[:-1]
 
 
 def _block(
-    axes: Any,
+    axes: Axes,
     column: float,
     y: float,
     text: str,
@@ -120,8 +118,18 @@ def _block(
     hatch: str = "",
     height: float = 0.86,
 ) -> None:
-    style = dict(facecolor=color, edgecolor="0.35", linewidth=0.7)
-    axes.add_patch(Rectangle((column - 0.44, y), 0.88, height, hatch=hatch, alpha=0.9, **style))
+    axes.add_patch(
+        Rectangle(
+            (column - 0.44, y),
+            0.88,
+            height,
+            facecolor=color,
+            edgecolor="0.35",
+            linewidth=0.7,
+            hatch=hatch,
+            alpha=0.9,
+        )
+    )
     box = dict(facecolor="white", edgecolor="none", pad=0.8, alpha=0.85) if hatch else None
     place = (column, y + height / 2)
     axes.text(*place, text, ha="center", va="center_baseline", fontsize=9, bbox=box)
@@ -149,8 +157,7 @@ def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") 
     for row, (name, budget) in enumerate(budgets.items()):
         left = 0
         for index, part in enumerate(parts):
-            style = dict(color=COLORS[index], hatch=HATCHES[index], edgecolor="white")
-            axes.barh(row, budget[part], left=left, height=0.66, **style)
+            axes.barh(row, budget[part], left=left, height=0.66, **bar_style(index))
             if budget[part] > 0.05 * widest:
                 share = f"{budget[part] / totals[name]:.0%}"
                 box = dict(facecolor="white", edgecolor="none", pad=1.2)
@@ -195,8 +202,8 @@ def signal_by_depth(
     said = []
     for axes, (title, lines) in zip(panels[0], curves.items(), strict=True):
         for index, (name, values) in enumerate(lines.items()):
-            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-            axes.plot(range(1, len(values) + 1), values, label=name, **style)
+            numbers = range(1, len(values) + 1)
+            axes.plot(numbers, values, label=name, markersize=4, **series(index))
             said.append(f"{title}, {name}: from {values[0]:.2g} to {values[-1]:.2g}")
         axes.axhline(1, color="0.6", linewidth=0.8, zorder=0)
         if boundary:
@@ -243,8 +250,8 @@ def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int])
         for index, channel in enumerate(channels):
             column = values[:, channel].flatten()
             counts = torch.histogram(column, edges).hist / len(column)
-            style = dict(color=COLORS[index], ls=LINES[index], linewidth=1.8)
-            axes.plot((edges[1:] + edges[:-1]) / 2, counts, label=f"channel {channel}", **style)
+            look = series(index) | {"marker": "", "label": f"channel {channel}"}
+            axes.plot((edges[1:] + edges[:-1]) / 2, counts, linewidth=1.8, **look)
             said.append(
                 f"{title}, channel {channel}: mean {column.mean():.2f}, "
                 f"standard deviation {column.std():.2f}"
@@ -289,8 +296,9 @@ def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) ->
     said = []
     for row, (name, maps) in zip(axes, stages.items(), strict=True):
         maps = maps.detach().float().cpu()
+        _, height, width = maps.shape
         size = "×".join(map(str, maps.shape))
-        draw_image(row[0], F.adaptive_avg_pool2d(image, maps.shape[1:]), "image, as small")
+        draw_image(row[0], F.adaptive_avg_pool2d(image, (height, width)), "image, as small")
         strongest = maps.flatten(1).mean(1).argsort(descending=True)[:columns]
         top = maps[strongest].max().clamp(min=1e-12).item()
         for place, channel in zip(row[1:], strongest.tolist(), strict=False):
@@ -323,10 +331,9 @@ def accuracy_against_cost(
     figure, axes = new_figure(width=7.6, height=3.4)
     said = []
     for index, (name, (correct, total, price)) in enumerate(results.items()):
-        low, high = wilson_interval(correct, total)
         share = correct / total
         style = dict(color=COLORS[index], marker=MARKERS[index], capsize=4, markersize=8)
-        axes.errorbar(price, share, yerr=[[share - low], [high - share]], **style)
+        axes.errorbar(price, share, yerr=interval_ends(correct, total), **style)
         axes.annotate(
             f"{name}\n{share:.1%}", (price, share), xytext=(9, 0), textcoords="offset points"
         )

@@ -74,6 +74,12 @@ def outside(figure, axes):
     figure.text(0.9, 0.5, "a note that is far too long for the room that it has")
 
 
+def clipped(figure, axes):
+    axes.add_patch(axes.patch.__class__((1, 2), 5, 0.5))
+    axes.set(xlim=(-0.5, 2.5))
+    axes.set_axis_off()
+
+
 def over_others(figure, axes):
     axes.set_xticks([0, 0.1, 2], ["zero", "nearly zero", "two"])
 
@@ -100,6 +106,7 @@ def at_the_edge(figure, axes):
         (pale, "too pale: 'Two lines'"),
         (white_on_white, "too pale: 'a note'"),
         (outside, "cut off: 'a note"),
+        (clipped, "cut off: Rectangle"),
         (over_others, "'zero' lies on 'nearly zero'"),
         (empty_panel, "the panel 'Two lines' is empty"),
         (at_the_edge, "something touches the edge"),
