@@ -52,7 +52,7 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         [
             *("accuracy in the bin", "images", "confidence: probability of the predicted class"),
             *("raw: calibration error 40.0%", "cooled: calibration error 40.0%"),
-            *("calibrated", "the network", "40%"),
+            *("calibrated", "the network", *["40%"] * 3),
         ],
         ["raw: expected calibration error 40.0%", "cooled: expected calibration error 40.0%"],
     ),

@@ -340,15 +340,25 @@ class RangeTest(Protocol):
     """A `course_utils.training.RangeTest`, as far as its figure needs it."""
 
     @property
-    def learning_rates(self) -> list[float]: ...
+    def learning_rates(self) -> list[float]:
+        """One a step."""
+
     @property
-    def losses(self) -> list[float]: ...
+    def losses(self) -> list[float]:
+        """Of the batches (nats)."""
+
     @property
-    def smoothed(self) -> list[float]: ...
+    def smoothed(self) -> list[float]:
+        """The losses, smoothed (nats)."""
+
     @property
-    def lowest(self) -> float: ...
+    def lowest(self) -> float:
+        """The rate with the lowest smoothed loss."""
+
     @property
-    def suggestion(self) -> float: ...
+    def suggestion(self) -> float:
+        """A rate to train with."""
+
     def __len__(self) -> int: ...
 
 

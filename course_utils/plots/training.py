@@ -25,9 +25,12 @@ class Epoch(Protocol):
     """A `course_utils.training.EpochRow`, as far as figures need it."""
 
     @property
-    def epoch(self) -> int: ...
+    def epoch(self) -> int:
+        """Counted from 1."""
+
     @property
-    def validation_accuracy(self) -> float: ...
+    def validation_accuracy(self) -> float:
+        """A share in [0, 1]."""
 
 
 class Run(Columns, Protocol):
@@ -37,7 +40,9 @@ class Run(Columns, Protocol):
     stopped: str
 
     @property
-    def best(self) -> Epoch: ...
+    def best(self) -> Epoch:
+        """The epoch with the highest validation accuracy."""
+
     def __len__(self) -> int: ...
 
 
