@@ -81,6 +81,12 @@ def written(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts if text.get_text()]
 
 
+def ticks(axis: Axis) -> dict[float, str]:
+    """Return the labels of an axis, by their place."""
+    labels = [label.get_text() for label in axis.get_ticklabels()]
+    return dict(zip(axis.get_ticklocs().tolist(), labels, strict=True))
+
+
 def arrows(axes: Axes) -> list[FancyArrowPatch]:
     """Return the arrows between two places of a panel."""
     return [text.arrow_patch for text in axes.texts if getattr(text, "arrow_patch", None)]

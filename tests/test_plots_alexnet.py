@@ -1,6 +1,6 @@
 import pytest
 import torch
-from figures import arrows, assert_good_figure, points, written
+from figures import arrows, assert_good_figure, points, ticks, written
 from matplotlib.colors import to_hex
 
 from course_utils import plots
@@ -109,6 +109,7 @@ def test_networks_of_a_contest_are_filled_and_features_made_by_hand_are_not():
     assert by_hand.get_hatch()
     assert not network.get_hatch()
     assert [text.get_position()[0] for text in axes.texts] == [0, 1]
+    assert ticks(axes.xaxis) == {0: "2011\nby hand", 1: "2012\nnet"}
 
 
 def test_only_layers_that_read_both_towers_have_crossing_arrows():
@@ -138,6 +139,7 @@ def test_outputs_are_left_and_slopes_right():
 def test_losses_stand_over_their_rates():
     (axes,) = FIGURES["loss_by_rate"][0]().axes
     assert points(axes) == {"ReLU": [(0.01, 1.2), (0.1, 1.5)], "tanh": [(0.01, 1.8), (0.1, 0.9)]}
+    assert ticks(axes.xaxis) == {0.01: "0.01", 0.1: "0.1"}
     assert axes.get_xscale() == "log"
 
 
@@ -161,6 +163,7 @@ def test_dropped_units_are_crossed_and_sums_are_counted():
 def test_spreads_stand_over_their_layers():
     (axes,) = FIGURES["signal_by_layer"][0]().axes
     assert points(axes) == {"small": [(0, 0.1), (1, 1e-4)], "good": [(0, 1), (1, 1)]}
+    assert ticks(axes.xaxis) == {0: "conv 1", 1: "full 2"}
     assert axes.get_yscale() == "log"
 
 
@@ -186,6 +189,7 @@ def test_bars_of_a_version_stand_side_by_side():
     assert middles == pytest.approx([-0.2, 0.8, 0.2, 1.2])
     assert [bar.get_height() for bar in axes.patches] == [0.7, 0.5, 0.6, 0.62]
     assert written(axes) == ["70%", "50%", "60%", "62%"]
+    assert ticks(axes.xaxis) == {0: "as is", 1: "mirrored"}
 
 
 def test_pixels_that_no_window_reads_are_crossed():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from figures import arrows, assert_good_figure, written
+from figures import arrows, assert_good_figure, ticks, written
 from matplotlib.colors import to_hex
 from torch import nn
 
@@ -252,10 +252,12 @@ def test_each_channel_sends_one_arrow_to_the_first_output():
 
 
 def test_bars_of_costs_are_shares():
-    for axes in FIGURES["cost_by_layer"][0]().axes:
+    panels = FIGURES["cost_by_layer"][0]().axes
+    for axes in panels:
         assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(100)
-    parameters = [bar.get_width() for bar in FIGURES["cost_by_layer"][0]().axes[0].patches]
+    parameters = [bar.get_width() for bar in panels[0].patches]
     assert parameters == pytest.approx([100 * 456 / 12_226, 100 * 11_770 / 12_226])
+    assert ticks(panels[0].yaxis) == {0: "conv 5×5 → 6", 1: "linear → 10"}
 
 
 def test_flat_layers_are_narrow_and_maps_as_large_as_they_are():
@@ -271,6 +273,7 @@ def test_flat_layers_are_narrow_and_maps_as_large_as_they_are():
 def test_a_line_of_a_cone_is_one_weight():
     two, strided = FIGURES["receptive_cones"][0]().axes
     assert len(two.lines) == len(strided.lines) == 3 + 9
+    assert list(ticks(two.yaxis).values()) == ["image", "layer 1", "layer 2"]
     bottoms = {line.get_xdata()[0] for line in strided.lines if line.get_ydata()[0] == 0}
     assert bottoms == set(range(7))
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from figures import arrows, assert_good_figure, points, written
+from figures import arrows, assert_good_figure, points, ticks, written
 
 from course_utils import plots
 
@@ -17,6 +17,8 @@ def test_shares_of_guesses_says_the_most_frequent_answer():
     at = {text.get_position(): text.get_text() for text in axes.texts}
     assert at == {(0, 0): "90%", (1, 0): "10%", (0, 1): "20%", (1, 1): "80%"}
     assert axes.images[0].get_array().tolist() == SHARES.tolist()
+    assert ticks(axes.xaxis) == {0: "x", 1: "y"}
+    assert ticks(axes.yaxis) == {0: "a", 1: "b"}
     assert axes.images[0].get_clim() == (0, 1)
 
 
@@ -38,6 +40,7 @@ def test_accuracy_by_labels_draws_means_and_bands_in_order():
     band = axes.collections[0].get_datalim(axes.transData)
     assert band.y0 == pytest.approx(0.3)
     assert band.y1 == pytest.approx(0.7)
+    assert ticks(axes.xaxis) == {10: "10", 50: "50"}
     assert axes.get_xscale() == "log"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from figures import assert_good_figure, points, written
+from figures import assert_good_figure, points, ticks, written
 
 from course_utils import plots
 from course_utils.models.googlenet import MODULES
@@ -88,12 +88,14 @@ def test_bars_of_a_module_stand_side_by_side():
     (axes,) = axes_of("bars_by_module")
     assert [bar.get_x() for bar in axes.patches] == pytest.approx([-0.4, 0.6, 0, 1])
     assert [bar.get_height() for bar in axes.patches] == [1, 2, 3, 4]
+    assert ticks(axes.xaxis) == {0: "3a", 1: "3b"}
 
 
 def test_a_source_behind_the_module_is_left_out():
     old, new = axes_of("gradient_by_module")
     assert points(old) == {"main": [(0, 1e-9), (1, 1e-3)], "aux": [(0, 1e-6)]}
     assert points(new)["main"] == [(0, 1e-2), (1, 1e-1)]
+    assert ticks(old.xaxis) == ticks(new.xaxis) == {0: "3a", 1: "3b"}
     assert old.get_yscale() == "log"
     assert old.get_ylim() == new.get_ylim()
 
@@ -106,6 +108,10 @@ def test_each_dense_layer_reads_all_before_it():
     assert heights == [6, 6, 4, 6, 4, 4, 6, 4, 4, 4]
     floors = [bar.get_y() for bar in bottom.patches]
     assert floors == [0, 0, 6, 0, 6, 10, 0, 6, 10, 14]
+    assert [bar.get_x() + 0.3 for bar in bottom.patches] == pytest.approx(
+        [1] + [2] * 2 + [3] * 3 + [4] * 4
+    )
+    assert list(ticks(bottom.xaxis).values()) == ["input", "layer 1", "layer 2", "layer 3", "after"]
     assert len({bar.get_hatch() for bar in bottom.patches[-4:]}) == 4
 
 
@@ -114,6 +120,8 @@ def test_heat_map_leaves_out_what_is_not_read():
     shown = axes.images[0].get_array()
     assert shown.mask.tolist() == [[False, False], [True, False]]
     assert axes.images[0].get_clim() == pytest.approx((0.1, 0.4))
+    assert ticks(axes.xaxis) == {0: "1", 1: "end"}
+    assert ticks(axes.yaxis) == {0: "input", 1: "1"}
 
 
 def test_panels_of_reuse_share_one_scale():
@@ -126,3 +134,4 @@ def test_memory_is_in_megabytes():
     (axes,) = axes_of("memory_by_layers")
     assert points(axes) == {"dense": [(2, 1), (4, 4)], "residual": [(2, 0.5), (4, 1)]}
     assert axes.get_xscale() == axes.get_yscale() == "log"
+    assert ticks(axes.xaxis) == {2: "2", 4: "4"}

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from figures import assert_good_figure, points
+from figures import assert_good_figure, points, ticks
 
 from course_utils import plots
 
@@ -104,6 +104,7 @@ def test_accuracies_stand_over_their_k():
     assert lines["validation"] == [(1, 0.5), (5, 0.75)]
     assert lines["training"] == [(1, 1.0), (5, 0.9)]
     assert [x for x, _ in lines["chosen: k = 5"]] == [5, 5]
+    assert ticks(axes.xaxis) == {1: "1", 5: "5"}
     assert axes.get_xscale() == "log"
 
 

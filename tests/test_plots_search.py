@@ -1,5 +1,5 @@
 import pytest
-from figures import assert_good_figure, points, written
+from figures import assert_good_figure, points, ticks, written
 
 from course_utils import plots
 
@@ -34,5 +34,7 @@ def test_setting_grid_says_what_was_not_tried():
     assert_good_figure(figure, *texts, alt=described)
     axes, bar = figure.axes
     assert written(axes) == ["30.0%", "not tried", "not tried", "50.0%"]
+    assert ticks(axes.xaxis) == {0: "2", 1: "4"}
+    assert ticks(axes.yaxis) == {0: "8", 1: "16"}
     assert axes.images[0].get_array().mask.tolist() == [[False, True], [True, False]]
     assert "40%" in [tick.get_text() for tick in bar.get_yticklabels()]

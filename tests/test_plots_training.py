@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from figures import assert_good_figure, points, values, written
+from figures import assert_good_figure, points, ticks, values, written
 
 from course_utils import plots
 from course_utils.data import Split
@@ -66,6 +66,7 @@ def test_confusion_matrix():
     at = {text.get_position(): text.get_text() for text in axes.texts}
     assert at[0, 1] == "7", "the row is the true class"
     assert written(axes) == [str(n) for n in MATRIX.flatten().tolist()]
+    assert ticks(axes.xaxis) == ticks(axes.yaxis) == {0: "coat", 1: "shirt", 2: "bag"}
     shares = values(axes)
     assert shares[1].tolist() == pytest.approx([7 / 48, 40 / 48, 1 / 48])
     assert shares[2].tolist() == [0, 0, 0]
@@ -156,11 +157,11 @@ def test_accuracy_with_intervals(results):
     assert [text.split()[0] for text in written_beside] == shares
     assert_good_figure(
         figure,
-        *("accuracy, with its 95% interval", "Test images", *results, *written_beside),
+        *("accuracy, with its 95% interval", "Test images", "80%", *results, *written_beside),
         alt=["Test images", *shares],
     )
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_yticklabels()] == list(results)
+    assert ticks(axes.yaxis) == dict(enumerate(results))
     for row, (correct, total) in enumerate(results.values()):
         low, high = wilson_interval(correct, total)
         assert written_beside[row] == f"{correct / total:.1%} ({low:.1%} to {high:.1%})"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from figures import assert_good_figure, points, written
+from figures import assert_good_figure, points, ticks, written
 
 from course_utils import plots
 from course_utils.inspection import wilson_interval
@@ -90,6 +90,7 @@ def axes_of(name):
 def test_weights_stand_over_their_fields():
     (axes,) = axes_of("weights_for_view")
     assert points(axes) == {"one": [(3, 900), (5, 2500)], "stack": [(3, 900), (5, 1800)]}
+    assert ticks(axes.xaxis) == {3: "3×3", 5: "5×5"}
     assert axes.get_ylim()[0] == 0
 
 
@@ -109,6 +110,7 @@ def test_parts_of_a_budget_stand_one_after_the_other():
     bars = [(bar.get_x(), bar.get_width()) for bar in axes.patches]
     assert bars == [(0, 1e7), (1e7, 3e7), (0, 1e7), (1e7, 1e7)]
     assert written(axes) == ["25%", "75%", "40.0 M", "50%", "50%", "20.0 M"]
+    assert ticks(axes.yaxis) == {0: "A", 1: "B"}
     hatches = [bar.get_hatch() for bar in axes.patches]
     assert hatches[0] != hatches[1]
 
