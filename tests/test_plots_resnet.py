@@ -1,8 +1,7 @@
 """The figures of lecture 07 show their numbers, with labelled axes and a description."""
 
-from types import SimpleNamespace
-
 import pytest
+from figures import arrows, assert_good_figure, points, written
 
 from course_utils import plots
 
@@ -18,38 +17,80 @@ class Run(dict):
         )
 
 
-def drawn():
-    two = ["3×3, 64", "batch norm"]
-    runs = {"20 layers": Run([0.5, 0.75]), "44 layers": Run([0.25, 0.5])}
-    both = plots.errors_by_epoch({"plain": runs, "residual": runs})
-    yield both, "plain, 44 layers: training error ends at 50%"
-    yield plots.values_by_layer({"ReLU": [1e-3, 0.25]}, "norm"), "ReLU from 0.001 to 0.25"
-    yield plots.loss_on_line([-1, 0, 1], {"plain": [3.0, 0.5, 4.0]}), "0.50 at its lowest, 4.00"
-    blocks = plots.residual_blocks({"plain": (two, ""), "basic": (two, "identity")})
-    yield blocks, "basic: 3×3, 64 then batch norm; shortcut: identity"
+TWO = ["3×3, 64", "batch norm"]
+RUNS = {"20 layers": Run([0.5, 0.75]), "44 layers": Run([0.25, 0.5])}
+FIGURES = {  # a figure, what must be written in it, and what its description must say
+    "errors_by_epoch": (
+        lambda: plots.errors_by_epoch({"plain": RUNS, "residual": RUNS}),
+        [
+            *("epoch", "error", "plain", "residual", "20 layers", "44 layers"),
+            *("training", "validation", "50%"),
+        ],
+        [
+            "plain, 44 layers: training error ends at 50%",
+            "residual, 20 layers: training error ends",
+        ],
+    ),
+    "values_by_layer": (
+        lambda: plots.values_by_layer({"ReLU": [1e-3, 0.25], "tanh": [1e-2, 0.5]}, "norm"),
+        ["layer, from the image to the output", "norm (log scale)", "ReLU", "tanh", "1", "2"],
+        ["norm by layer", "ReLU from 0.001 to 0.25", "tanh from 0.01 to 0.5"],
+    ),
+    "loss_on_line": (
+        lambda: plots.loss_on_line([-1, 0, 1], {"plain": [3, 0.5, 4], "residual": [2, 0.25, 1]}),
+        ["distance, in norms of the filters", "loss of the batch (nats)", "plain", "residual"],
+        ["plain: 0.50 at its lowest, 4.00 at the right", "residual: 0.25 at its lowest, 1.00"],
+    ),
+    "residual_blocks": (
+        lambda: plots.residual_blocks({"plain": (TWO, ""), "basic": (TWO, "identity")}),
+        ["plain", "basic", "3×3, 64", "batch norm", "x", "ReLU", "+", "identity"],
+        [
+            "plain: 3×3, 64 then batch norm; shortcut: none",
+            "basic: 3×3, 64 then batch norm; shortcut: identity",
+        ],
+    ),
+}
 
 
-FIGURES = [SimpleNamespace(figure=figure, text=text) for figure, text in drawn()]
-
-
-@pytest.mark.parametrize("case", FIGURES)
-def test_the_description_says_what_is_drawn(case):
-    assert case.text in case.figure.alt_text
-    assert case.figure.png()
-
-
-@pytest.mark.parametrize("case", FIGURES[:-1])
-def test_axes_are_labelled(case):
-    assert all(axes.get_xlabel() for axes in case.figure.axes)
-    assert case.figure.axes[0].get_ylabel()
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_good(name):
+    make, texts, alt = FIGURES[name]
+    assert_good_figure(make(), *texts, alt=alt)
 
 
 def test_only_a_block_with_a_shortcut_adds():
-    plain, residual = FIGURES[-1].figure.axes
-    assert "+" not in [text.get_text() for text in plain.texts]
-    assert "+" in [text.get_text() for text in residual.texts]
+    plain, residual = FIGURES["residual_blocks"][0]().axes
+    assert written(plain) == ["3×3, 64", "batch norm", "x", "ReLU"]
+    assert "+" in written(residual)
+    assert len(plain.patches) == len(residual.patches) == 2
+    counts = [len(arrows(axes)) for axes in (plain, residual)]
+    assert counts == [3, 5], "to each layer and out; to the sum and from the shortcut"
 
 
 def test_errors_draws_training_and_validation_of_each_depth():
-    axes = FIGURES[0].figure.axes[0]
-    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[0.5, 0.25], [0.75, 0.5]]
+    plain, residual = FIGURES["errors_by_epoch"][0]().axes
+    for axes in (plain, residual):
+        lines = [list(line.get_ydata()) for line in axes.lines[:4]]
+        assert lines == [[0.5, 0.25], [0.75, 0.5], [0.75, 0.5], [1.0, 0.75]]
+        assert [line.get_linestyle() for line in axes.lines[:4]] == ["-", "--"] * 2
+        assert list(axes.lines[0].get_xdata()) == [1, 2]
+
+
+def test_values_are_counted_from_the_first_layer():
+    (axes,) = FIGURES["values_by_layer"][0]().axes
+    assert points(axes) == {"ReLU": [(1, 1e-3), (2, 0.25)], "tanh": [(1, 1e-2), (2, 0.5)]}
+    assert axes.get_yscale() == "log"
+
+
+def test_values_may_have_a_plain_axis():
+    (axes,) = plots.values_by_layer({"a": [0.5, 0.25]}, "error", xlabel="k", log=False).axes
+    assert axes.get_yscale() == "linear"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("k", "error")
+
+
+def test_losses_stand_over_their_distances():
+    (axes,) = FIGURES["loss_on_line"][0]().axes
+    lines = points(axes)
+    assert lines["plain"] == [(-1, 3), (0, 0.5), (1, 4)]
+    assert lines["residual"] == [(-1, 2), (0, 0.25), (1, 1)]
+    assert [line.get_xdata() for line in axes.lines][-1] == [0, 0], "the trained weights"

@@ -1,58 +1,136 @@
 """The figures of lecture 11 show their numbers, with labelled axes and a description."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
+from figures import assert_good_figure, points
 
 from course_utils import plots
 
-MEASURED = {"dense": (2e6, 1e-3), "depthwise": (1e6, 4e-3)}
 NETWORKS = {
     "large": {"A": (8e9, 0.8, 25e6)},
     "mobile": {"B": (6e8, 0.7, 3e6), "C": (8e8, 0.75, 5e6)},
 }
-WEIGHTS = {"early": {"Bag": torch.tensor([0.25, 0.5]), "Boot": torch.tensor([0.25, 0.75])}}
+WEIGHTS = {
+    "early": {"Bag": torch.tensor([0.25, 0.5]), "Boot": torch.tensor([0.25, 0.75])},
+    "late": {"Bag": torch.tensor([0.0, 0.5]), "Boot": torch.tensor([1.0, 0.5])},
+}
+TABLES = {"full": torch.ones(4, 8).bool(), "depthwise": torch.eye(8).bool()}
+BOXES = torch.tensor([[2, 3, 10, 12], [0, 0, 4, 4]])
 
 
-def drawn():
-    tables = {"full": torch.ones(8, 8).bool(), "depthwise": torch.eye(8).bool()}
-    yield plots.channel_connections(tables), "depthwise: 8 of 64 pairs are connected"
-    yield plots.channel_weights(WEIGHTS), "from 0.25 to 0.75, classes differ by 0.12 on average"
-    yield plots.networks_by_cost(NETWORKS, "title"), "C 75.0% with 0.8 billion FLOPs"
-    yield plots.time_against_flops(MEASURED), "depthwise 1 million FLOPs in 4 ms"
-    boxes = torch.tensor([[2, 3, 10, 12], [0, 0, 4, 4]])
-    shown = torch.rand(2, 3, 16, 16), torch.rand(2, 4, 4), boxes, boxes + 1
-    yield plots.located(*shown, ["Bag", "Coat\nfound"]), "2 images with the box of an object"
+def located():
+    shown = torch.rand(2, 3, 16, 16), torch.rand(2, 4, 4), BOXES, BOXES + 1
+    return plots.located(*shown, ["Bag", "Coat\nfound"])
 
 
-FIGURES = [SimpleNamespace(figure=figure, text=text) for figure, text in drawn()]
+FIGURES = {  # a figure, what must be written in it, and what its description must say
+    "channel_connections": (
+        lambda: plots.channel_connections(TABLES),
+        ["input channel", "output channel", "full\n32 kernels", "depthwise\n8 kernels", "4"],
+        ["full: 32 of 32 pairs", "depthwise: 8 of 64 pairs are connected"],
+    ),
+    "channel_weights": (
+        lambda: plots.channel_weights(WEIGHTS),
+        ["channel", "mean weight of the channel", "early", "late", "Bag", "Boot"],
+        [
+            "2 classes",
+            "early: from 0.25 to 0.75, classes differ by 0.12 on average",
+            "late: from 0.00 to 1.00, classes differ by 0.50 on average",
+        ],
+    ),
+    "networks_by_cost": (
+        lambda: plots.networks_by_cost(NETWORKS, "Title"),
+        [
+            *("billion FLOPs of one image (log scale)", "accuracy", "Title", *"ABC"),
+            *("large", "mobile", "1", "5", "75%"),
+        ],
+        ["A 80.0% with 8 billion FLOPs", "C 75.0% with 0.8 billion FLOPs"],
+    ),
+    "time_against_flops": (
+        lambda: plots.time_against_flops({"dense": (2e6, 1e-3), "depthwise": (1e6, 4e-3)}),
+        [
+            *("million FLOPs (log scale)", "milliseconds (log scale)"),
+            *("dense: 2 GFLOP/s", "depthwise: 0.25 GFLOP/s"),
+        ],
+        ["dense 2 million FLOPs in 1 ms", "depthwise 1 million FLOPs in 4 ms"],
+    ),
+    "located": (
+        located,
+        ["Bag", "Coat\nfound"],
+        ["2 images with the box of an object", "Bag, Coat found."],
+    ),
+}
 
 
-@pytest.mark.parametrize("case", FIGURES)
-def test_the_description_says_what_is_drawn(case):
-    assert case.text in case.figure.alt_text
-    assert case.figure.png()
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_good(name):
+    make, texts, alt = FIGURES[name]
+    assert_good_figure(make(), *texts, alt=alt)
 
 
-@pytest.mark.parametrize("case", FIGURES[:-1])
-def test_axes_are_labelled(case):
-    assert all(axes.get_xlabel() for axes in case.figure.axes)
-    assert case.figure.axes[0].get_ylabel()
+def axes_of(name):
+    return FIGURES[name][0]().axes
+
+
+def test_connected_channels_are_dark():
+    full, depthwise = axes_of("channel_connections")
+    assert full.images[0].get_array().tolist() == [[0.25] * 8] * 4
+    assert depthwise.images[0].get_array()[0].tolist() == [0.25, *[1] * 7]
+    assert depthwise.images[0].get_clim() == (0, 1)
+    assert full.images[0].get_cmap().name == "gray"
+
+
+def test_each_class_has_its_weights():
+    early, late = axes_of("channel_weights")
+    assert points(early) == {"Bag": [(0, 0.25), (1, 0.5)], "Boot": [(0, 0.25), (1, 0.75)]}
+    assert points(late) == {"Bag": [(0, 0), (1, 0.5)], "Boot": [(0, 1), (1, 0.5)]}
+    assert early.get_ylim() == late.get_ylim()
+
+
+def test_marks_of_networks_stand_at_their_cost_and_grow_with_the_parameters():
+    (axes,) = axes_of("networks_by_cost")
+    marks = [mark for mark in axes.collections if len(mark.get_offsets())]
+    places = [tuple(mark.get_offsets()[0]) for mark in marks]
+    assert places == [(8, 0.8), (0.6, 0.7), (0.8, 0.75)]
+    assert [mark.get_sizes()[0] for mark in marks] == [170, 38, 50]
+    assert [(text.get_text(), text.xy) for text in axes.texts] == list(
+        zip("ABC", places, strict=True)
+    )
+    assert axes.get_xscale() == "log"
+
+
+def test_the_name_of_a_crowded_network_stands_below():
+    (axes,) = plots.networks_by_cost(
+        {"a": {"low": (1e9, 0.7, 1e6), "high": (1.2e9, 0.71, 1e6)}}
+    ).axes
+    low, high = axes.texts
+    assert low.xyann[1] < 0 < high.xyann[1]
 
 
 def test_boxes_lie_around_their_pixels():
-    places = FIGURES[-1].figure.axes
+    places = located().axes
     solid, dashed = places[0].patches[0], places[2].patches[1]
     assert (solid.get_x(), solid.get_y()) == (1.5, 2.5)
     assert (solid.get_width(), solid.get_height()) == (8, 9)
     assert (dashed.get_x(), dashed.get_y()) == (2.5, 3.5)
-    assert len(places[0].patches) == 1
+    assert [len(axes.patches) for axes in places] == [1, 1, 2, 2]
     assert solid.get_linestyle() != dashed.get_linestyle()
 
 
+def test_heat_lies_over_the_whole_image():
+    top, _, bottom, _ = located().axes
+    assert len(top.images) == 1
+    image, heat = bottom.images
+    assert list(heat.get_extent()) == list(image.get_extent()) == [-0.5, 15.5, 15.5, -0.5]
+    assert heat.get_array().max() == 1
+
+
 def test_time_shows_milliseconds_and_speed():
-    axes = FIGURES[3].figure.axes[0]
-    assert list(axes.lines[1].get_xdata()) == [1.0]
-    assert list(axes.lines[1].get_ydata()) == [4.0]
-    assert axes.lines[1].get_label() == "depthwise: 0.25 GFLOP/s"
+    (axes,) = axes_of("time_against_flops")
+    assert points(axes) == {
+        "dense: 2 GFLOP/s": [(2, 1)],
+        "depthwise: 0.25 GFLOP/s": [(1, 4)],
+    }
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    speeds = [x / y for line in axes.lines[2:] for x, y in line.get_xydata()]
+    assert speeds == pytest.approx([speed for power in range(-1, 5) for speed in [10**power] * 2])

@@ -4,6 +4,7 @@ import io
 
 import pytest
 import torch
+from figures import assert_good_figure, values
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
@@ -35,10 +36,13 @@ def test_to_picture():
 
 
 def test_image_grid():
-    images = torch.zeros(5, 3, 4, 4, dtype=torch.uint8)
-    figure = image_grid(images, ["a", "b", "c", "d", "e"], columns=3, alt="Five black squares.")
-    assert len(figure.axes) == 6
+    images = torch.arange(5 * 3 * 16).reshape(5, 3, 4, 4).to(torch.uint8)
+    alt = "Five squares that go from black to grey."
+    figure = image_grid(images, ["a", "b", "c", "d", "e"], columns=3, alt=alt)
+    assert_good_figure(figure, *"abcde", alt=[alt])
     assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", "d", "e", ""]
-    assert figure.alt_text == "Five black squares."
+    for axes, image in zip(figure.axes[:5], images, strict=True):
+        assert values(axes) == pytest.approx(to_picture(image))
+    assert not figure.axes[5].images
     with pytest.raises(ValueError, match=r"\(N, C, H, W\)"):
         image_grid(images[0], alt="no grid")

@@ -66,7 +66,7 @@ from .scaling import (
 )
 from .search import best_by_trial, importances, setting_grid
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
-from .training import learning_curves, learning_rates
+from .training import learning_curves
 from .vgg import (
     accuracy_against_cost,
     channel_distributions,
@@ -128,7 +128,6 @@ __all__ = [
     "last_windows",
     "lateral_inhibition",
     "learning_curves",
-    "learning_rates",
     "local_and_deep",
     "located",
     "loss_by_rate",

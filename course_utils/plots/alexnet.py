@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ..arithmetic import conv_output_size
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import draw_arrow, draw_box
+from .style import COLORS, Figure, bar_style, new_figure, series
 
-HATCHES = ["", "///", "...", "xxx"]
 PADDING, UNREAD = "#CFCFCF", COLORS[1]
 
 
 def contest_errors(errors: Mapping[str, float], networks: Sequence[str]) -> Figure:
-    """The error (%) of the entries of a contest; those in ``networks`` are set apart."""
+    """The error of the entries of a contest; convolutional networks are set apart.
+
+    Lecture 04.
+
+    Args:
+        errors: name -> top-5 error (%).
+        networks: the names of the entries that are convolutional networks.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.contest_errors({"SIFT": 25.8, "AlexNet": 15.3}, ["AlexNet"]).alt_text)
+        Top-5 error of entries to the ImageNet contest: SIFT 25.8 %; AlexNet 15.3 %.
+    """
     figure, axes = new_figure(width=8, height=3.2)
     for index, (name, error) in enumerate(errors.items()):
         is_network = name in networks
@@ -43,9 +56,22 @@ def contest_errors(errors: Mapping[str, float], networks: Sequence[str]) -> Figu
 def last_windows(
     settings: Mapping[str, tuple[int, int]], kernel_size: int = 11, stride: int = 4
 ) -> Figure:
-    """Where the last windows of a layer end; settings: name -> (size, padding).
+    """Where the last windows of a layer end: one row of pixels a panel, its right end only.
 
-    One row of pixels a panel, its right end only. Grey: padding; orange and crossed: left over.
+    Grey: padding; orange and crossed: left over.
+
+    Lecture 04.
+
+    Args:
+        settings: name of the panel -> (size, padding), in pixels; two panels at least.
+        kernel_size: pixels in a row of the window.
+        stride: pixels from one window to the next.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.last_windows({"224": (224, 0), "227": (227, 0)})
+        >>> [axes.get_title() for axes in figure.axes]
+        ['224: 54 windows, left over: 1', '227: 55 windows, left over: 0']
     """
     reach = kernel_size + 2 * stride + 6  # pixels shown: the last three windows and a little
     figure, places = new_figure(len(settings), 1, width=9, height=1.55 * len(settings))
@@ -74,7 +100,7 @@ def last_windows(
     )
 
 
-def _draw_pixel(axes: Any, pixel: int, *, is_padding: bool, is_read: bool) -> None:
+def _draw_pixel(axes: Axes, pixel: int, *, is_padding: bool, is_read: bool) -> None:
     color = PADDING if is_padding else COLORS[5]
     axes.add_patch(
         Rectangle(
@@ -92,9 +118,22 @@ def _draw_pixel(axes: Any, pixel: int, *, is_padding: bool, is_read: bool) -> No
 
 
 def two_towers(layers: Sequence[tuple[str, str, bool]]) -> Figure:
-    """Two rows of boxes, one for each tower; layers: (name, what a tower holds, reads both?).
+    """The network of 2012 as two rows of boxes, one for each tower.
 
     The first and the last layer stand between the towers.
+
+    Lecture 04.
+
+    Args:
+        layers: (name, what a tower holds, whether it reads both towers) of each layer.
+
+    Example:
+        >>> from course_utils import plots
+        >>> layers = [("image", "3", False), ("conv 1", "48", False), ("output", "10", True)]
+        >>> figure = plots.two_towers(layers)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        The network as two towers of 1 layers each, between the image and the output. A layer reads
+        its own tower only, except in output, which read both. A tower holds: conv 1 48.
     """
     figure, axes = new_figure(width=9.4, height=3.3)
     last = len(layers) - 1
@@ -102,16 +141,8 @@ def two_towers(layers: Sequence[tuple[str, str, bool]]) -> Figure:
         heights = [0.5] if index in (0, last) else [1.0, 0.0]
         for tower, height in enumerate(heights):
             color = ("white", COLORS[5], "#F3D9A0")[0 if len(heights) == 1 else 1 + tower]
-            box = FancyBboxPatch(
-                (index - 0.3, height - 0.14),
-                0.6,
-                0.28,
-                boxstyle="round,pad=0.03",
-                facecolor=color,
-                edgecolor="black",
-            )
-            axes.add_patch(box)
-            axes.text(index, height, text, ha="center", va="center", fontsize=9)
+            size = dict(width=0.6, height=0.28, pad=0.03)
+            draw_box(axes, (index, height), text, **size, facecolor=color)
         axes.text(index, 1.42, name, ha="center", fontsize=9, weight="bold")
         if index:
             _draw_arrows(axes, index, meets, first=index == 1, end=index == last)
@@ -127,7 +158,7 @@ def two_towers(layers: Sequence[tuple[str, str, bool]]) -> Figure:
     )
 
 
-def _draw_arrows(axes: Any, index: int, meets: bool, *, first: bool, end: bool) -> None:
+def _draw_arrows(axes: Axes, index: int, meets: bool, *, first: bool, end: bool) -> None:
     sources = [0.5] if first else [1.0, 0.0]
     targets = [0.5] if end else [1.0, 0.0]
     for source in sources:
@@ -135,24 +166,31 @@ def _draw_arrows(axes: Any, index: int, meets: bool, *, first: bool, end: bool) 
             crosses = abs(source - target) == 1
             if crosses and not meets:
                 continue
-            style = dict(
-                arrowstyle="-|>",
-                color=COLORS[1] if crosses else "black",
-                linestyle="--" if crosses else "-",
-                shrinkA=0,
-                shrinkB=0,
-            )
-            axes.annotate("", (index - 0.34, target), (index - 0.66, source), arrowprops=style)
+            style = dict(color=COLORS[1], linestyle="--") if crosses else {}
+            draw_arrow(axes, (index - 0.66, source), (index - 0.34, target), **style)
 
 
 def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Activation functions (left) and their slopes (right); name -> (values, slopes) at ``x``."""
+    """Activation functions (left) and their slopes (right).
+
+    Lecture 04.
+
+    Args:
+        x: inputs, float (N,), ascending.
+        curves: name -> (values, slopes) at ``x``, each float (N,).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> x = torch.tensor([-1.0, 1.0])
+        >>> print(plots.activation_curves(x, {"ReLU": (x.relu(), (x > 0).float())}).alt_text)
+        Activation functions and their slopes: ReLU has slope 0.000 at -1 and 1.000 at 1.
+    """
     figure, places = new_figure(1, 2, width=9, height=2.9)
     said = []
     for index, (name, pair) in enumerate(curves.items()):
         for axes, values in zip(places, pair, strict=True):
-            style = dict(color=COLORS[index], ls=LINES[index])
-            axes.plot(x.tolist(), values.tolist(), label=name, **style)
+            axes.plot(x.tolist(), values.tolist(), label=name, **series(index) | {"marker": ""})
         ends = " and ".join(f"{pair[1][end]:.3f} at {x[end]:g}" for end in (0, -1))
         said.append(f"{name} has slope {ends}")
     for axes, label in zip(places, ("output", "slope of the output"), strict=True):
@@ -163,13 +201,23 @@ def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) ->
 
 
 def loss_by_rate(losses: Mapping[str, Mapping[float, float]]) -> Figure:
-    """Training loss against the learning rate; losses: name -> {learning rate: loss (nats)}."""
+    """Training loss against the learning rate.
+
+    Lecture 04.
+
+    Args:
+        losses: name -> {learning rate: loss (nats)}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.loss_by_rate({"ReLU": {0.01: 1.2, 0.1: 1.5}}).alt_text)
+        Training loss against the learning rate. ReLU is lowest at the rate 0.01: 1.20.
+    """
     figure, axes = new_figure(width=7, height=3.2)
     said = []
     for index, (name, by_rate) in enumerate(losses.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-        axes.plot(list(by_rate), list(by_rate.values()), label=name, **style)
-        best = min(by_rate, key=by_rate.get)
+        axes.plot(list(by_rate), list(by_rate.values()), label=name, **series(index))
+        best = min(by_rate, key=lambda rate: by_rate[rate])
         said.append(f"{name} is lowest at the rate {best:g}: {by_rate[best]:.2f}")
     axes.set_xscale("log")
     rates = sorted({rate for by_rate in losses.values() for rate in by_rate})
@@ -184,7 +232,20 @@ def loss_by_rate(losses: Mapping[str, Mapping[float, float]]) -> Figure:
 def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) -> Figure:
     """Activations of the channels at one pixel, before and after normalisation.
 
-    cases: name -> (before (C,), after (C,)), one panel each. size: channels in a window.
+    Lecture 04.
+
+    Args:
+        cases: title -> (before, after), each float (C,); a panel each.
+        size: channels in a window of the normalisation.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> case = torch.tensor([1.0, 8.0]), torch.tensor([0.5, 2.5])
+        >>> figure = plots.lateral_inhibition({"alone": case}, size=5)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Activations of 2 channels at one pixel, before and after local response normalisation over 5
+        channels. alone: the largest, 8.0, becomes 2.50.
     """
     figure, places = new_figure(1, len(cases), width=9.4, height=3.1, sharey=True, squeeze=False)
     said = []
@@ -206,9 +267,22 @@ def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) ->
 
 
 def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
-    """Masks of one layer (left), and what a unit above it gets to add up over many masks (right).
+    """Masks of one layer, and what a unit above it gets to add up over many masks (right).
 
-    masks: bool (N, H, W), True is kept. sums: float (M,). evaluation: the same sum without dropout.
+    Lecture 04.
+
+    Args:
+        masks: bool (N, H, W), True is kept.
+        sums: float (M,), one for each mask.
+        evaluation: the same sum without dropout.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> masks = torch.tensor([[[True, False], [True, True]]])
+        >>> figure = plots.dropout_masks(masks, torch.tensor([1.0, 3.0]), evaluation=2.0)
+        >>> figure.axes[0].get_title()
+        'step 1: 3 kept'
     """
     count = len(masks)
     figure, places = new_figure(
@@ -236,12 +310,23 @@ def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
 
 
 def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str]) -> Figure:
-    """The standard deviation of each layer's output, one line for each initialisation."""
+    """The standard deviation of each layer's output, one line for each initialisation.
+
+    Lecture 04.
+
+    Args:
+        spreads: name -> one value a layer.
+        layers: the names of the layers.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.signal_by_layer({"small": [0.1, 1e-4]}, ["conv 1", "full 2"]).alt_text)
+        Spread of each layer's output before training: small from 0.1 to 0.0001.
+    """
     figure, axes = new_figure(width=8, height=3.2)
     said = []
     for index, (name, values) in enumerate(spreads.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-        axes.plot(range(len(layers)), values, label=name, **style)
+        axes.plot(range(len(layers)), values, label=name, **series(index))
         said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
     axes.set_xticks(range(len(layers)), layers)
     axes.set_yscale("log")
@@ -251,10 +336,51 @@ def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str
     return figure.described(f"Spread of each layer's output before training: {'; '.join(said)}.")
 
 
-def range_test(result: Any, chosen: float | None = None) -> Figure:
-    """A `course_utils.training.RangeTest`: the loss against the learning rate.
+class RangeTest(Protocol):
+    """A `course_utils.training.RangeTest`, as far as its figure needs it."""
 
-    chosen: a rate to mark; the test's own suggestion if None.
+    @property
+    def learning_rates(self) -> list[float]:
+        """One a step."""
+
+    @property
+    def losses(self) -> list[float]:
+        """Of the batches (nats)."""
+
+    @property
+    def smoothed(self) -> list[float]:
+        """The losses, smoothed (nats)."""
+
+    @property
+    def lowest(self) -> float:
+        """The rate with the lowest smoothed loss."""
+
+    @property
+    def suggestion(self) -> float:
+        """A rate to train with."""
+
+    def __len__(self) -> int: ...
+
+
+def range_test(result: RangeTest, chosen: float | None = None) -> Figure:
+    """A learning-rate range test: the loss of each batch against its learning rate.
+
+    Lecture 04.
+
+    Args:
+        result: a `course_utils.training.RangeTest`.
+        chosen: a rate to mark; the test's own suggestion if None.
+
+    Example:
+        >>> from course_utils import plots
+        >>> from course_utils.training import RangeTest
+        >>> result = RangeTest(
+        ...     [1e-3, 1e-2, 1e-1], [2.3, 1.0, 5.0], [2.3, 1.6, 2.8], diverged=True
+        ... )
+        >>> figure = plots.range_test(result)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Learning-rate range test over 3 steps: the smoothed loss starts at 2.30 and is lowest, 1.60,
+        at the rate 0.01; chosen is 0.0033.
     """
     chosen = result.suggestion if chosen is None else chosen
     figure, axes = new_figure(width=8, height=3.3)
@@ -276,7 +402,17 @@ def range_test(result: Any, chosen: float | None = None) -> Figure:
 def accuracy_on_versions(accuracies: Mapping[str, Mapping[str, float]], title: str = "") -> Figure:
     """Accuracies of several models on several versions of the same images, as groups of bars.
 
-    accuracies: model -> {version: share in [0, 1]}, the same versions for each model.
+    Lecture 04.
+
+    Args:
+        accuracies: model -> {version: share in [0, 1]}, the same versions for each model.
+        title: above the bars.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_on_versions({"plain": {"as is": 0.7, "mirrored": 0.5}})
+        >>> print(figure.alt_text)
+        Accuracy. plain: as is 70.0%, mirrored 50.0%.
     """
     figure, axes = new_figure(width=8, height=3.2)
     versions = list(next(iter(accuracies.values())))
@@ -289,9 +425,7 @@ def accuracy_on_versions(accuracies: Mapping[str, Mapping[str, float]], title: s
             list(by_version.values()),
             0.92 * width,
             label=name,
-            color=COLORS[index],
-            hatch=HATCHES[index],
-            edgecolor="white",
+            **bar_style(index),
         )
         axes.bar_label(bars, [f"{value:.0%}" for value in by_version.values()], fontsize=9)
         values = ", ".join(f"{version} {value:.1%}" for version, value in by_version.items())

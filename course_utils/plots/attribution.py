@@ -8,16 +8,34 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from torch import Tensor
 
-from .images import draw_image
-from .predictions import name_row
+from .images import NAME_GAP, draw_heat, draw_image, name_row
 from .style import Figure, new_figure
 
 
 def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str]) -> Figure:
-    """Images in the first row; below, one row for each kind of heat map; name -> float (N, h, w).
+    """Images in the first row; below, one row for each kind of heat map.
 
-    images: uint8 or float in [0, 1], (N, C, H, W). Each map is stretched over its image in grey and
-    has its own scale: from 0 (dark; all below counts as 0) to its largest value (bright).
+    Each map is stretched over its image in grey and has its own scale: from 0 (dark; all below
+    counts as 0) to its largest value (bright).
+
+    Lectures 08 and 11.
+
+    Args:
+        images: uint8 or float in [0, 1], (N, C, H, W).
+        maps: name of the row -> float (N, h, w).
+        titles: one for each image.
+
+    Raises:
+        ValueError: the numbers of images, maps and titles differ.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.heat_maps(
+        ...     torch.rand(1, 3, 8, 8), {"Grad-CAM": torch.rand(1, 2, 2)}, ["cat"]
+        ... )
+        >>> print(figure.alt_text)
+        Heat maps (Grad-CAM) of 1 images: cat.
     """
     count = len(images)
     if len(titles) != count or any(len(stack) != count for stack in maps.values()):
@@ -29,6 +47,7 @@ def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str])
         count,
         width=1.2 * count + 2.9,
         height=1.24 * (len(maps) + 1) + 0.5,
+        gap=NAME_GAP,
         squeeze=False,
     )
     for place, image, title in zip(axes[0], images, titles, strict=True):
@@ -36,12 +55,9 @@ def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str])
     name_row(axes[0, 0], "image")
     for row, (name, stack) in zip(axes[1:], maps.items(), strict=True):
         name_row(row[0], f"{name}\n{'×'.join(map(str, stack.shape[1:]))}")
-        for place, image, heat in zip(row, images, stack.detach().float().cpu(), strict=True):
+        for place, image, heat in zip(row, images, stack, strict=True):
             draw_image(place, image.float().mean(0, keepdim=True) / _largest(image))
-            share = (heat / heat.max().clamp(min=1e-12)).clamp(0, 1)
-            extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-            style = dict(cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=0.65)
-            place.imshow(share.numpy(), **style)
+            draw_heat(place, heat, height, width)
     scale = ScalarMappable(Normalize(0, 1), cmap="inferno")
     figure.colorbar(scale, ax=axes, label="share of the map's largest value", aspect=30)
     shown = ", ".join(title.replace("\n", " ") for title in titles)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import log2, prod
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 
 from ..arithmetic import Row, Trace, conv_output_size, scaled
+from .parts import Point, draw_arrow
 from .style import COLORS, Figure, new_figure
 
 SLANT = (0.42, 0.3)  # of boxes: how far one unit of depth goes to the right and up
@@ -23,7 +24,23 @@ KINDS = {  # of the drawing: colour and hatch
 def local_and_deep(
     in_channels: int = 3, size: int = 32, kernel_size: int = 5, filters: int = 6
 ) -> Figure:
-    """A window, local in space and full in depth, and the one number each filter makes of it."""
+    """A window, local in space and full in depth, and the one number each filter makes of it.
+
+    Lecture 02.
+
+    Args:
+        in_channels: channels of the image; three are red, green and blue.
+        size: pixels of its sides.
+        kernel_size: pixels of the window's sides.
+        filters: output channels.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.local_and_deep(in_channels=1, size=8, kernel_size=3, filters=2)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        A window of 3×3 pixels goes through all 1 channels of a 8×8 image: 9 numbers. Each of 2
+        filters turns them into one number, at the same place of its own 6×6 output channel.
+    """
     after = conv_output_size(size, kernel_size)
     figure, axes = new_figure(width=9, height=3.9)
     place, gap = size // 3, 9  # where the window is; how far apart the sheets stand
@@ -39,8 +56,7 @@ def local_and_deep(
     target = _on_sheet(left, place + 0.7)
     for channel in range(in_channels):
         start = _on_sheet(channel * gap, place + kernel_size, place + kernel_size / 2)
-        style = dict(arrowstyle="-|>", color=COLORS[1], linewidth=1.2, shrinkA=0, shrinkB=0)
-        axes.annotate("", target, start, arrowprops=style, zorder=5)
+        draw_arrow(axes, start, target, color=COLORS[1], linewidth=1.2)
     weights = in_channels * kernel_size**2
     captions = {
         0: f"image: {in_channels}×{size}×{size}\nblue window: {in_channels}×{kernel_size}×"
@@ -62,7 +78,24 @@ def local_and_deep(
 
 
 def shape_trace(trace: Trace, title: str = "") -> Figure:
-    """A traced network as a row of blocks: taller is larger in space, wider has more channels."""
+    """A traced network as a row of blocks: taller is larger in space, wider has more channels.
+
+    Lecture 02.
+
+    Args:
+        trace: what `course_utils.arithmetic.trace` found, from an image (C, H, W) on.
+        title: above the blocks.
+
+    Example:
+        >>> from torch import nn
+        >>> from course_utils import arithmetic
+        >>> from course_utils import plots
+        >>> trace = arithmetic.trace(
+        ...     [nn.Conv2d(3, 6, 5), nn.Flatten(), nn.Linear(4704, 10)], (3, 32, 32)
+        ... )
+        >>> print(plots.shape_trace(trace, "Small").alt_text)
+        Small as blocks, 47,506 parameters: input 3×32×32, conv 5×5 6×28×28, linear 10.
+    """
     rows = [Row("input", "input", trace.input_shape), *_changing(trace)]
     figure, axes = new_figure(width=9.4, height=3.9)
     largest = max(row.output_shape[1] for row in rows if len(row.output_shape) == 3)
@@ -99,7 +132,26 @@ def shape_trace(trace: Trace, title: str = "") -> Figure:
 
 
 def cost_by_layer(trace: Trace, title: str = "") -> Figure:
-    """For each layer with weights: its share of the parameters, the FLOPs and the output memory."""
+    """For each layer with weights: its share of the parameters, the FLOPs and the output memory.
+
+    Lectures 02, 03, 04 and 05.
+
+    Args:
+        trace: what `course_utils.arithmetic.trace` found.
+        title: above the bars.
+
+    Example:
+        >>> from torch import nn
+        >>> from course_utils import arithmetic
+        >>> from course_utils import plots
+        >>> trace = arithmetic.trace(
+        ...     [nn.Conv2d(3, 6, 5), nn.Flatten(), nn.Linear(4704, 10)], (3, 32, 32)
+        ... )
+        >>> figure = plots.cost_by_layer(trace, "Small")
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Small, share of each of 2 layers. parameters: most in linear, 99 %; FLOPs: most in conv 5×5,
+        88 %; memory of the output: most in conv 5×5, 100 %.
+    """
     rows = [row for row in trace if row.parameters]
     columns = {"parameters": "", "flops": "", "bytes": "B"}
     labels = {"parameters": "parameters", "flops": "FLOPs", "bytes": "memory of the output"}
@@ -137,19 +189,19 @@ def _short_kind(row: Row) -> str:
     return f"{row.kind.split(' pad')[0]} → {row.output_shape[0]}"
 
 
-def _sheet(axes: Any, x: float, start: float, size: float, color: str) -> None:
+def _sheet(axes: Axes, x: float, start: float, size: float, color: str) -> None:
     """A square on a sheet that stands at x and is seen from the side."""
     corners = [(0, 0), (size, 0), (size, size), (0, size)]
     points = [_on_sheet(x, start + right, start + up) for right, up in corners]
     axes.add_patch(Polygon(points, facecolor=color, edgecolor="black", linewidth=0.8))
 
 
-def _on_sheet(x: float, right: float, up: float | None = None) -> tuple[float, float]:
+def _on_sheet(x: float, right: float, up: float | None = None) -> Point:
     return x + SKEW[0] * right, (right if up is None else up) + SKEW[1] * right
 
 
 def _box(
-    axes: Any, x: float, width: float, height: float, depth: float, color: str, hatch: str
+    axes: Axes, x: float, width: float, height: float, depth: float, color: str, hatch: str
 ) -> None:
     """A box seen from the front left: `width` to the right, `height` up, `depth` slanting back."""
     right, up = depth * SLANT[0], depth * SLANT[1]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ..arithmetic import adaptive_windows, conv_output_size, pad_widths, unread
 from .images import draw_image
+from .parts import cells
 from .style import COLORS, Figure, new_figure
 
 ORANGE, PADDING = COLORS[1], "#D9D9D9"
@@ -20,9 +23,26 @@ SIGNED = "RdBu_r"  # red above zero, blue below: told apart with any common colo
 def kernel_responses(
     image: Tensor, kernels: dict[str, Tensor], responses: dict[str, Tensor]
 ) -> Figure:
-    """A grey image (1, H, W) in [0, 1], and each (F, F) kernel under its response (H', W').
+    """A grey image, and each kernel under its response.
 
     Responses of kernels whose weights sum to zero are signed: red above zero, blue below.
+
+    Lecture 02.
+
+    Args:
+        image: float in [0, 1], (1, H, W).
+        kernels: name -> float (F, F).
+        responses: name -> float (H', W').
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> edges = torch.tensor([[-1.0, 1.0]] * 2)
+        >>> figure = plots.kernel_responses(
+        ...     torch.rand(1, 9, 9), {"edges": edges}, {"edges": torch.rand(8, 8)}
+        ... )
+        >>> print(figure.alt_text)
+        A photograph and its responses to kernels: edges −1 1 / −1 1.
     """
     figure, axes = new_figure(
         2, len(kernels) + 1, width=9.4, height=3.1, gridspec_kw={"height_ratios": [1.25, 1]}
@@ -40,7 +60,28 @@ def kernel_responses(
 def channel_responses(
     image: Tensor, weights: dict[str, tuple[float, ...]], responses: dict[str, Tensor]
 ) -> Figure:
-    """A colour image (3, H, W) and its response (H, W) to each 1×1 kernel (red, green, blue)."""
+    """A colour image and its response to each 1×1 kernel.
+
+    Responses to weights that sum to zero are signed: red above zero, blue below.
+
+    Lecture 02.
+
+    Args:
+        image: float in [0, 1], (3, H, W).
+        weights: name -> the weights of red, green and blue.
+        responses: name -> float (H, W).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> image = torch.rand(3, 9, 9)
+        >>> figure = plots.channel_responses(
+        ...     image, {"redness": (1, -1, 0)}, {"redness": image[0] - image[1]}
+        ... )
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        A colour photograph and what 1×1 convolutions make of it, with the weights for red, green
+        and blue. redness: 1, −1, 0.
+    """
     figure, axes = new_figure(1, len(weights) + 1, width=9.4, height=2.7)
     draw_image(axes[0], image, "the photograph", fontsize=10)
     for place, (name, numbers) in zip(axes[1:], weights.items(), strict=True):
@@ -55,9 +96,25 @@ def channel_responses(
 
 
 def sliding_step(image: Tensor, kernel: Tensor, output: Tensor, row: int, column: int) -> Figure:
-    """One step of a convolution: image (H, W), kernel (F, F) and output (H', W') as numbers.
+    """One step of a convolution, as numbers: the window and the number it gives are outlined.
 
-    The window at (row, column) and the number it gives are outlined.
+    Lecture 02.
+
+    Args:
+        image: float (H, W).
+        kernel: float (F, F).
+        output: float (H', W').
+        row: the window's first row; the number's row.
+        column: the window's first column; the number's column.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.sliding_step(
+        ...     torch.eye(3), torch.ones(2, 2), torch.ones(2, 2), row=0, column=1
+        ... )
+        >>> figure.axes[1].get_xlabel()
+        'multiply 4 pairs, add up: 1'
     """
     panels = {"image": image, "kernel": kernel, "output": output}
     figure, axes = _grids(list(panels.values()))
@@ -76,7 +133,21 @@ def sliding_step(image: Tensor, kernel: Tensor, output: Tensor, row: int, column
 
 
 def number_grids(grids: dict[str, Tensor], window: int = 0) -> Figure:
-    """Small (H, W) tensors side by side as numbers; the first is ruled into windows."""
+    """Small tensors side by side as numbers.
+
+    Lecture 02.
+
+    Args:
+        grids: name -> float (H, W).
+        window: rule the first grid into windows of this size; 0: not at all.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.number_grids({"pixels": torch.eye(2), "mean": torch.tensor([[0.5]])})
+        >>> print(figure.alt_text)
+        Grids of numbers. pixels: 1 0 / 0 1; mean: 1/2.
+    """
     figure, axes = _grids(list(grids.values()))
     for place, (name, grid) in zip(axes, grids.items(), strict=True):
         draw_numbers(place, grid, name)
@@ -90,9 +161,20 @@ def number_grids(grids: dict[str, Tensor], window: int = 0) -> Figure:
 
 
 def read_counts(counts: dict[str, Tensor]) -> Figure:
-    """How many windows read each pixel: heat maps (H, W) of whole numbers, on one scale.
+    """How many windows read each pixel: heat maps on one scale.
 
     A cross marks a pixel that is never read.
+
+    Lectures 02 and 04.
+
+    Args:
+        counts: title -> whole numbers (H, W).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> print(plots.read_counts({"size 3": torch.tensor([[1, 1, 0]] * 3)}).alt_text)
+        How many windows read each pixel. size 3: corner 1, middle 1, 3 never read.
     """
     highest = max(int(grid.max()) for grid in counts.values())
     figure, axes = new_figure(1, len(counts), width=9.4, height=3.2, squeeze=False)
@@ -101,7 +183,7 @@ def read_counts(counts: dict[str, Tensor]) -> Figure:
         place.set_title(name)
         place.set(xticks=[], yticks=[], xlabel="column")
         place.spines[:].set_visible(False)
-        for (row, column), count in _cells(grid):
+        for (row, column), count in cells(grid):
             color = "white" if count < 0.6 * highest else "black"
             text = f"{count:.0f}" if count else "×"
             place.text(column, row, text, ha="center", va="center", color=color)
@@ -116,10 +198,21 @@ def read_counts(counts: dict[str, Tensor]) -> Figure:
 
 
 def window_rows(settings: dict[str, dict[str, int]]) -> Figure:
-    """Windows along one row of pixels, a panel for each setting of `conv_output_size`.
+    """Windows along one row of pixels, a panel for each setting.
 
     Each line is one window, its dots the pixels it reads. Grey squares are padding, crossed ones
     are never read.
+
+    Lecture 02.
+
+    Args:
+        settings: title -> the arguments of `course_utils.arithmetic.conv_output_size`.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.window_rows({"stride 3": dict(size=8, kernel_size=3, stride=3)})
+        >>> print(figure.alt_text)
+        Windows along one row of pixels. stride 3: 2 windows over 8 pixels, 2 unread.
     """
     counts = {name: conv_output_size(**setting) for name, setting in settings.items()}
     most = max(counts.values())
@@ -138,7 +231,19 @@ def window_rows(settings: dict[str, dict[str, int]]) -> Figure:
 
 
 def adaptive_pooling(size: int, output_size: int) -> Figure:
-    """The windows of adaptive pooling along one row of `size` pixels."""
+    """The windows of adaptive pooling along one row of pixels.
+
+    Lectures 02 and 05.
+
+    Args:
+        size: pixels of the row.
+        output_size: windows.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.adaptive_pooling(8, 3).alt_text)
+        Adaptive pooling of 8 pixels to 3: the windows are pixels 0 to 2, 2 to 5, 5 to 7.
+    """
     windows = adaptive_windows(size, output_size)
     figure, axes = new_figure(width=6, height=0.9 + 0.28 * output_size)
     _draw_pixels(axes, range(size), size, [])
@@ -156,7 +261,23 @@ def adaptive_pooling(size: int, output_size: int) -> Figure:
 
 
 def weight_matrices(matrices: dict[str, Tensor], free: dict[str, int]) -> Figure:
-    """Layers as matrices (outputs, inputs); `free` tells how many different weights each has."""
+    """Layers as matrices, on one scale of colours.
+
+    Lecture 02.
+
+    Args:
+        matrices: name -> float (outputs, inputs), the same shape for all; two at least.
+        free: name -> how many different weights the layer has.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> matrices = {"full": torch.ones(2, 3), "shared": torch.eye(2, 3)}
+        >>> figure = plots.weight_matrices(matrices, {"full": 6, "shared": 1})
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Layers as 2×3 matrices: full with 6 different weights, shared with 1 different weights. The
+        matrix of a convolution repeats the same few weights along its diagonals.
+    """
     figure, axes = new_figure(1, len(matrices), width=9.4, height=2.9)
     limit = max(matrix.abs().max().item() for matrix in matrices.values())
     for place, (name, matrix) in zip(axes, matrices.items(), strict=True):
@@ -176,7 +297,7 @@ def weight_matrices(matrices: dict[str, Tensor], free: dict[str, int]) -> Figure
 # -- parts of figures ---------------------------------------------------------------------------
 
 
-def _grids(grids: list[Tensor]) -> tuple[Figure, Any]:
+def _grids(grids: list[Tensor]) -> tuple[Figure, np.ndarray]:
     """A row of axes for grids of numbers, with cells of the same size in all of them."""
     rows, columns = max(len(grid) for grid in grids), [grid.shape[1] for grid in grids]
     figure, axes = new_figure(
@@ -184,23 +305,23 @@ def _grids(grids: list[Tensor]) -> tuple[Figure, Any]:
         len(grids),
         width=CELL * (sum(columns) + len(columns)),
         height=CELL * rows + 0.8,
+        gap=CELL / 4,
         gridspec_kw={"width_ratios": columns},
     )
-    figure.get_layout_engine().set(w_pad=CELL / 4)
     return figure, axes
 
 
-def draw_numbers(axes: Any, numbers: Tensor, title: str = "") -> None:
+def draw_numbers(axes: Axes, numbers: Tensor, title: str = "") -> None:
     """Draw an (H, W) tensor as a grid of numbers on a signed background."""
     limit = max(numbers.abs().max().item(), 1e-9) * 2.5  # pale, so that black text stands out
     axes.imshow(numbers.cpu().numpy(), cmap=SIGNED, vmin=-limit, vmax=limit)
-    for (row, column), number in _cells(numbers):
+    for (row, column), number in cells(numbers):
         axes.text(column, row, _short(number), ha="center", va="center")
     _rule(axes, *numbers.shape)
     axes.set_title(title)
 
 
-def _draw_response(axes: Any, response: Tensor, *, signed: bool) -> None:
+def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
     response = response.detach().cpu()
     limit = response.abs().quantile(0.995).item() if signed else 1.0
     low, cmap = (-limit, SIGNED) if signed else (0.0, "gray")
@@ -210,13 +331,13 @@ def _draw_response(axes: Any, response: Tensor, *, signed: bool) -> None:
 
 
 def _draw_windows(
-    axes: Any,
+    axes: Axes,
     size: int,
     kernel_size: int,
     stride: int = 1,
     padding: int = 0,
     dilation: int = 1,
-    lost: list[int] = (),
+    lost: Sequence[int] = (),
 ) -> None:
     count = conv_output_size(size, kernel_size, stride, padding, dilation)
     before, after = pad_widths(kernel_size, padding, dilation)
@@ -227,7 +348,7 @@ def _draw_windows(
         axes.plot(taps, [window] * kernel_size, "o-", color=COLORS[window % 2], linewidth=2)
 
 
-def _draw_pixels(axes: Any, pixels: range, size: int, lost: list[int]) -> None:
+def _draw_pixels(axes: Axes, pixels: range, size: int, lost: Sequence[int]) -> None:
     """A row of squares at height −1: white for pixels, grey for padding, crossed if never read."""
     for pixel in pixels:
         inside = 0 <= pixel < size
@@ -243,23 +364,18 @@ def _draw_pixels(axes: Any, pixels: range, size: int, lost: list[int]) -> None:
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def _outline(axes: Any, column: float, row: float, size: float, color: str = ORANGE) -> None:
+def _outline(axes: Axes, column: float, row: float, size: float, color: str = ORANGE) -> None:
     place = (column - 0.5, row - 0.5)
     axes.add_patch(Rectangle(place, size, size, fill=False, edgecolor=color, linewidth=3, zorder=3))
 
 
-def _rule(axes: Any, rows: int, columns: int) -> None:
+def _rule(axes: Axes, rows: int, columns: int) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     for row in range(rows + 1):
         axes.axhline(row - 0.5, color="0.6", linewidth=0.6)
     for column in range(columns + 1):
         axes.axvline(column - 0.5, color="0.6", linewidth=0.6)
-
-
-def _cells(grid: Tensor) -> list[tuple[tuple[int, int], float]]:
-    rows = grid.detach().cpu().tolist()
-    return [((r, c), value) for r, row in enumerate(rows) for c, value in enumerate(row)]
 
 
 def _short(number: float) -> str:

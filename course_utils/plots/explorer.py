@@ -6,6 +6,7 @@ import base64
 import html
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ..arithmetic import conv_flops, conv_output_size, conv_parameters, read_counts, scaled
@@ -25,9 +26,25 @@ CHANNELS, FILTERS = 3, 6
 def convolution_picture(
     size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> Figure:
-    """The first windows on a padded `size`×`size` image, the output they make, and the cost.
+    """The first windows on a padded square image, the output they make, and the cost.
 
     A combination that does not fit gives a figure that says so.
+
+    Lecture 02.
+
+    Args:
+        size: pixels of the image's sides.
+        kernel_size: pixels of the window's sides.
+        stride: pixels from one window to the next.
+        padding: pixels on each side.
+        dilation: pixels from one tap of the kernel to the next.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.convolution_picture(size=9, kernel_size=3, stride=2, padding=1)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        A 3×3 kernel, stride 2, padding 1, dilation 1, on a 9×9 image gives 5×5. 0 rows are never
+        read. With 3 channels and 6 filters: 168 parameters, 8.1 k FLOPs.
     """
     window = dict(kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     figure, (left, right) = new_figure(1, 2, width=7.6, height=4.2)
@@ -55,9 +72,17 @@ def convolution_picture(
 
 
 def convolution_explorer() -> Any:
-    """Return sliders above `convolution_picture`, as one ipywidgets widget.
+    """Sliders above `convolution_picture`, as one ipywidgets widget.
 
     Sliders move with the mouse and, once selected, with the arrow keys.
+
+    Lecture 02.
+
+    Example:
+        >>> from course_utils import plots
+        >>> *sliders, picture = plots.convolution_explorer().children
+        >>> [slider.value for slider in sliders]
+        [9, 3, 2, 1, 1]
     """
     from ipywidgets import HTML, IntSlider, Layout, VBox
 
@@ -101,7 +126,7 @@ def as_html(figure: Figure) -> str:
 
 
 def _draw_input(
-    axes: Any,
+    axes: Axes,
     size: int,
     kernel_size: int,
     stride: int,
@@ -134,14 +159,14 @@ def _draw_input(
 
 
 def _draw_taps(
-    axes: Any, column: int, kernel_size: int, padding: int, dilation: int, **style: Any
+    axes: Axes, column: int, kernel_size: int, padding: int, dilation: int, **style: Any
 ) -> None:
     for down in range(kernel_size):
         for right in range(kernel_size):
             _square(axes, column + right * dilation, down * dilation - padding, **style)
 
 
-def _draw_output(axes: Any, after: int, widest: int) -> None:
+def _draw_output(axes: Axes, after: int, widest: int) -> None:
     for row in range(after):
         for column in range(after):
             _square(axes, column, row, facecolor="white", edgecolor="0.6", linewidth=0.6)
@@ -153,7 +178,7 @@ def _draw_output(axes: Any, after: int, widest: int) -> None:
 
 
 def _impossible(
-    figure: Figure, left: Any, right: Any, size: int, window: dict[str, int], reason: str
+    figure: Figure, left: Axes, right: Axes, size: int, window: dict[str, int], reason: str
 ) -> Figure:
     left.set_axis_off()
     right.set_axis_off()
@@ -163,11 +188,11 @@ def _impossible(
     return figure.described(f"Impossible: {setting}. The reason: {reason}.")
 
 
-def _square(axes: Any, column: float, row: float, **style: Any) -> None:
+def _square(axes: Axes, column: float, row: float, **style: Any) -> None:
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **style))
 
 
-def _frame(axes: Any, low: float, high: float, title: str) -> None:
+def _frame(axes: Axes, low: float, high: float, title: str) -> None:
     axes.set(xlim=(low - 0.6, high - 0.4), ylim=(high - 0.4, low - 0.6), xticks=[], yticks=[])
     axes.set_aspect("equal")
     axes.spines[["left", "bottom"]].set_visible(False)

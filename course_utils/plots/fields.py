@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -14,9 +13,19 @@ SEEN, UNSEEN = COLORS[0], "#D9D9D9"
 
 
 def receptive_cones(stacks: dict[str, list[dict[str, int]]]) -> Figure:
-    """The pixels behind one output number, layer by layer, for stacks as `receptive_field` takes.
+    """The pixels behind one output number, layer by layer.
 
     The image is the bottom row of dots; each line is one weight.
+
+    Lecture 02.
+
+    Args:
+        stacks: name -> layers, as `course_utils.arithmetic.receptive_field` takes them.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.receptive_cones({"two 3": [dict(kernel_size=3)] * 2}).alt_text)
+        How many pixels in a row one output number sees, layer by layer. two 3: 5 pixels.
     """
     depth = max(map(len, stacks.values()))
     widest = max(receptive_field(layers).size for layers in stacks.values())
@@ -37,9 +46,24 @@ def receptive_cones(stacks: dict[str, list[dict[str, int]]]) -> Figure:
 
 
 def effective_fields(gradients: dict[str, Tensor], fields: dict[str, int]) -> Figure:
-    """How strongly the middle output depends on each pixel: |gradient| (H, W) as pictures.
+    """How strongly the middle output depends on each pixel; below, the middle row of pixels.
 
-    The outline is the theoretical field, `fields[name]` pixels wide. Below, the middle row.
+    The outline is the theoretical field.
+
+    Lecture 02.
+
+    Args:
+        gradients: name -> gradient of the output, float (H, W); its size counts.
+        fields: name -> pixels of the theoretical field's sides.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> gradients = {"one 3": torch.eye(5), "one 1": torch.eye(5)}
+        >>> figure = plots.effective_fields(gradients, {"one 3": 3, "one 1": 1})
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        How strongly one output number depends on each pixel. one 3: field 3 pixels wide, above half
+        strength in 1; one 1: field 1 pixels wide, above half strength in 1.
     """
     figure, axes = new_figure(
         2, len(gradients), width=9.4, height=4.4, gridspec_kw={"height_ratios": [2, 1]}
@@ -50,8 +74,7 @@ def effective_fields(gradients: dict[str, Tensor], fields: dict[str, int]) -> Fi
         middle, size = strength.shape[0] // 2, fields[name]
         picture.imshow(strength.numpy(), cmap="magma", vmin=0, vmax=1)
         low = middle - size // 2 - 0.5
-        outline = dict(fill=False, edgecolor="white", linestyle="--", linewidth=1.5)
-        picture.add_patch(Rectangle((low, low), size, size, **outline))
+        _outline(picture, low, size)
         picture.set(xticks=[], yticks=[], title=f"{name}, field {size}×{size}")
         curve.plot(strength[middle].numpy(), color=COLORS[0])
         for edge in (low, low + size):
@@ -66,7 +89,15 @@ def effective_fields(gradients: dict[str, Tensor], fields: dict[str, int]) -> Fi
     )
 
 
-def _draw_cone(axes: Any, layers: list[dict[str, int]], width: int) -> None:
+def _outline(axes: Axes, low: float, size: int) -> None:
+    axes.add_patch(
+        Rectangle(
+            (low, low), size, size, fill=False, edgecolor="white", linestyle="--", linewidth=1.5
+        )
+    )
+
+
+def _draw_cone(axes: Axes, layers: list[dict[str, int]], width: int) -> None:
     """Dots for the units of each level, in image coordinates; lines for the weights in use."""
     fields = [receptive_field(layers[:level]) for level in range(len(layers) + 1)]
     low = (fields[-1].size - 1) / 2 - width / 2 - 1  # the cone stands in the middle
@@ -91,7 +122,7 @@ def _place(field: ReceptiveField, unit: int) -> float:
     return unit * field.jump + (field.size - 1) / 2
 
 
-def _draw_units(axes: Any, field: ReceptiveField, level: int, used: set[int]) -> None:
+def _draw_units(axes: Axes, field: ReceptiveField, level: int, used: set[int]) -> None:
     low, high = axes.get_xlim()
     first, last = (round((edge - _place(field, 0)) / field.jump) for edge in (low, high))
     for unit in range(first, last + 1):

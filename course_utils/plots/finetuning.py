@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import cells, draw_arrow, draw_box
+from .style import COLORS, Figure, new_figure, series
 
 
 def shares_of_guesses(
     shares: Tensor, row_names: Sequence[str], column_names: Sequence[str], title: str = ""
 ) -> Figure:
-    """What a network says to classes it does not know: float (rows, columns), shares of a row."""
+    """What a network says to classes it does not know, as shares of each row.
+
+    Lecture 06.
+
+    Args:
+        shares: float (rows, columns) in [0, 1].
+        row_names: the true classes.
+        column_names: the classes that the network knows.
+        title: above the table.
+
+    Raises:
+        ValueError: the names do not fit the shares.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> shares = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+        >>> print(plots.shares_of_guesses(shares, ["coat", "bag"], ["shirt", "boot"]).alt_text)
+        Most frequent answer for each class. coat: shirt 90%; bag: boot 80%.
+    """
     shares = shares.cpu()
     if shares.shape != (len(row_names), len(column_names)):
         raise ValueError(f"{len(row_names)} x {len(column_names)} names do not fit {shares.shape}")
     figure, axes = new_figure(width=7.2, height=1.2 + 0.45 * len(row_names))
     axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in torch.cartesian_prod(*map(torch.arange, shares.shape)).tolist():
-        share = shares[row, column].item()
+    for (row, column), share in cells(shares):
         color = "white" if share > 0.5 else "black"
         axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=color, fontsize=9)
     axes.set_xticks(range(len(column_names)), column_names)
@@ -39,9 +57,21 @@ def shares_of_guesses(
 def accuracy_by_labels(
     results: Mapping[str, Mapping[int, Sequence[float]]], title: str = ""
 ) -> Figure:
-    """Accuracy against the labels per class: name -> {labels per class: accuracies of the seeds}.
+    """Accuracy against the labels per class.
 
     The line is the mean over the seeds; the band goes from the worst to the best.
+
+    Lecture 06.
+
+    Args:
+        results: name -> {labels per class: accuracies of the seeds}.
+        title: above the lines.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_by_labels({"frozen": {10: [0.3, 0.3], 50: [0.5, 0.7]}})
+        >>> print(figure.alt_text)
+        Accuracy against labels per class. frozen: 30% at 10, 60% at 50.
     """
     figure, axes = new_figure(width=7.6, height=3.8)
     said = []
@@ -49,11 +79,9 @@ def accuracy_by_labels(
         counts = sorted(by_count)
         runs = [torch.tensor(by_count[count]) for count in counts]
         means = [run.mean().item() for run in runs]
-        color = COLORS[index]
-        style = dict(color=color, marker=MARKERS[index], linestyle=LINES[index])
-        axes.plot(counts, means, label=name, **style)
+        axes.plot(counts, means, label=name, **series(index))
         low, high = [run.min() for run in runs], [run.max() for run in runs]
-        axes.fill_between(counts, low, high, color=color, alpha=0.15, linewidth=0)
+        axes.fill_between(counts, low, high, color=COLORS[index % 8], alpha=0.15, linewidth=0)
         points = ", ".join(f"{m:.0%} at {c}" for c, m in zip(counts, means, strict=True))
         said.append(f"{name}: {points}")
     axes.set_xscale("log")
@@ -67,9 +95,20 @@ def accuracy_by_labels(
 
 
 def shared_objects(ways: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> Figure:
-    """Who shares what: for each way, the chains of the training and of the validation part.
+    """Who shares what: the objects behind the training and the validation part.
 
-    A chain is (part, data set, list of files), as names; equal names are one object, drawn once.
+    Equal names are one object, drawn once.
+
+    Lecture 06.
+
+    Args:
+        ways: title -> the chains of the two parts, each as the names of (part, data set, files).
+
+    Example:
+        >>> from course_utils import plots
+        >>> chains = (("train", "data", "files"), ("validation", "data", "files"))
+        >>> print(plots.shared_objects({"Subset": chains}).alt_text)
+        Objects behind the two parts. Subset: shared data, files.
     """
     figure, panels = new_figure(1, len(ways), width=10.2, height=3.6, squeeze=False)
     said = []
@@ -81,7 +120,8 @@ def shared_objects(ways: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> F
                 for x in (0.5, 1.5):
                     start = 1.0 if above else x
                     end = 1.0 if left == right else x
-                    _arrow(axes, (start, level - 0.73), (end, level - 0.29))
+                    ends = (start, level - 0.73), (end, level - 0.29)
+                    draw_arrow(axes, *ends, color="0.3", shrinkA=2, shrinkB=2)
         axes.set(xlim=(-0.15, 2.15), ylim=(2.45, -0.45), title=title)
         axes.set_axis_off()
         shared = [a for a, b in zip(train, validation, strict=True) if a == b]
@@ -91,23 +131,20 @@ def shared_objects(ways: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> F
     return figure.described(f"Objects behind the two parts. {'; '.join(said)}.")
 
 
-def _draw_level(axes: Any, level: int, left: str, right: str) -> None:
+def _draw_level(axes: Axes, level: int, left: str, right: str) -> None:
     """Two boxes, or one in the middle where both parts hold the same object."""
     places = {0.5: left, 1.5: right} if left != right else {1.0: left}
     for middle, text in places.items():
-        color = COLORS[1] if len(places) == 1 else COLORS[0]
-        box = FancyBboxPatch(
-            (middle - 0.42, level - 0.25),
-            0.84,
-            0.5,
-            boxstyle="round,pad=0.02",
+        color, thickness = (COLORS[1], 2.2) if len(places) == 1 else (COLORS[0], 1.2)
+        draw_box(
+            axes,
+            (middle, level),
+            text,
+            width=0.84,
+            height=0.5,
+            pad=0.02,
+            fontsize=8,
             facecolor="white",
             edgecolor=color,
-            linewidth=2.2 if len(places) == 1 else 1.2,
+            linewidth=thickness,
         )
-        axes.add_patch(box)
-        axes.text(middle, level, text, ha="center", va="center", fontsize=8)
-
-
-def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=10, color="0.3"))

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import Point, draw_arrow, draw_box
+from .style import COLORS, HATCHES, Figure, bar_style, new_figure, series
 
-BRANCH_HATCHES = ["", "///", "...", "xx"]
 SPACING = 2.5  # between the middles of two branches
 
 
 def inception_module(
     in_channels: int, module: Sequence[int], *, large: int = 5, title: str = ""
 ) -> Figure:
-    """Draw the four branches from top to bottom, and how their channels are joined.
+    """The four branches of a module, side by side, and how their channels are joined.
 
-    module: channels as in ``models.googlenet.MODULES``: 1x1; reduction, 3x3; reduction, 5x5; after
-    the pool. large: kernel size of the third branch.
+    Lecture 10.
+
+    Args:
+        in_channels: channels of the input.
+        module: channels as in ``models.googlenet.MODULES``: 1×1; reduction, 3×3; reduction, 5×5;
+            after the pool.
+        large: kernel size of the third branch.
+        title: above the drawing.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.inception_module(192, (64, 96, 128, 16, 32, 32))
+        >>> figure.alt_text[-38:]
+        'he outputs are joined to 256 channels.'
     """
     ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj = module
     branches = [
@@ -51,14 +63,16 @@ def inception_module(
     )
 
 
-def _joined(axes: Any, widths: Sequence[int], bottoms: Sequence[float]) -> None:
+def _joined(axes: Axes, widths: Sequence[int], bottoms: Sequence[float]) -> None:
     """The output as a bar, divided as the channels are, and a line from each branch to its part."""
     total, left = sum(widths), -1.0
     length = 3 * SPACING + 2
     for place, (width, bottom) in enumerate(zip(widths, bottoms, strict=True)):
         share = length * width / total
-        style = dict(facecolor=COLORS[place], hatch=BRANCH_HATCHES[place], edgecolor="white")
-        axes.add_patch(Rectangle((left, 3.5), share, 0.42, **style))
+        color, hatch = COLORS[place], HATCHES[place]
+        axes.add_patch(
+            Rectangle((left, 3.5), share, 0.42, facecolor=color, hatch=hatch, edgecolor="white")
+        )
         _line(axes, (place * SPACING, bottom), (left + share / 2, 3.47))
         axes.text(left + share / 2, 4.12, str(width), ha="center", va="center", fontsize=9)
         left += share
@@ -66,28 +80,40 @@ def _joined(axes: Any, widths: Sequence[int], bottoms: Sequence[float]) -> None:
     axes.text(1.5 * SPACING, 4.55, text, ha="center", va="center")
 
 
-def _box(axes: Any, x: float, y: float, text: str, color: str) -> None:
-    style = dict(boxstyle="round,pad=0.04", facecolor=color, edgecolor="black")
-    axes.add_patch(FancyBboxPatch((x - 1.08, y - 0.2), 2.16, 0.4, **style))
-    axes.text(x, y, text, ha="center", va="center", fontsize=9)
+def _box(axes: Axes, x: float, y: float, text: str, color: str) -> None:
+    draw_box(axes, (x, y), text, width=2.16, height=0.4, facecolor=color)
 
 
-def _line(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    style = dict(arrowstyle="-|>", color="black", shrinkA=0, shrinkB=0, linewidth=0.9)
-    axes.annotate("", end, start, arrowprops=style)
+def _line(axes: Axes, start: Point, end: Point) -> None:
+    draw_arrow(axes, start, end, linewidth=0.9)
 
 
 def bars_by_module(
     names: Sequence[str], values: Mapping[str, Sequence[float]], ylabel: str
 ) -> Figure:
-    """Bars side by side for each module; name of a kind -> one value for each module."""
+    """Bars side by side for each module.
+
+    Lecture 10.
+
+    Args:
+        names: the modules.
+        values: name of a kind -> one value for each module; four kinds at most.
+        ylabel: what the values are, with their unit.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.bars_by_module(
+        ...     ["3a", "3b"], {"reduced": [1, 2]}, "weights (millions)"
+        ... )
+        >>> print(figure.alt_text)
+        weights (millions) by module, 3a to 3b: reduced from 1 in 3a to 2.
+    """
     figure, axes = new_figure(width=8.6, height=3.3)
     width = 0.8 / len(values)
     said = []
     for index, (kind, numbers) in enumerate(values.items()):
         places = [place + (index - (len(values) - 1) / 2) * width for place in range(len(names))]
-        style = dict(color=COLORS[index], hatch=BRANCH_HATCHES[index], edgecolor="white")
-        axes.bar(places, numbers, width, label=kind, **style)
+        axes.bar(places, numbers, width, label=kind, **bar_style(index))
         said.append(f"{kind} from {numbers[0]:,.3g} in {names[0]} to {numbers[-1]:,.3g}")
     axes.set_xticks(range(len(names)), names)
     axes.set(xlabel="module", ylabel=ylabel)
@@ -100,17 +126,28 @@ def bars_by_module(
 def gradient_by_module(
     names: Sequence[str], panels: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> Figure:
-    """Norm of the gradient at each module, a panel for each network: title -> {source: values}.
+    """Norm of the gradient at each module, a panel for each network, on one log scale.
 
-    A value of 0 (the source comes before the module) is left out. All panels share a log scale.
+    A value of 0 (the source comes before the module) is left out.
+
+    Lecture 10.
+
+    Args:
+        names: the modules.
+        panels: title -> {source of the gradient: one value for each module}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.gradient_by_module(["3a", "3b"], {"2014": {"main": [1e-9, 1e-3]}})
+        >>> print(figure.alt_text)
+        Gradient by module. 2014, main: 1.0e-09 at 3a.
     """
     figure, places = new_figure(1, len(panels), width=9.4, height=3.5, sharey=True, squeeze=False)
     said = []
     for axes, (title, curves) in zip(places[0], panels.items(), strict=True):
         for index, (source, values) in enumerate(curves.items()):
             points = [(place, value) for place, value in enumerate(values) if value > 0]
-            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-            axes.plot(*zip(*points, strict=True), label=source, **style)
+            axes.plot(*zip(*points, strict=True), label=source, **series(index))
             said.append(f"{title}, {source}: {values[0]:.1e} at {names[0]}")
         axes.set_yscale("log")
         axes.set_xticks(range(len(names)), names)

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ..data import Split
 from ..inspection import Predictions, wilson_interval
 from .images import draw_image, image_grid
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import cells
+from .style import COLORS, MARKERS, Figure, new_figure, series
 
 MOST_NUMBERS = 12  # classes: with more, the counts would be too small to read
 MOST_CONFUSIONS = 3  # named in the description
 
 
 def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str = "") -> Figure:
-    """Counts of true class (row) against predicted class (column), int64 (K, K).
+    """Counts of true class (row) against predicted class (column).
 
     The shade is the share of the row, so that the diagonal is the accuracy within each class.
+
+    Lectures 01, 03 and 08.
+
+    Args:
+        matrix: int64 (K, K).
+        class_names: K names.
+        title: above the matrix.
+
+    Raises:
+        ValueError: the names do not fit the matrix.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.confusion_matrix(torch.tensor([[8, 2], [1, 9]]), ["cat", "dog"])
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Confusion matrix. 17 of 20 images lie on the diagonal. Most frequent confusions: cat as dog
+        (2), dog as cat (1).
     """
     matrix = matrix.cpu()
     if matrix.shape != (len(class_names), len(class_names)):
@@ -31,7 +50,7 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str = ""
     figure, axes = new_figure(width=7.6, height=6)
     shown = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     if len(class_names) <= MOST_NUMBERS:
-        for (row, column), count in _cells(matrix):
+        for (row, column), count in cells(matrix):
             color = "white" if shares[row, column] > 0.5 else "black" if count else "0.6"
             axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=9)
         places = range(len(class_names))
@@ -46,15 +65,10 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str = ""
     return figure.described(_describe_confusions(matrix, class_names, title))
 
 
-def _cells(matrix: Tensor) -> list[tuple[tuple[int, int], int]]:
-    rows = enumerate(matrix.tolist())
-    return [((i, j), count) for i, row in rows for j, count in enumerate(row)]
-
-
 def _describe_confusions(matrix: Tensor, class_names: Sequence[str], title: str) -> str:
     right, total = matrix.trace().item(), matrix.sum().item()
     wrong = sorted(
-        ((count, i, j) for (i, j), count in _cells(matrix) if i != j and count), reverse=True
+        ((count, i, j) for (i, j), count in cells(matrix) if i != j and count), reverse=True
     )
     worst = [f"{class_names[i]} as {class_names[j]} ({n})" for n, i, j in wrong[:MOST_CONFUSIONS]]
     return (
@@ -64,10 +78,26 @@ def _describe_confusions(matrix: Tensor, class_names: Sequence[str], title: str)
 
 
 def filters(weights: Tensor, title: str = "", columns: int = 8) -> Figure:
-    """The filters of a first layer, float (N, C, H, W), all on one scale.
+    """The filters of a first layer, all on one scale.
 
     One channel: red is positive, blue negative, white zero. Three channels: as colours, with grey
-    for zero. Raises ValueError for another number of channels.
+    for zero.
+
+    Lectures 03, 08 and 09.
+
+    Args:
+        weights: float (N, C, H, W), C is 1 or 3.
+        title: above the filters.
+        columns: filters in a row.
+
+    Raises:
+        ValueError: there are other than 1 or 3 channels.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> print(plots.filters(torch.linspace(-1, 1, 50).reshape(2, 1, 5, 5)).alt_text)
+        2 grey filters of 5 by 5, on one scale from -1.00 to 1.00.
     """
     weights = weights.detach().float().cpu()
     if weights.ndim != 4 or weights.shape[1] not in (1, 3):
@@ -101,10 +131,24 @@ def filters(weights: Tensor, title: str = "", columns: int = 8) -> Figure:
 
 
 def feature_maps(maps: Tensor, images: Tensor, title: str = "") -> Figure:
-    """One row an image: the image, then each of its feature maps.
+    """One row an image: the image, then each of its feature maps, all on one scale.
 
-    maps: float (N, C, H, W), as `course_utils.inspection.feature_maps` returns them; images: uint8,
-    or float in [0, 1], (N, C, H, W). All maps of the figure share one grey scale.
+    Lectures 03 and 08.
+
+    Args:
+        maps: float (N, C, H, W), as `course_utils.inspection.feature_maps` returns them.
+        images: uint8 or float in [0, 1], (N, C, H, W).
+        title: above the rows.
+
+    Raises:
+        ValueError: there is no map, or not one image for each stack of maps.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> maps = torch.arange(18.0).reshape(1, 2, 3, 3)
+        >>> print(plots.feature_maps(maps, torch.rand(1, 3, 8, 8)).alt_text)
+        1 images, each with its 2 feature maps of 3 by 3, on one scale from 0.00 to 17.00.
     """
     maps = maps.detach().float().cpu()
     if maps.ndim != 4 or len(maps) != len(images) or len(maps) == 0:
@@ -145,9 +189,31 @@ def mistakes(
     class_names: Sequence[str],
     columns: int = 6,
 ) -> Figure:
-    """The images at these positions, each under what was predicted and what is true.
+    """Images, each under what was predicted and what is true.
 
-    positions: int64 (n,), n > 0, as `course_utils.inspection.most_confident_mistakes` returns them.
+    Lectures 03 and 08.
+
+    Args:
+        split: the images that the predictions are for.
+        predictions: what a network says to them.
+        positions: int64 (n,), n > 0, as `course_utils.inspection.most_confident_mistakes` returns
+            them.
+        class_names: K names.
+        columns: images in a row.
+
+    Raises:
+        ValueError: there is no position.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> from course_utils.data import Split
+        >>> from course_utils.inspection import Predictions
+        >>> labels = torch.tensor([1, 0])
+        >>> split = Split(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), labels)
+        >>> said = Predictions(torch.tensor([[0.9, 0.1], [0.8, 0.2]]), labels)
+        >>> print(plots.mistakes(split, said, torch.tensor([0]), ["cat", "dog"]).alt_text)
+        1 images with wrong predictions: dog taken for cat (90%).
     """
     if len(positions) == 0:
         raise ValueError("there is no mistake to show")
@@ -165,7 +231,23 @@ def mistakes(
 def accuracy_with_intervals(
     results: Mapping[str, tuple[int, int]], confidence: float = 0.95, title: str = ""
 ) -> Figure:
-    """The accuracy of several classifiers with Wilson's interval; name -> (correct, total)."""
+    """The accuracy of several classifiers with Wilson's interval.
+
+    Lectures 03, 04, 05, 06, 07, 08, 10 and 11.
+
+    Args:
+        results: name -> (correct, total).
+        confidence: that the interval holds the true accuracy.
+        title: above the lines.
+
+    Raises:
+        ValueError: there is no classifier.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.accuracy_with_intervals({"LeNet-5": (80, 100)}).alt_text)
+        Accuracies: LeNet-5 80.0% (71.1% to 86.7%) of 100.
+    """
     if not results:
         raise ValueError("accuracy_with_intervals needs at least one classifier")
     figure, axes = new_figure(width=8, height=1.1 + 0.45 * len(results))
@@ -197,9 +279,24 @@ def accuracy_with_intervals(
 def accuracy_against_shift(
     accuracies: Mapping[str, Mapping[int, float]], num_classes: int | None = None, title: str = ""
 ) -> Figure:
-    """The accuracy of several classifiers on moved images; name -> {pixels: accuracy}.
+    """The accuracy of several classifiers on moved images.
 
     With ``num_classes``, a dotted line shows guessing: one in ``num_classes``.
+
+    Lectures 01 and 03.
+
+    Args:
+        accuracies: name -> {pixels: accuracy}.
+        num_classes: classes to guess from, or None.
+        title: above the lines.
+
+    Raises:
+        ValueError: there is no classifier.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.accuracy_against_shift({"5-NN": {0: 0.81, 2: 0.5}}).alt_text)
+        Accuracy against the shift. 5-NN goes from 81.0% at 0 px to 50.0% at 2 px.
     """
     if not accuracies:
         raise ValueError("accuracy_against_shift needs at least one classifier")
@@ -207,8 +304,7 @@ def accuracy_against_shift(
     texts = []
     for index, (name, by_shift) in enumerate(accuracies.items()):
         shifts, values = zip(*sorted(by_shift.items()), strict=True)
-        style = dict(color=COLORS[index % 8], marker=MARKERS[index % 8], ls=LINES[index % 8])
-        axes.plot(shifts, values, label=name, **style)
+        axes.plot(shifts, values, label=name, **series(index))
         ends = f"{values[0]:.1%} at {shifts[0]} px to {values[-1]:.1%} at {shifts[-1]} px"
         texts.append(f"{name} goes from {ends}")
     if num_classes:
@@ -219,7 +315,7 @@ def accuracy_against_shift(
     )
 
 
-def _finish_shift_axes(axes: Any, title: str) -> None:
+def _finish_shift_axes(axes: Axes, title: str) -> None:
     axes.set_xlabel("shift of the images in x and in y (pixels)")
     axes.set_ylabel("accuracy")
     axes.set_ylim(0, 1)

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from .style import COLORS, LINES, Figure, new_figure
+from .style import COLORS, Figure, new_figure, series
 
 MAX_SHEETS = 16  # a stage with more feature maps than this is drawn with as many
 
 
 def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure:
-    """Draw the stages of a network from left to right, to scale.
+    """The stages of a network from left to right, to scale.
 
-    stages: (name, what makes it, shape), for example ("C1", "conv 5×5", (6, 28, 28)). A stage
-    (C, H, W) is a stack of C sheets of H × W; a stage (N,) is a column of N cells.
+    A stage (C, H, W) is a stack of C sheets of H × W; a stage (N,) is a column of N cells.
+
+    Lecture 03.
+
+    Args:
+        stages: (name, what makes it, shape) of each, for example ("C1", "conv 5×5", (6, 28, 28)).
 
     Raises:
         ValueError: there is no stage, or a shape is neither (C, H, W) nor (N,).
+
+    Example:
+        >>> from course_utils import plots
+        >>> stages = [("input", "", (1, 32, 32)), ("C1", "conv 5×5", (6, 28, 28))]
+        >>> print(plots.network_stages(stages).alt_text)
+        Drawing of a network, from left to right. Shapes: input 1×32×32, C1 6×28×28.
     """
     if not stages or any(len(shape) not in (1, 3) for _, _, shape in stages):
         raise ValueError("network_stages needs stages with shapes (C, H, W) or (N,)")
@@ -31,8 +41,8 @@ def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure
     for index, (name, made_by, shape) in enumerate(stages):
         width = _draw_stage(axes, x, tallest, shape, COLORS[0] if index else "0.4")
         size = "×".join(map(str, shape))
-        lines = ((name, dict(weight="bold")), (size, {}), (made_by, dict(color="0.3")))
-        for line, (text, style) in enumerate(lines):
+        lines = (name, "bold", "black"), (size, "normal", "black"), (made_by, "normal", "0.3")
+        for line, (text, weight, color) in enumerate(lines):
             axes.annotate(
                 text,
                 (x + width / 2, -0.7 * tallest),
@@ -41,7 +51,8 @@ def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure
                 ha="center",
                 va="top",
                 fontsize=10,
-                **style,
+                weight=weight,
+                color=color,
             )
         x += width + 0.55 * tallest
     axes.set_xlim(-0.2 * tallest, x - 0.35 * tallest)
@@ -52,7 +63,7 @@ def network_stages(stages: Sequence[tuple[str, str, tuple[int, ...]]]) -> Figure
     return figure.described(f"Drawing of a network, from left to right. Shapes: {shapes}.")
 
 
-def _draw_stage(axes: Any, x: float, tallest: int, shape: tuple[int, ...], color: str) -> float:
+def _draw_stage(axes: Axes, x: float, tallest: int, shape: tuple[int, ...], color: str) -> float:
     """Draw one stage, centred on height 0, and return its width."""
     if len(shape) == 1:
         height = min(shape[0] / 100, 1.2) * tallest
@@ -70,7 +81,19 @@ def _draw_stage(axes: Any, x: float, tallest: int, shape: tuple[int, ...], color
 
 
 def connection_table(table: Tensor) -> Figure:
-    """Show which input maps each output map reads; ``table`` is bool (outputs, inputs)."""
+    """Which input maps each output map reads, in the layer C3 of LeNet-5.
+
+    Lecture 03.
+
+    Args:
+        table: bool (outputs, inputs).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> print(plots.connection_table(torch.eye(3).bool()).alt_text)
+        Table of connections: 3 output maps by 3 input maps, 3 of 9 connections are there.
+    """
     outputs, inputs = table.shape
     figure, axes = new_figure(width=6.4, height=2.6)
     axes.imshow(table.T.cpu().float().numpy(), cmap="Blues", vmin=0, vmax=1.4)
@@ -95,19 +118,30 @@ def curves_by_step(
     levels: Mapping[str, float] | None = None,
     log: bool = False,
 ) -> Figure:
-    """Draw a value against the training step, or what xlabel says, a line for each named curve.
+    """A value against the training step, or what xlabel says, a line for each named curve.
 
-    levels: horizontal lines for comparison, by name. log: logarithmic vertical axis. A value that
-    is not finite leaves a gap.
+    Lectures 03, 04, 05, 07, 09, 10 and 12.
+
+    Args:
+        curves: name -> one value a step; a value that is not finite leaves a gap.
+        ylabel: what the values are, with their unit.
+        xlabel: what is counted.
+        levels: name -> height of a horizontal line, for comparison.
+        log: whether the vertical axis is logarithmic.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.curves_by_step({"SGD": [2.3, 1.0, 0.5]}, levels={"ln 10": 2.303})
+        >>> print(figure.alt_text)
+        loss of the batch (nats) against the training step: SGD from 2.3 to 0.5; ln 10 is marked.
     """
     figure, axes = new_figure(width=8, height=3.2)
     said = []
     for index, (name, values) in enumerate(curves.items()):
-        values = torch.as_tensor(values).cpu().double()
-        finite = values.where(values.isfinite(), torch.nan)
-        axes.plot(
-            range(1, len(values) + 1), finite, color=COLORS[index], ls=LINES[index], label=name
-        )
+        numbers = torch.as_tensor(values).cpu().double()
+        finite = numbers.where(numbers.isfinite(), torch.nan)
+        look = series(index) | {"marker": ""}
+        axes.plot(range(1, len(values) + 1), finite, label=name, **look)
         said.append(f"{name} from {values[0]:.3g} to {values[-1]:.3g}")
     for name, level in (levels or {}).items():
         axes.axhline(level, color="0.5", linewidth=1, zorder=0)

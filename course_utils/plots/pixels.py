@@ -8,13 +8,28 @@ from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from .images import draw_image
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .style import COLORS, MARKERS, Figure, new_figure, series
 
 
 def image_as_vector(image: Tensor, row: int) -> Figure:
-    """A grey uint8 image (1, H, W) with one row marked, that row, and all rows one after the other.
+    """A grey image with one row marked, that row, and all rows one after the other.
 
     The same numbers are drawn three times: as a picture, as one row, as the whole vector.
+
+    Lecture 01.
+
+    Args:
+        image: uint8 (1, H, W).
+        row: the row to mark, counted from 0.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> image = torch.arange(64, dtype=torch.uint8).reshape(1, 8, 8)
+        >>> figure = plots.image_as_vector(image, row=3)
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        An image of 8×8 pixels; its row 3 as a curve of 8 grey values, up to 31; all its rows one
+        after the other, 64 values.
     """
     height, width = image.shape[1:]
     figure, (left, middle, right) = new_figure(1, 3, width=9.2, height=2.4, width_ratios=[1, 2, 3])
@@ -34,8 +49,24 @@ def image_as_vector(image: Tensor, row: int) -> Figure:
 
 
 def image_differences(image: Tensor, others: Mapping[str, Tensor], texts: Sequence[str]) -> Figure:
-    """Top: other uint8 images (1, H, W). Bottom: their absolute difference from ``image``, bright
-    where the two differ, with a text below each."""
+    """Other images (top), and their absolute difference from an image (bottom).
+
+    Bright is where the two differ.
+
+    Lecture 01.
+
+    Args:
+        image: uint8 (1, H, W).
+        others: name -> uint8 (1, H, W).
+        texts: one for each difference, to stand below it.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> black, grey = (torch.full((1, 8, 8), level, dtype=torch.uint8) for level in (0, 99))
+        >>> print(plots.image_differences(black, {"grey": grey}, ["L1 6,336"]).alt_text)
+        Differences between an image and others, pixel by pixel. grey: L1 6,336.
+    """
     figure, axes = new_figure(2, len(others) + 1, width=1.75 * (len(others) + 1), height=4)
     draw_image(axes[0, 0], image, "the image")
     axes[1, 0].set_axis_off()
@@ -61,8 +92,26 @@ def neighbor_rows(
 ) -> Figure:
     """One row a query: the image, then its nearest training images, the nearest first.
 
-    queries: uint8 (M, C, H, W). neighbors: uint8 (M, k, C, H, W). A neighbour of the query's own
-    class has a thick solid frame, any other a thin dashed one.
+    A neighbour of the query's own class has a thick solid frame, any other a thin dashed one.
+
+    Lectures 01, 08 and 11.
+
+    Args:
+        queries: uint8 (M, C, H, W).
+        query_names: the true classes of the queries.
+        neighbors: uint8 (M, k, C, H, W).
+        neighbor_names: the classes of the neighbours, k for each query.
+        predicted_names: the predicted classes of the queries.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> images = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+        >>> figure = plots.neighbor_rows(
+        ...     images[:1], ["coat"], images[None, 1:], [["coat", "bag"]], ["coat"]
+        ... )
+        >>> print(figure.alt_text)
+        1 images with their 2 nearest training images: coat (coat, bag).
     """
     rows, k = neighbors.shape[:2]
     figure, axes = new_figure(
@@ -93,16 +142,24 @@ def neighbor_rows(
 
 
 def accuracy_by_k(curves: Mapping[str, Mapping[int, float]], best: int | None = None) -> Figure:
-    """Accuracy of K-NN against k, on a logarithmic axis; name -> {k: accuracy}.
+    """Accuracy of K-NN against k, on a logarithmic axis.
 
-    ``best`` marks the k that was chosen.
+    Lecture 01.
+
+    Args:
+        curves: name -> {k: accuracy}, the same numbers k for all.
+        best: the k that was chosen, to be marked, or None.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.accuracy_by_k({"validation": {1: 0.5, 5: 0.75}}, best=5).alt_text)
+        Accuracy against k. validation: 50.0% at k = 1, 75.0% at k = 5; chosen k = 5.
     """
     figure, axes = new_figure(width=7.5, height=3.4)
     texts = []
     for index, (name, curve) in enumerate(curves.items()):
         ks, values = zip(*sorted(curve.items()), strict=True)
-        style = dict(color=COLORS[index], marker=MARKERS[index], linestyle=LINES[index])
-        axes.plot(ks, values, label=name, **style)
+        axes.plot(ks, values, label=name, **series(index))
         texts.append(f"{name}: {values[0]:.1%} at k = {ks[0]}, {values[-1]:.1%} at k = {ks[-1]}")
     if best is not None:
         axes.axvline(best, color="0.5", linestyle=":", label=f"chosen: k = {best}")
@@ -118,7 +175,19 @@ def accuracy_by_k(curves: Mapping[str, Mapping[int, float]], best: int | None = 
 
 
 def seconds_by_size(seconds: Mapping[int, float], queries: int) -> Figure:
-    """Seconds that K-NN takes for ``queries`` images against the number of training images."""
+    """Seconds that K-NN takes against the number of training images.
+
+    Lecture 01.
+
+    Args:
+        seconds: training images -> seconds.
+        queries: images that are predicted in this time.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.seconds_by_size({1000: 0.1, 8000: 0.9}, queries=200).alt_text)
+        Time of 200 K-NN predictions: 0.1 s with 1,000 training images, 0.9 s with 8,000.
+    """
     figure, axes = new_figure(width=6.5, height=3)
     axes.plot(list(seconds), list(seconds.values()), color=COLORS[0], marker=MARKERS[0])
     axes.set(xlabel="training images", ylabel=f"seconds for {queries:,} predictions")
@@ -133,9 +202,24 @@ def seconds_by_size(seconds: Mapping[int, float], queries: int) -> Figure:
 
 
 def weight_images(weights: Tensor, names: Sequence[str]) -> Figure:
-    """The weights of a linear classifier as images, float (K, 1, H, W), all on one scale.
+    """The weights of a linear classifier as images, all on one scale.
 
     Red: this pixel counts for the class; blue: against it; white: it does not matter.
+
+    Lecture 01.
+
+    Args:
+        weights: float (K, 1, H, W).
+        names: K class names.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> weights = torch.linspace(-2, 1, 128).reshape(2, 1, 8, 8)
+        >>> figure = plots.weight_images(weights, ["coat", "bag"])
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        The weights of a linear classifier as 2 images, one for each class (coat, bag), between -2
+        and 2.
     """
     weights = weights.detach().float().cpu()
     limit = weights.abs().max().item()

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from ..inspection import Reliability, wilson_interval
-from .images import draw_image
+from ..inspection import Reliability
+from .images import NAME_GAP, draw_image, name_row
+from .parts import interval_ends
 from .style import COLORS, MARKERS, Figure, new_figure
 
 Counts = tuple[int, int]  # correct, total
 
 
 def image_rows(rows: Mapping[str, Tensor], titles: Sequence[str], alt: str) -> Figure:
-    """Rows of images, one under the other, with a name each; name -> (N, C, H, W) uint8 or float.
+    """Rows of images, one under the other, with a name each.
 
     Floats are shown as they are: what is below 0 or above 1 is cut off, as ``imshow`` does.
+
+    Lecture 08.
+
+    Args:
+        rows: name -> uint8 or float, (N, C, H, W).
+        titles: N titles, above the first row.
+        alt: the description of the figure.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> rows = {"as it is": torch.rand(1, 3, 8, 8), "dark": torch.rand(1, 3, 8, 8) / 2}
+        >>> len(plots.image_rows(rows, ["noise"], "An image of noise, and a dark one.").axes)
+        2
     """
     count = len(titles)
     figure, axes = new_figure(
-        len(rows), count, width=1.15 * count + 1.9, height=1.22 * len(rows) + 0.3, squeeze=False
+        len(rows),
+        count,
+        width=1.15 * count + 1.9,
+        height=1.22 * len(rows) + 0.3,
+        gap=NAME_GAP,
+        squeeze=False,
     )
     for row, (name, images) in enumerate(rows.items()):
         for place, image, title in zip(axes[row], images, titles, strict=True):
@@ -31,19 +51,28 @@ def image_rows(rows: Mapping[str, Tensor], titles: Sequence[str], alt: str) -> F
     return figure.described(alt)
 
 
-def name_row(axes: Any, name: str) -> None:
-    """Write a row's name to the left of its first image, with room for it in the figure."""
-    axes.figure.get_layout_engine().set(w_pad=0.1)
-    style = dict(ha="right", va="center", fontsize=9, transform=axes.transAxes)
-    axes.text(-0.08, 0.5, name, **style)
-
-
 def probability_bars(
     images: Tensor, probabilities: Tensor, labels: Tensor, class_names: Sequence[str]
 ) -> Figure:
     """Each image over the probabilities of its classes; the hatched bar is the true class.
 
-    images: uint8 or float in [0, 1], (n, C, H, W). probabilities: float (n, K). labels: int64 (n,).
+    Lecture 08.
+
+    Args:
+        images: uint8 or float in [0, 1], (N, C, H, W).
+        probabilities: float (N, K).
+        labels: int64 (N,), the true classes.
+        class_names: K names.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> shares, labels = torch.tensor([[0.7, 0.3]]), torch.tensor([0])
+        >>> figure = plots.probability_bars(
+        ...     torch.rand(1, 3, 8, 8), shares, labels, ["cat", "dog"]
+        ... )
+        >>> print(figure.alt_text)
+        Class probabilities of 1 images. cat: cat 70% and dog 30%.
     """
     shares, own = probabilities.cpu().tolist(), labels.cpu().tolist()
     count, classes = len(images), range(len(class_names))
@@ -73,7 +102,21 @@ def _strongest(row: Sequence[float], class_names: Sequence[str], count: int = 2)
 
 
 def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
-    """Accuracy against confidence, bin by bin, with 95 % intervals; below, how full each bin is."""
+    """Accuracy against confidence, bin by bin, with 95 % intervals; below, how full each bin is.
+
+    Lecture 08.
+
+    Args:
+        diagrams: title -> what `course_utils.inspection.reliability` found.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> from course_utils.inspection import reliability
+        >>> found = reliability(torch.tensor([0.9, 0.6]), torch.tensor([True, False]), 5)
+        >>> print(plots.reliability_diagram({"raw": found}).alt_text)
+        Reliability diagram. raw: expected calibration error 35.0%.
+    """
     figure, axes = new_figure(
         2,
         len(diagrams),
@@ -104,28 +147,34 @@ def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
     return figure.described(f"Reliability diagram. {'; '.join(said)}.")
 
 
-def _draw_bins(axes: Any, found: Reliability, color: str, marker: str) -> None:
+def _draw_bins(axes: Axes, found: Reliability, color: str, marker: str) -> None:
     columns = (found.counts, found.confidence, found.accuracy)
     for count, confidence, accuracy in zip(*(x.tolist() for x in columns), strict=True):
         if count:
-            ends = _ends(round(accuracy * count), count)
-            style = dict(color=color, marker=marker, capsize=3)
-            axes.errorbar(confidence, accuracy, yerr=ends, **style)
+            ends = interval_ends(round(accuracy * count), count)
+            axes.errorbar(confidence, accuracy, yerr=ends, color=color, marker=marker, capsize=3)
     axes.plot(found.confidence, found.accuracy, color=color, lw=1, label="the network")
 
 
-def _ends(correct: int, total: int) -> list[list[float]]:
-    """How far the 95 % interval reaches below and above the share."""
-    low, high = wilson_interval(correct, total)
-    share = correct / total
-    return [[share - low], [high - share]]
-
-
 def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
-    """Precision and recall of each class with 95 % intervals, from a confusion matrix (K, K).
+    """Precision and recall of each class with 95 % intervals.
 
     Precision: of the images predicted as the class, the share that is of it. A class that was never
     predicted has none. Recall: of the images of the class, the share that was found.
+
+    Lecture 08.
+
+    Args:
+        matrix: a confusion matrix, int64 (K, K): true class (row), predicted class (column).
+        class_names: K names.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.precision_and_recall(torch.tensor([[8, 2], [1, 9]]), ["cat", "dog"])
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Precision and recall by class. cat: precision 89%, recall 80%; dog: precision 82%, recall
+        90%.
     """
     matrix = matrix.cpu()
     right = matrix.diagonal().tolist()
@@ -137,7 +186,7 @@ def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
         for row, (correct, total) in enumerate(zip(right, counts, strict=True)):
             if total:
                 place = row + 0.32 * index - 0.16
-                axes.errorbar(correct / total, place, xerr=_ends(correct, total), **style)
+                axes.errorbar(correct / total, place, xerr=interval_ends(correct, total), **style)
                 said[class_names[row]].append(f"{measure} {correct / total:.0%}")
         axes.errorbar([], [], xerr=[], label=measure, **style)
     axes.set_yticks(range(len(class_names)), class_names)
@@ -151,16 +200,27 @@ def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
 
 
 def accuracy_by_slice(slices: Mapping[str, Mapping[str, Counts]]) -> Figure:
-    """Accuracy in parts of a split, a panel for each way to cut it: way -> {part: (right, total)}.
+    """Accuracy in parts of a split, a panel for each way to cut it, with 95 % intervals.
 
     The dotted line is the accuracy of all parts together.
+
+    Lecture 08.
+
+    Args:
+        slices: way to cut -> {part: (correct, total)}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_by_slice({"light": {"dark": (5, 10), "bright": (9, 10)}})
+        >>> print(figure.alt_text)
+        Accuracy by slice. light: dark 50.0%, bright 90.0%.
     """
     figure, panels = new_figure(1, len(slices), width=9.4, height=3.5, sharey=True, squeeze=False)
     said = []
     for index, (axes, (way, parts)) in enumerate(zip(panels[0], slices.items(), strict=True)):
         style = dict(color=COLORS[index], marker=MARKERS[index], capsize=5)
         for place, (correct, total) in enumerate(parts.values()):
-            axes.errorbar(place, correct / total, yerr=_ends(correct, total), **style)
+            axes.errorbar(place, correct / total, yerr=interval_ends(correct, total), **style)
         everything = [sum(numbers) for numbers in zip(*parts.values(), strict=True)]
         axes.axhline(everything[0] / everything[1], color="0.5", ls=":", zorder=0)
         names = [f"{name}\n({total:,})" for name, (_, total) in parts.items()]
@@ -181,9 +241,25 @@ def embeddings(
     axes_name: str,
     columns: int = 3,
 ) -> Figure:
-    """Points in the plane, one for each image, a panel for each kind; title -> float (N, 2).
+    """Points in the plane, one for each image, a panel for each kind.
 
-    A class has its own colour and marker in all panels. axes_name: what an axis shows.
+    A class has its own colour and marker in all panels.
+
+    Lecture 08.
+
+    Args:
+        panels: title -> float (N, 2).
+        labels: int64 (N,).
+        class_names: K names.
+        axes_name: what an axis shows.
+        columns: panels in a row.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> points, labels = {"pixels": torch.rand(4, 2)}, torch.tensor([0, 0, 1, 1])
+        >>> print(plots.embeddings(points, labels, ["cat", "dog"], "t-SNE").alt_text)
+        4 images of 2 classes as points, by t-SNE: pixels.
     """
     rows = -(-len(panels) // columns)
     figure, axes = new_figure(
@@ -197,8 +273,9 @@ def embeddings(
             x, y = points.cpu()[labels == number].T
             color = COLORS[number % 8]
             # Ten classes, eight colours: from the ninth on, markers are others, and hollow.
-            style = dict(edgecolors=color, facecolors=color if number < 8 else "none")
-            style |= dict(marker=MARKERS[(number + number // 8) % 8], linewidths=0.9)
+            face = color if number < 8 else "none"
+            marker = MARKERS[(number + number // 8) % 8]
+            style = dict(edgecolors=color, facecolors=face, marker=marker, linewidths=0.9)
             place.scatter(x, y, s=14, alpha=0.75, label=name, **style)
         place.set(title=title, xticks=[], yticks=[])
         place.set(xlabel=f"{axes_name} 1", ylabel=f"{axes_name} 2")
@@ -213,9 +290,21 @@ def embeddings(
 def seeds_against_cost(
     results: Mapping[str, tuple[Sequence[float], float]], cost: str, title: str = ""
 ) -> Figure:
-    """Accuracies of several seeds against a cost (log scale); name -> (accuracies, cost).
+    """Accuracies of several seeds against a cost (log scale).
 
     A dot is one seed, the pale marker their mean, the bar the band from the worst to the best.
+
+    Lecture 08.
+
+    Args:
+        results: name -> (accuracies, cost).
+        cost: what the cost is.
+        title: above the marks.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.seeds_against_cost({"small": ([0.5, 0.75], 1e6)}, "FLOPs").alt_text)
+        Accuracy of several seeds against FLOPs. small 62.5%, from 50.0% to 75.0%, at 1e+06.
     """
     figure, axes = new_figure(width=7.8, height=3.6)
     said = []

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import draw_arrow, draw_box
+from .style import COLORS, MARKERS, Figure, new_figure, series
+from .training import Columns
 
 
 def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
-    """Draw blocks from top to bottom: title -> (texts of the layers, text of the shortcut).
+    """Blocks from top to bottom, with their shortcuts.
 
-    An empty text of the shortcut: there is none.
+    Lecture 07.
+
+    Args:
+        blocks: title -> (texts of the layers, text of the shortcut, empty if there is none).
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.residual_blocks({"basic": (["3×3, 64", "batch norm"], "identity")})
+        >>> print(figure.alt_text)
+        Blocks. basic: 3×3, 64 then batch norm; shortcut: identity.
     """
     figure, panels = new_figure(1, len(blocks), width=9.2, height=4.2, squeeze=False)
     for axes, (title, (layers, shortcut)) in zip(panels[0], blocks.items(), strict=True):
@@ -37,50 +47,53 @@ def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
     return figure.described(f"Blocks. {'. '.join(texts)}.")
 
 
-def _layer(axes: Any, row: float, text: str) -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (-1.0, row - 0.22),
-            2.0,
-            0.44,
-            boxstyle="round,pad=0.04",
-            facecolor="#CFE6F5",
-            edgecolor="black",
-        )
-    )
-    axes.text(0, row, text, ha="center", va="center", fontsize=9)
+def _layer(axes: Axes, row: float, text: str) -> None:
+    draw_box(axes, (0, row), text, width=2.0, height=0.44, facecolor="#CFE6F5")
 
 
-def _arrow(axes: Any, start: float, end: float, gap: float = 0.28) -> None:
-    style = dict(arrowstyle="-|>", color="black", shrinkA=0, shrinkB=0)
-    axes.annotate("", (0, end - gap), (0, start + gap), arrowprops=style)
+def _arrow(axes: Axes, start: float, end: float, gap: float = 0.28) -> None:
+    draw_arrow(axes, (0, start + gap), (0, end - gap))
 
 
-def _draw_shortcut(axes: Any, bottom: int, text: str) -> None:
+def _draw_shortcut(axes: Axes, bottom: int, text: str) -> None:
     """A path past the layers that meets the branch in a plus sign."""
     axes.plot([0, 1.5, 1.5], [-0.62, -0.62, bottom], color=COLORS[1], lw=2)
-    style = dict(arrowstyle="-|>", color=COLORS[1], lw=2, shrinkA=0, shrinkB=0)
-    axes.annotate("", (0.2, bottom), (1.5, bottom), arrowprops=style)
+    draw_arrow(axes, (1.5, bottom), (0.2, bottom), color=COLORS[1], lw=2)
     axes.text(1.6, bottom / 2 - 0.3, text, va="center", fontsize=9, color=COLORS[1])
     axes.plot([0], [bottom], "o", markersize=16, color="white", markeredgecolor="black")
     axes.text(0, bottom, "+", ha="center", va="center", fontsize=12)
 
 
-def errors_by_epoch(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """The share of wrong answers, a panel for each kind of network: kind -> {name: History}.
+def errors_by_epoch(runs: Mapping[str, Mapping[str, Columns]]) -> Figure:
+    """The share of wrong answers, a panel for each kind of network.
 
     Solid with markers: training images. Dashed: validation images.
+
+    Lecture 07.
+
+    Args:
+        runs: kind -> {name: History}.
+
+    Example:
+        >>> from course_utils import plots
+        >>> columns = {
+        ...     "epoch": [1, 2],
+        ...     "train_accuracy": [0.5, 0.75],
+        ...     "validation_accuracy": [0.25, 0.5],
+        ... }
+        >>> print(plots.errors_by_epoch({"plain": {"20 layers": columns}}).alt_text)
+        Errors by epoch. plain, 20 layers: training error ends at 25%.
     """
     figure, panels = new_figure(1, len(runs), width=9, height=3.5, sharey=True, squeeze=False)
     said = []
     for axes, (kind, by_name) in zip(panels[0], runs.items(), strict=True):
         for index, (name, run) in enumerate(by_name.items()):
-            style = dict(color=COLORS[index])
             train, validation = (
                 [1 - share for share in run[f"{part}_accuracy"]] for part in ("train", "validation")
             )
-            axes.plot(run["epoch"], train, marker=MARKERS[index], label=name, **style)
-            axes.plot(run["epoch"], validation, "--", **style)
+            color, marker = COLORS[index % 8], MARKERS[index % 8]
+            axes.plot(run["epoch"], train, color=color, marker=marker, label=name)
+            axes.plot(run["epoch"], validation, "--", color=color)
             said.append(f"{kind}, {name}: training error ends at {train[-1]:.0%}")
         axes.plot([], [], color="0.4", label="training")
         axes.plot([], [], "--", color="0.4", label="validation")
@@ -100,12 +113,26 @@ def values_by_layer(
     xlabel: str = "layer, from the image to the output",
     log: bool = True,
 ) -> Figure:
-    """One value a layer, a line for each name; values of 0 leave a gap on the log scale."""
+    """One value a layer, a line for each name; values of 0 leave a gap on the log scale.
+
+    Lectures 07 and 08.
+
+    Args:
+        curves: name -> one value a layer.
+        ylabel: what the values are.
+        xlabel: what is counted.
+        log: whether the vertical axis is logarithmic.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.values_by_layer({"ReLU": [1e-3, 0.25]}, "norm of the gradient")
+        >>> print(figure.alt_text)
+        norm of the gradient by layer: ReLU from 0.001 to 0.25.
+    """
     figure, axes = new_figure(width=8, height=3.4)
     said = []
     for index, (name, values) in enumerate(curves.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-        axes.plot(range(1, len(values) + 1), values, label=name, **style)
+        axes.plot(range(1, len(values) + 1), values, label=name, markersize=4, **series(index))
         said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
     if log:
         axes.set_yscale("log")
@@ -117,12 +144,23 @@ def values_by_layer(
 
 
 def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float]]) -> Figure:
-    """The loss at points of a line through the trained weights (distance 0)."""
+    """The loss at points of a line through the trained weights (distance 0).
+
+    Lecture 07.
+
+    Args:
+        distances: places on the line, in norms of the filters.
+        losses: name -> one loss (nats) a place.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.loss_on_line([-1, 0, 1], {"plain": [3.0, 0.5, 4.0]}).alt_text)
+        Loss along a line through the weights. plain: 0.50 at its lowest, 4.00 at the right end.
+    """
     figure, axes = new_figure(width=7.6, height=3.3)
     said = []
     for index, (name, values) in enumerate(losses.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-        axes.plot(distances, values, label=name, **style)
+        axes.plot(distances, values, label=name, markersize=4, **series(index))
         said.append(f"{name}: {min(values):.2f} at its lowest, {values[-1]:.2f} at the right end")
     axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set(xlabel="distance, in norms of the filters", ylabel="loss of the batch (nats)")

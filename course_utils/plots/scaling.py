@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 from torch import Tensor
 
-from .images import draw_image
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .images import draw_heat, draw_image
+from .style import COLORS, MARKERS, Figure, new_figure, series
 
 
 def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
-    """Which input channel each output channel reads; title -> bool (outputs, inputs)."""
+    """Which input channel each output channel reads.
+
+    Lecture 11.
+
+    Args:
+        tables: title -> bool (outputs, inputs).
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> print(plots.channel_connections({"depthwise": torch.eye(8).bool()}).alt_text)
+        Which input channels an output channel reads. depthwise: 8 of 64 pairs are connected.
+    """
     figure, panels = new_figure(1, len(tables), width=9, height=3.1, squeeze=False)
     said = []
     for axes, (title, table) in zip(panels[0], tables.items(), strict=True):
@@ -34,13 +46,28 @@ def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
 
 
 def channel_weights(panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
-    """Weights of squeeze and excitation by channel; title -> {class name: float (channels,)}."""
+    """Weights of squeeze and excitation by channel.
+
+    Lecture 11.
+
+    Args:
+        panels: title -> {class name: float (C,)}, the same classes in all.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> classes = {"bag": torch.tensor([0.25, 0.5]), "boot": torch.tensor([0.25, 0.75])}
+        >>> figure = plots.channel_weights({"early": classes})
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Weights of channels for 2 classes. early: from 0.25 to 0.75, classes differ by 0.12 on
+        average.
+    """
     figure, places = new_figure(1, len(panels), width=9.4, height=3.5, sharey=True, squeeze=False)
     said = []
     for axes, (title, classes) in zip(places[0], panels.items(), strict=True):
         for index, (name, weights) in enumerate(classes.items()):
-            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-            axes.plot(range(len(weights)), weights.cpu().numpy(), label=name, linewidth=1, **style)
+            look = series(index) | {"markersize": 4, "linewidth": 1, "label": name}
+            axes.plot(range(len(weights)), weights.cpu().numpy(), **look)
         stack = torch.stack([weights.cpu().float() for weights in classes.values()])
         spread = (stack.amax(0) - stack.amin(0)).mean().item()
         axes.set(title=title, xlabel="channel")
@@ -58,9 +85,21 @@ def channel_weights(panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
 def networks_by_cost(
     groups: Mapping[str, Mapping[str, tuple[float, float, float]]], title: str = ""
 ) -> Figure:
-    """Accuracy against FLOPs (log scale); group -> {network: (FLOPs, accuracy, parameters)}.
+    """Accuracy against FLOPs (log scale).
 
     The area of a mark grows with the parameters.
+
+    Lecture 11.
+
+    Args:
+        groups: group -> {network: (FLOPs, accuracy, parameters)}.
+        title: above the marks.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.networks_by_cost({"ResNet": {"ResNet-18": (3.6e9, 0.698, 11.7e6)}})
+        >>> print(figure.alt_text)
+        Accuracy against FLOPs. ResNet-18 69.8% with 3.6 billion FLOPs.
     """
     figure, axes = new_figure(width=8.6, height=4.4)
     places = [place[:2] for networks in groups.values() for place in networks.values()]
@@ -91,9 +130,19 @@ def networks_by_cost(
 
 
 def time_against_flops(measured: Mapping[str, tuple[float, float]]) -> Figure:
-    """Time against FLOPs, both on a log scale; name -> (FLOPs, seconds).
+    """Time against FLOPs, both on a log scale.
 
     The dotted lines are constant speeds: on one line, time is proportional to FLOPs.
+
+    Lecture 11.
+
+    Args:
+        measured: name -> (FLOPs, seconds).
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.time_against_flops({"depthwise": (1e6, 4e-3)}).alt_text)
+        Time against FLOPs. depthwise 1 million FLOPs in 4 ms.
     """
     figure, axes = new_figure(width=8.2, height=3.9)
     said = []
@@ -121,20 +170,35 @@ def located(
 ) -> Figure:
     """Images with the true box, and below with their heat map and the box found from it.
 
-    images: uint8 or float in [0, 1], (N, C, H, W). maps: float (N, h, w), stretched over the image.
-    boxes, found: (N, 4), left, top, right and bottom edge in pixels. True: solid; found: dashed.
+    True: solid; found: dashed. Each map is stretched over its image.
+
+    Lecture 11.
+
+    Args:
+        images: uint8 or float in [0, 1], (N, C, H, W).
+        maps: float (N, h, w).
+        boxes: the true ones, (N, 4): left, top, right and bottom edge in pixels.
+        found: (N, 4), likewise.
+        titles: N titles.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> boxes = torch.tensor([[2, 3, 6, 7]])
+        >>> figure = plots.located(
+        ...     torch.rand(1, 3, 8, 8), torch.rand(1, 2, 2), boxes, boxes + 1, ["bag"]
+        ... )
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        1 images with the box of an object, and below the heat map of a class with the box found
+        from it: bag.
     """
     count, (height, width) = len(images), images.shape[2:]
     figure, axes = new_figure(2, count, width=1.45 * count + 0.6, height=3.5, squeeze=False)
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     for column, title in enumerate(titles):
-        heat = maps[column].detach().float().cpu()
-        share = (heat / heat.max().clamp(min=1e-12)).clamp(0, 1)
         for row in axes[:, column]:
             draw_image(row, images[column], title if row is axes[0, column] else "")
             _box(row, boxes[column], "white", "-")
-        style = dict(cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=0.65)
-        axes[1, column].imshow(share.numpy(), **style)
+        draw_heat(axes[1, column], maps[column], height, width)
         _box(axes[1, column], found[column], "#56B4E9", "--")
     names = ", ".join(title.replace("\n", " ") for title in titles)
     return figure.described(
@@ -143,8 +207,10 @@ def located(
     )
 
 
-def _box(axes: Any, box: Tensor, color: str, line: str) -> None:
+def _box(axes: Axes, box: Tensor, color: str, line: str) -> None:
     left, top, right, bottom = box.tolist()
     place = (left - 0.5, top - 0.5)  # a pixel's middle is at a whole number
-    style = dict(fill=False, edgecolor=color, linewidth=2, linestyle=line)
-    axes.add_patch(Rectangle(place, right - left, bottom - top, **style))
+    width, height = right - left, bottom - top
+    axes.add_patch(
+        Rectangle(place, width, height, fill=False, edgecolor=color, linewidth=2, linestyle=line)
+    )

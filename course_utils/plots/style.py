@@ -13,11 +13,23 @@ from typing import Any
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.rcsetup import cycler
 
 # Okabe and Ito's palette: told apart by readers with any common colour blindness. Black last.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), "-"]
+LINES = [
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1)),
+    (0, (3, 1, 1, 1)),
+    (0, (1, 1)),
+    "-",
+]
+HATCHES = ["", "///", "...", "xx", "\\\\\\", "++", "oo", "--"]
 
 CSS_PIXELS_PER_INCH = 96
 PNG_PIXELS_PER_INCH = 144  # sharp on high-resolution screens, small enough to store
@@ -25,7 +37,7 @@ PNG_PIXELS_PER_INCH = 144  # sharp on high-resolution screens, small enough to s
 matplotlib.rcParams.update(
     {
         "axes.grid": False,
-        "axes.prop_cycle": matplotlib.cycler(color=COLORS),
+        "axes.prop_cycle": cycler(color=COLORS),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlesize": 11,
@@ -40,6 +52,16 @@ matplotlib.rcParams.update(
         "ytick.labelsize": 9,
     }
 )
+
+
+def series(index: int) -> dict[str, Any]:
+    """The look of a line among others, told apart not by its colour alone."""
+    return dict(color=COLORS[index % 8], marker=MARKERS[index % 8], ls=LINES[index % 8])
+
+
+def bar_style(index: int) -> dict[str, Any]:
+    """The look of bars among others, told apart not by their colour alone."""
+    return dict(color=COLORS[index % 8], hatch=HATCHES[index % 8], edgecolor="white")
 
 
 class Figure(MatplotlibFigure):
@@ -67,12 +89,27 @@ class Figure(MatplotlibFigure):
 
 
 def new_figure(
-    rows: int = 1, columns: int = 1, *, width: float = 8, height: float = 3, **subplots: Any
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = 8,
+    height: float = 3,
+    gap: float | None = None,
+    **subplots: Any,
 ) -> tuple[Figure, Any]:
-    """Return a figure of ``width`` x ``height`` inches and its axes, as ``plt.subplots`` does.
+    """A figure that shows itself and its axes, as ``plt.subplots`` returns them.
 
-    ``subplots`` are keyword arguments of ``Figure.subplots``, for example ``sharey=True``.
+    Args:
+        rows: panels one below the other.
+        columns: panels side by side.
+        width: of the figure, in inches.
+        height: of the figure, in inches.
+        gap: on the left and right of a panel, in inches; matplotlib's if None.
+        **subplots: keyword arguments of ``Figure.subplots``, for example ``sharey=True``.
+
+    Returns:
+        The figure, and an Axes or an array of Axes.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=gap))
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **subplots)

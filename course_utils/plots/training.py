@@ -1,4 +1,4 @@
-"""Training runs: learning curves, and learning rates side by side.
+"""Training runs: learning curves.
 
 A run is a `course_utils.training.History`: it has columns (``history["train_loss"]``), a best row,
 and a reason why it ``stopped``, if it stopped early.
@@ -6,19 +6,69 @@ and a reason why it ``stopped``, if it stopped early.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .style import COLORS, MARKERS, Figure, new_figure
 
 
-def learning_curves(history: Any, title: str = "") -> Figure:
-    """Loss (left) and accuracy (right) against the epoch, of one History or a dict of them.
+class Columns(Protocol):
+    """Lists by name."""
+
+    def __getitem__(self, column: str, /) -> Sequence[float]: ...
+
+
+class Epoch(Protocol):
+    """A `course_utils.training.EpochRow`, as far as figures need it."""
+
+    @property
+    def epoch(self) -> int:
+        """Counted from 1."""
+
+    @property
+    def validation_accuracy(self) -> float:
+        """A share in [0, 1]."""
+
+
+class Run(Columns, Protocol):
+    """A `course_utils.training.History`, as far as figures need it."""
+
+    description: str
+    stopped: str
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch with the highest validation accuracy."""
+
+    def __len__(self) -> int: ...
+
+
+def learning_curves(history: Run | Mapping[str, Run], title: str = "") -> Figure:
+    """Loss (left) and accuracy (right) against the epoch.
 
     Solid with markers: on the validation images. Dashed: on the training images, collected while
     the weights change. A ring marks the best epoch of each run.
+
+    Lectures 03, 04, 05 and 09.
+
+    Args:
+        history: a `course_utils.training.History`, or name -> History.
+        title: above the panels; the description of a single History if empty.
+
+    Raises:
+        ValueError: there is no History.
+
+    Example:
+        >>> from course_utils import plots
+        >>> from course_utils.training import EpochRow, History
+        >>> row = EpochRow(1, 2.0, 0.3, 1.5, 0.4, learning_rate=0.1, seconds=1.0)
+        >>> figure = plots.learning_curves(History([row]), "LeNet-5")
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Learning curves: LeNet-5. The run: 1 epochs, training loss from 2.00 to 2.00, best
+        validation accuracy 40.0% in epoch 1.
     """
     runs = history if isinstance(history, Mapping) else {"": history}
     if not runs:
@@ -44,38 +94,7 @@ def learning_curves(history: Any, title: str = "") -> Figure:
     return figure.described(f"{_opening('Learning curves', title)} {' '.join(texts)}")
 
 
-def learning_rates(histories: Mapping[float, Any], title: str = "") -> Figure:
-    """Runs that differ in the learning rate: training loss by epoch, and best accuracy by rate.
-
-    histories: learning rate -> History. A run that stopped in its first epoch has no curve; the
-    legend says so, and a cross at 0 stands for its accuracy.
-    """
-    if not histories:
-        raise ValueError("learning_rates needs at least one History")
-    figure, (left, right) = new_figure(1, 2, width=9, height=3.3)
-    for index, (rate, run) in enumerate(histories.items()):
-        style = dict(color=COLORS[index % 8], marker=MARKERS[index % 8])
-        note = ": loss not finite" if run.stopped else ""
-        left.plot(run["epoch"], run["train_loss"], label=f"{rate:g}{note}", **style)
-        best = run.best.validation_accuracy if len(run) else 0
-        right.plot([rate], [best], markersize=8, **style | ({} if len(run) else {"marker": "x"}))
-    left.set_yscale("log")
-    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter(NullFormatter())
-    _label_epochs(left, "training loss (nats, log scale)")
-    left.legend(title="learning rate")
-    right.set_xscale("log")
-    right.set_xlabel("learning rate (log scale)")
-    right.set_ylabel("best validation accuracy")
-    right.set_ylim(-0.05, 1)
-    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.suptitle(title, fontsize=11)
-    texts = [f"Rate {rate:g}: {_spoken(run)}" for rate, run in histories.items()]
-    return figure.described(f"{_opening('Several learning rates', title)} {' '.join(texts)}")
-
-
-def _draw_run(axes: Any, run: Any, measure: str, index: int, name: str) -> None:
+def _draw_run(axes: Axes, run: Run, measure: str, index: int, name: str) -> None:
     color, marker = COLORS[index % 8], MARKERS[index % 8]
     label = f"{name} ({run.stopped})" if name and run.stopped else name or None
     axes.plot(run["epoch"], run[f"validation_{measure}"], color=color, marker=marker, label=label)
@@ -85,14 +104,14 @@ def _draw_run(axes: Any, run: Any, measure: str, index: int, name: str) -> None:
         axes.plot([run.best.epoch], [best], "o", markersize=13, fillstyle="none", color=color)
 
 
-def _label_epochs(axes: Any, label: str) -> None:
+def _label_epochs(axes: Axes, label: str) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
 
 
-def _spoken(run: Any) -> str:
+def _spoken(run: Run) -> str:
     """Return the run as a sentence for the description of a figure."""
     stopped = f" It stopped early: {run.stopped}." if run.stopped else ""
     if not len(run):

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
-from ..inspection import wilson_interval
 from .images import draw_image
-from .style import COLORS, LINES, MARKERS, Figure, new_figure
+from .parts import interval_ends
+from .style import COLORS, HATCHES, MARKERS, Figure, bar_style, new_figure, series
 
-HATCHES = ["", "///", "...", "xx", "\\\\\\", "++"]
 STAGE_SHADES = ["#DCEBF5", "#B9D7EB", "#96C3E1", "#73AFD7", "#509BCD"]  # light to dark blue
 LARGEST_BAR = 0.86  # of the axis: the rest is for the label
 
 
 def weights_for_view(fields: Sequence[int], counts: Mapping[str, Sequence[int]]) -> Figure:
-    """Weights of several ways to see the same field; name -> one number for each field."""
+    """Weights of several ways to see the same field.
+
+    Lecture 05.
+
+    Args:
+        fields: pixels of the field's sides.
+        counts: name -> number of weights, one for each field.
+
+    Example:
+        >>> from course_utils import plots
+        >>> print(plots.weights_for_view([3, 5], {"stack of 3×3": [9, 18]}).alt_text)
+        Number of weights against the field that is seen, 3 to 5 pixels: stack of 3×3 from 9 to 18.
+    """
     figure, axes = new_figure(width=7, height=3.2)
     said = []
     for index, (name, values) in enumerate(counts.items()):
-        style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index])
-        axes.plot(fields, values, label=name, **style)
+        axes.plot(fields, values, label=name, **series(index))
         said.append(f"{name} from {values[0]:,} to {values[-1]:,}")
     axes.set(xlabel="pixels seen (a square with this side)", ylabel="weights", ylim=(0, None))
     axes.set_xticks(fields, [f"{field}×{field}" for field in fields])
@@ -42,9 +52,22 @@ def weights_for_view(fields: Sequence[int], counts: Mapping[str, Sequence[int]])
 def configurations(
     networks: Mapping[str, Sequence[int | str]], classifier: Sequence[int] = (4096, 4096, 1000)
 ) -> Figure:
-    """Draw networks as columns, the image on top; name -> list of channels and "M" (max pool).
+    """Networks as columns of layers, the image on top.
 
     The stages between two pools stand at the same height in every column.
+
+    Lecture 05.
+
+    Args:
+        networks: name -> list of channels and "M" (max pool).
+        classifier: outputs of the linear layers.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.configurations({"small": [4, "M", 8, "M"]}, classifier=(16, 10))
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        Networks as columns of layers, image on top. small: 1-1 convolutions by stage. Each ends
+        with linear layers of 16, 10 outputs.
     """
     figure, axes = new_figure(width=2.2 * len(networks) + 0.4, height=6.3)
     stages = {name: _stages(entries) for name, entries in networks.items()}
@@ -82,12 +105,12 @@ def _stages(entries: Sequence[int | str]) -> list[list[int]]:
         if entry == "M":
             stages.append([])
         else:
-            stages[-1].append(entry)
+            stages[-1].append(int(entry))
     return stages if stages[-1] else stages[:-1]
 
 
 def _block(
-    axes: Any,
+    axes: Axes,
     column: float,
     y: float,
     text: str,
@@ -95,15 +118,38 @@ def _block(
     hatch: str = "",
     height: float = 0.86,
 ) -> None:
-    style = dict(facecolor=color, edgecolor="0.35", linewidth=0.7)
-    axes.add_patch(Rectangle((column - 0.44, y), 0.88, height, hatch=hatch, alpha=0.9, **style))
+    axes.add_patch(
+        Rectangle(
+            (column - 0.44, y),
+            0.88,
+            height,
+            facecolor=color,
+            edgecolor="0.35",
+            linewidth=0.7,
+            hatch=hatch,
+            alpha=0.9,
+        )
+    )
     box = dict(facecolor="white", edgecolor="none", pad=0.8, alpha=0.85) if hatch else None
     place = (column, y + height / 2)
     axes.text(*place, text, ha="center", va="center_baseline", fontsize=9, bbox=box)
 
 
 def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
-    """One bar a network, divided into its parts; network -> {part: parameters}."""
+    """One bar a network, divided into its parts.
+
+    Lectures 05 and 10.
+
+    Args:
+        budgets: network -> {part: parameters}, the same parts for each; six at most.
+        title: above the bars.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.parameter_budget({"A": {"features": 10**7, "linear": 3 * 10**7}})
+        >>> print(figure.alt_text)
+        Where the parameters are. A 40,000,000: features 25%, linear 75%.
+    """
     figure, axes = new_figure(width=9.2, height=1.5 + 0.48 * len(budgets))
     totals = {name: sum(parts.values()) for name, parts in budgets.items()}
     parts = list(next(iter(budgets.values())))
@@ -111,8 +157,7 @@ def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") 
     for row, (name, budget) in enumerate(budgets.items()):
         left = 0
         for index, part in enumerate(parts):
-            style = dict(color=COLORS[index], hatch=HATCHES[index], edgecolor="white")
-            axes.barh(row, budget[part], left=left, height=0.66, **style)
+            axes.barh(row, budget[part], left=left, height=0.66, **bar_style(index))
             if budget[part] > 0.05 * widest:
                 share = f"{budget[part] / totals[name]:.0%}"
                 box = dict(facecolor="white", edgecolor="none", pad=1.2)
@@ -139,16 +184,26 @@ def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") 
 def signal_by_depth(
     curves: Mapping[str, Mapping[str, Sequence[float]]], boundary: int | None = None
 ) -> Figure:
-    """The size of the numbers after each layer; panel title -> {name: one value a layer}.
+    """The size of the numbers after each layer, a panel for each kind of network.
 
-    boundary: the number of the last convolution; a dotted line after it marks the classifier.
+    Lecture 05.
+
+    Args:
+        curves: panel title -> {name: one root mean square a layer}.
+        boundary: the number of the last convolution; a dotted line after it marks the classifier.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.signal_by_depth({"plain": {"0.01": [1, 0.1, 0.01]}}, boundary=2)
+        >>> print(figure.alt_text)
+        Size of the signal by layer. plain, 0.01: from 1 to 0.01.
     """
     figure, panels = new_figure(1, len(curves), width=9.4, height=3.9, sharey=True, squeeze=False)
     said = []
     for axes, (title, lines) in zip(panels[0], curves.items(), strict=True):
         for index, (name, values) in enumerate(lines.items()):
-            style = dict(color=COLORS[index], marker=MARKERS[index], ls=LINES[index], markersize=4)
-            axes.plot(range(1, len(values) + 1), values, label=name, **style)
+            numbers = range(1, len(values) + 1)
+            axes.plot(numbers, values, label=name, markersize=4, **series(index))
             said.append(f"{title}, {name}: from {values[0]:.2g} to {values[-1]:.2g}")
         axes.axhline(1, color="0.6", linewidth=0.8, zorder=0)
         if boundary:
@@ -169,7 +224,23 @@ def signal_by_depth(
 
 
 def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int]) -> Figure:
-    """How the numbers of some channels are distributed; panel title -> float (N, C, H, W)."""
+    """How the numbers of some channels are distributed.
+
+    Lecture 05.
+
+    Args:
+        panels: title -> float (N, C, H, W).
+        channels: which of the C channels.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.channel_distributions(
+        ...     {"before": torch.arange(16.0).view(1, 1, 4, 4)}, [0]
+        ... )
+        >>> print(figure.alt_text)
+        Distributions of values. before, channel 0: mean 7.50, standard deviation 4.76.
+    """
     figure, places = new_figure(1, len(panels), width=9.2, height=3, squeeze=False)
     said = []
     for axes, (title, values) in zip(places[0], panels.items(), strict=True):
@@ -179,8 +250,8 @@ def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int])
         for index, channel in enumerate(channels):
             column = values[:, channel].flatten()
             counts = torch.histogram(column, edges).hist / len(column)
-            style = dict(color=COLORS[index], ls=LINES[index], linewidth=1.8)
-            axes.plot((edges[1:] + edges[:-1]) / 2, counts, label=f"channel {channel}", **style)
+            look = series(index) | {"marker": "", "label": f"channel {channel}"}
+            axes.plot((edges[1:] + edges[:-1]) / 2, counts, linewidth=1.8, **look)
             said.append(
                 f"{title}, channel {channel}: mean {column.mean():.2f}, "
                 f"standard deviation {column.std():.2f}"
@@ -194,10 +265,26 @@ def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int])
 
 
 def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) -> Figure:
-    """What one image becomes: for each stage its strongest maps; name -> float (C, H, W).
+    """What one image becomes: for each stage its strongest maps.
 
-    image: uint8 or float in [0, 1], (C, H, W). On the left it is shown at the size of the maps.
-    Each row has its own scale, from 0 (dark) to its largest value (bright).
+    On the left the image is shown at the size of the maps. Each row has its own scale, from 0
+    (dark) to its largest value (bright).
+
+    Lecture 05.
+
+    Args:
+        image: uint8 or float in [0, 1], (C, H, W).
+        stages: name -> float (C, H, W).
+        columns: maps of a stage.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.stage_maps(
+        ...     torch.rand(3, 8, 8), {"pool 1": torch.rand(12, 4, 4)}, columns=4
+        ... )
+        >>> print(figure.alt_text)
+        One image and the 4 strongest maps of each stage: pool 1 12×4×4.
     """
     image = image.detach().cpu()
     image = image.float() / 255 if image.dtype == torch.uint8 else image
@@ -209,8 +296,9 @@ def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) ->
     said = []
     for row, (name, maps) in zip(axes, stages.items(), strict=True):
         maps = maps.detach().float().cpu()
+        _, height, width = maps.shape
         size = "×".join(map(str, maps.shape))
-        draw_image(row[0], F.adaptive_avg_pool2d(image, maps.shape[1:]), "image, as small")
+        draw_image(row[0], F.adaptive_avg_pool2d(image, (height, width)), "image, as small")
         strongest = maps.flatten(1).mean(1).argsort(descending=True)[:columns]
         top = maps[strongest].max().clamp(min=1e-12).item()
         for place, channel in zip(row[1:], strongest.tolist(), strict=False):
@@ -225,14 +313,27 @@ def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) ->
 def accuracy_against_cost(
     results: Mapping[str, tuple[int, int, float]], cost: str, title: str = ""
 ) -> Figure:
-    """Accuracy with its 95 % interval against a cost; name -> (correct, total, cost)."""
+    """Accuracy with its 95 % interval against a cost (log scale).
+
+    Lecture 05.
+
+    Args:
+        results: name -> (correct, total, cost).
+        cost: what the cost is.
+        title: above the marks.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.accuracy_against_cost({"LeNet": (140, 200, 1e6)}, cost="FLOPs")
+        >>> print(figure.alt_text)
+        Accuracy against FLOPs: LeNet 70.0% at 1,000,000.
+    """
     figure, axes = new_figure(width=7.6, height=3.4)
     said = []
     for index, (name, (correct, total, price)) in enumerate(results.items()):
-        low, high = wilson_interval(correct, total)
         share = correct / total
         style = dict(color=COLORS[index], marker=MARKERS[index], capsize=4, markersize=8)
-        axes.errorbar(price, share, yerr=[[share - low], [high - share]], **style)
+        axes.errorbar(price, share, yerr=interval_ends(correct, total), **style)
         axes.annotate(
             f"{name}\n{share:.1%}", (price, share), xytext=(9, 0), textcoords="offset points"
         )

@@ -10,7 +10,21 @@ from .style import Figure, new_figure
 
 
 def correlations(matrices: Mapping[str, Tensor], title: str = "") -> Figure:
-    """Correlation matrices side by side, on one scale from -1 to 1: name -> float (K, K)."""
+    """Correlation matrices side by side, on one scale from -1 to 1.
+
+    Lecture 09.
+
+    Args:
+        matrices: title -> float (K, K).
+        title: above the panels.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import plots
+        >>> figure = plots.correlations({"pixels": torch.tensor([[1.0, -0.5], [-0.5, 1.0]])})
+        >>> print(figure.alt_text)
+        Correlations. pixels: between two different numbers at most 0.50.
+    """
     width = 4.2 * len(matrices)
     figure, axes = new_figure(1, len(matrices), width=width, height=3.6, squeeze=False)
     said = []

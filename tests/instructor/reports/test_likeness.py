@@ -152,6 +152,48 @@ def test_two_files_of_one_student_are_no_pair_and_do_not_double_one():
     assert named(near_identical([first, again, copy])) == [("ann", "bob")]
 
 
+def like(source, changed):
+    """Return a source with its last lines, ``changed`` in number, replaced by others."""
+    lines = source.splitlines()
+    others = random_answer(random.Random(str(changed)), changed).splitlines()[1 : changed + 1]
+    return "\n".join([*lines[: -changed - 1], *others, lines[-1]])
+
+
+def share_in_common(one, other):
+    one, other = set(shingles(one)), set(shingles(other))
+    return len(one & other) / len(one | other)
+
+
+@pytest.mark.parametrize(
+    ("changed", "least", "most", "is_pair"), [(12, 0.6, 0.8, False), (5, 0.8, 0.9, True)]
+)
+def test_answers_are_alike_from_four_fifths_in_common(changed, least, most, is_pair):
+    """So long that two answers in common could be no accident."""
+    original = sources(honest("ann", count=5, length=60))
+    copies = [like(source, changed) for source in original]
+    for source, copy in zip(original, copies, strict=True):
+        assert least < share_in_common(source, copy) < most
+    pairs = near_identical([handed_in("ann", original), handed_in("bob", copies)])
+    assert named(pairs) == [("ann", "bob")] * is_pair
+
+
+@pytest.mark.parametrize(
+    ("length", "least", "most", "is_pair"), [(20, 110, 140, False), (26, 150, 165, True)]
+)
+def test_two_answers_in_common_are_a_pair_if_they_are_long(length, least, most, is_pair):
+    """Forty classmates wrote something else. What is not so rare by its length needs more of them.
+
+    For two answers of n shingles, there are 2 log2(60 / 20) + 2 n / 25 bits of surprise, and
+    2 log2(42) + 4 are needed: n = 145. If the length said as much as 5 or 80 classmates, and not
+    20, it would be n = 105 or 170.
+    """
+    copied = sources(honest("ann", count=2, length=length))
+    assert all(least < len(shingles(source)) < most for source in copied)
+    students = [handed_in(name, copied) for name in ("ann", "bob")]
+    pairs = near_identical(students + [honest(f"s{i}", count=2) for i in range(40)])
+    assert named(pairs) == [("ann", "bob")] * is_pair
+
+
 def test_lectures_are_kept_apart():
     ann = honest("ann")
     assert not near_identical([ann, handed_in("bob", sources(ann), lecture="03")])
