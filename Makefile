@@ -1,7 +1,7 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
 # make test-device            all lectures on a stand-in for a GPU that is stricter than one
 # make test-browser           all lectures in JupyterLab, in Chromium; build/screenshots shows them
-# make lint                   ruff, as CI runs it
+# make lint                   ruff and mypy, as CI runs them
 # make release OUT=...        for instructors: write the students' edition of the course
 # make site                   for instructors: build the course as a website that needs no network
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
@@ -43,6 +43,7 @@ test-browser: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 release: $(READY)
 	@test -n "$(OUT)" || { echo "Name a folder: make release OUT=students"; exit 2; }
