@@ -107,9 +107,10 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def refresh(options: argparse.Namespace) -> int:
-    """Run and store notebooks, then renew the README's course map."""
-    from .execution import refresh as refresh_one
+    """Run and store notebooks, then renew all addresses and the README's course map."""
     from .lectures import all_lectures, refresh_readme
+    from .lectures.storing import refresh as refresh_one
+    from .lectures.storing import refresh_addresses
     from .runtime import progress
 
     paths = options.notebooks or [lecture.path for lecture in all_lectures()]
@@ -124,6 +125,7 @@ def refresh(options: argparse.Namespace) -> int:
         except (RuntimeError, ValueError) as error:
             failures.append(str(error))
     try:
+        refresh_addresses()
         refresh_readme()
     except ValueError as error:
         failures.append(str(error))
@@ -135,8 +137,8 @@ def refresh(options: argparse.Namespace) -> int:
 
 def run_at_full_size(options: argparse.Namespace) -> int:
     """Run the lectures named by their numbers in the full profile."""
-    from .execution import run_full
     from .lectures import all_lectures
+    from .lectures.storing import run_full
     from .runtime import cache_dir
 
     paths = {lecture.id: lecture.path for lecture in all_lectures()}
