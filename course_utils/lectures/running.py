@@ -36,6 +36,7 @@ def execute(
     client = NotebookClient(
         notebook,
         timeout=timeout,
+        startup_timeout=300,  # a busy machine starts a kernel slowly
         kernel_name="python3",
         kernel_manager_class=AsyncFileKernelManager,
         record_timing=False,
