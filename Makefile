@@ -26,7 +26,7 @@ help:
 	@sed -n 's/^# make /make /p' Makefile
 
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/jupyter lab --notebook-dir=notebooks
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -67,7 +67,7 @@ notebooks: $(READY)
 # The peers are optional: without them, their rows are left out. cluster.py needs Dask.
 bench: $(READY)
 	@$(BIN)/python -m pip install --quiet -e '.[bench,cluster]' || echo "No peers to compare with."
-	@for script in knn.py throughput.py "throughput.py --accuracy" training.py notebooks.py \
+	@for script in knn.py throughput.py "throughput.py --accuracy" training.py threads.py notebooks.py \
 	  grading.py cluster.py; do \
 	  echo "== $$script"; $(BIN)/python benchmarks/$$script || exit 1; done
 

@@ -22,7 +22,7 @@ from nbclient import NotebookClient
 from course_utils.lectures import all_lectures, store_part
 from course_utils.runtime import project_root
 from course_utils.testing.kernel import AsyncFileKernelManager
-from course_utils.testing.plugin import kernel_environment
+from course_utils.testing.variables import notebook_variables
 
 T4 = 15.0  # GB that a free GPU in Colab has
 FIRST = """
@@ -81,7 +81,7 @@ def main() -> None:
     given = parser.parse_args().notebooks
     device = {"COURSE_DEVICE": "strict", "COURSE_PROFILE": "full"}
     device["PYTHONPATH"] = str(project_root() / "tests" / "strict_device")
-    os.environ.update(kernel_environment() | device)
+    os.environ.update(notebook_variables() | device)
     lines = [f"| lecture | peak (GB) | of a T4's {T4:g} GB | cells in error |", "|---|---|---|---|"]
     print(*lines, sep="\n")
     for path in given or [lecture.path for lecture in all_lectures()]:

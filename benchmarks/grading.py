@@ -31,7 +31,7 @@ from course_utils.instructor.grading.skeleton import SKIP_TAG
 from course_utils.lectures import all_lectures, exercise_and_role, store_part
 from course_utils.runtime import machine, project_root
 from course_utils.testing.kernel import AsyncFileKernelManager
-from course_utils.testing.plugin import kernel_environment
+from course_utils.testing.variables import notebook_variables
 
 ASSERT = """from course_utils.exercises import get_exercise
 from course_utils.exercises.core import score
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--submissions", type=int, default=16)
     parser.add_argument("--peers", type=Path, default=project_root() / ".venv-peers")
     options = parser.parse_args()
-    os.environ.update(kernel_environment() | {"COURSE_DEVICE": "cpu"})
+    os.environ.update(notebook_variables() | {"COURSE_DEVICE": "cpu"})
     count, notebook = options.submissions, lecture()
     programs = peers(options.peers)
     lines = ["| what | seconds a submission | a minute | against the floor |", "|---|---|---|---|"]

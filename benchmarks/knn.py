@@ -26,10 +26,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from course_utils.data import load_data, pad_crop
-from course_utils.lectures import store_part, write_whole
+from course_utils.lectures import store_part
 from course_utils.models.knn import KNearestNeighbors
 from course_utils.plots.style import LINES, MARKERS, Figure, new_figure
-from course_utils.runtime import machine, project_root
+from course_utils.runtime import machine, project_root, write_whole
 
 HAS_FAISS = importlib.util.find_spec("faiss") is not None
 Search = Callable[[], np.ndarray]

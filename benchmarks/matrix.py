@@ -18,8 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course_utils.lectures import all_lectures, store_part, write_whole
-from course_utils.runtime import project_root
+from course_utils.lectures import all_lectures, store_part
+from course_utils.runtime import project_root, write_whole
 
 ROOT = project_root()
 HOME = ROOT / ".venv-matrix"

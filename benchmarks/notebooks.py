@@ -25,7 +25,7 @@ from nbclient import NotebookClient
 from course_utils.lectures import all_lectures, store_part
 from course_utils.runtime import machine
 from course_utils.testing.kernel import AsyncFileKernelManager
-from course_utils.testing.plugin import kernel_environment
+from course_utils.testing.variables import notebook_variables
 
 # In KiB. Not getrusage: its peak includes that of the process which started the kernel.
 PEAK = """with open("/proc/self/status") as status:
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--check", action="store_true", help="fail where a budget is exceeded")
     options = parser.parse_args()
-    os.environ.update(kernel_environment())
+    os.environ.update(notebook_variables())
     lines, faults = list(HEADER), []
     print(*lines, sep="\n")
     for path in options.notebooks or [lecture.path for lecture in all_lectures()]:

@@ -13,6 +13,8 @@ if __name__ == "__main__" and sys.path[0] in ("", os.getcwd()):
 import argparse
 from pathlib import Path
 
+IS_INSTRUCTORS = Path(__file__).with_name("instructor").is_dir()  # students do not have it
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Return 0 if it is done, 1 if something failed; wrong usage exits with 2."""
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
     """Add what the students' edition does not have."""
-    if not Path(__file__).with_name("instructor").is_dir():
+    if not IS_INSTRUCTORS:
         return
     from .instructor.grading import command as grade
     from .instructor.release import command as release
@@ -111,13 +113,20 @@ def doctor(options: argparse.Namespace) -> int:
 
         return [Finding(name, where or "not here", remedy, False) for name, where, remedy in find()]
 
-    return report(found_data)
+    def found_sandbox() -> list[Finding]:
+        from .instructor.sandbox.sandbox import sandbox_problem
+
+        problem = sandbox_problem()
+        return [Finding("sandbox", "missing" if problem else "works", problem or "", False)]
+
+    return report(found_data, **{"sandbox": found_sandbox} if IS_INSTRUCTORS else {})
 
 
 def refresh(options: argparse.Namespace) -> int:
-    """Run and store notebooks, then renew the README's course map."""
-    from .execution import refresh as refresh_one
+    """Run and store notebooks, then renew all addresses and the README's course map."""
     from .lectures import all_lectures, refresh_readme
+    from .lectures.storing import refresh as refresh_one
+    from .lectures.storing import refresh_addresses
     from .runtime import progress
 
     paths = options.notebooks or [lecture.path for lecture in all_lectures()]
@@ -132,6 +141,7 @@ def refresh(options: argparse.Namespace) -> int:
         except (RuntimeError, ValueError) as error:
             failures.append(str(error))
     try:
+        refresh_addresses()
         refresh_readme()
     except ValueError as error:
         failures.append(str(error))
@@ -143,8 +153,8 @@ def refresh(options: argparse.Namespace) -> int:
 
 def run_at_full_size(options: argparse.Namespace) -> int:
     """Run the lectures named by their numbers in the full profile."""
-    from .execution import run_full
     from .lectures import all_lectures
+    from .lectures.storing import run_full
     from .runtime import cache_dir
 
     paths = {lecture.id: lecture.path for lecture in all_lectures()}

@@ -51,8 +51,11 @@ def verified_content(folder: Path, name: str) -> bytes:
 
 
 def make_sample(folder: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of the sample: images uint8 (N, 28, 28), labels uint8 (N,), and the
-    positions (int32) of both in the official files, for train and test."""
+    """Return the arrays of the sample, for train and test.
+
+    Images are uint8 (N, 28, 28), labels uint8 (N,), and the positions of both in the official files
+    int32.
+    """
     arrays = {}
     for split, prefix in (("train", "train"), ("test", "t10k")):
         images = read_idx(verified_content(folder, f"{prefix}-images-idx3-ubyte"))

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from course_utils.exercises import all_exercises
 from course_utils.lectures import Lecture, graded_id, setup_code
+from course_utils.runtime import project_root
 from course_utils.testing.cells import is_blank
 
 MAX_LINES = 20
@@ -17,6 +18,15 @@ TRAINING = re.compile(r"(?<![.\w])fit\(|\btrain_one_epoch\(|\.backward\(")
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|work|tmp|usr|opt|content|Users)/|[A-Z]:\\\\")
 DEBRIS = re.compile(r"\d+%\||it/s\]|s/it\]")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+
+
+def stored_repository() -> str:
+    """Return the repository that all stored addresses name, in a fork or a clone of any other.
+
+    It is that of the README's clone command. The rest must agree with it.
+    """
+    readme = (project_root() / "README.md").read_text("utf-8")
+    return re.search(r"git clone https://github\.com/(\S+)", readme)[1]
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -50,11 +60,13 @@ def outputs_text(cell: NotebookNode) -> str:
 
 def skeleton(notebook: NotebookNode, lecture: Lecture) -> Iterator[str]:
     """Title, badge, objectives, needs, minutes, points and the closing sections are there."""
-    if not code_cells(notebook)[0].source.startswith(setup_code()):
+    repository = stored_repository()
+    if not code_cells(notebook)[0].source.startswith(setup_code(repository)):
         yield "the first code is not that which fetches the course in Colab: run make notebooks"
     first = notebook.cells[0].source
-    if not first.startswith("# ") or lecture.colab_url() not in first:
-        yield f"the first cell has no title, or no badge that leads to {lecture.colab_url()}"
+    address = lecture.colab_url(repository)
+    if not first.startswith("# ") or address not in first:
+        yield f"the first cell has no title, or no badge that leads to {address}"
     prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     places = [prose.find(heading) for heading in HEADINGS]
     if -1 in places or places != sorted(places):

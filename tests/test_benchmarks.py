@@ -27,7 +27,7 @@ def script(name):
 def test_every_table_has_its_marks():
     results = (project_root() / "benchmarks" / "RESULTS.md").read_text("utf-8")
     parts = ("knn", "throughput", "accuracy", "time to accuracy", "grading", "cluster")
-    for part in (*parts, "gpu memory"):
+    for part in (*parts, "gpu memory", "threads"):
         assert results.index(f"<!-- {part}: begin -->") < results.index(f"<!-- {part}: end -->")
 
 
@@ -80,6 +80,17 @@ def test_a_lecture_beyond_its_budget_is_told_with_its_slowest_cells(tmp_path):
     first, second = notebooks.slowest(notebook, 2)
     assert first.startswith("cell 2: 0.3 s, «import time»")
     assert second.startswith(("cell 0", "cell 3"))
+
+
+def test_a_setting_of_threads_is_compared_round_by_round():
+    threads = script("threads")
+    places = [(c, n) for c in threads.CONDITIONS for n in threads.NETWORKS]
+    rates = {(*place, setting): [100, 10, 1] for place in places for setting in threads.SETTINGS}
+    for place in places:
+        rates[(*place, "passive waiting")] = [100, 20, 20]
+    row = threads.table(rates)[3]
+    assert row.startswith("| passive waiting (the course's) | 20 (2.00) |")
+    assert row.count("|") == 2 + len(places)
 
 
 def test_a_budget_leaves_half_as_much_for_slow_machines():

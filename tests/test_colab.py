@@ -19,6 +19,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from notebook_rules import stored_repository
 
 from course_utils.lectures import (
     REPOSITORY,
@@ -28,7 +29,8 @@ from course_utils.lectures import (
     setup_code,
 )
 from course_utils.runtime import project_root
-from course_utils.testing.kernel import AsyncFileKernelManager, kernel_variables
+from course_utils.testing.kernel import AsyncFileKernelManager
+from course_utils.testing.variables import inherited_variables
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Colab runs on Linux; this needs its links"),
@@ -39,7 +41,8 @@ NOT_IN_COLAB = ("course_utils", "__editable__", "torchsummary", "optuna")
 
 
 def setup_cell(number, branch="main"):
-    notebook = lead_to(nbformat.read(LECTURES[number].path, as_version=4), branch=branch)
+    stored = nbformat.read(LECTURES[number].path, as_version=4)
+    notebook = lead_to(stored, REPOSITORY, branch)
     return next(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
@@ -93,7 +96,7 @@ class Colab:
     def connect(self, remote):
         """Let the address of GitHub lead to the folder ``remote``."""
         ours = ("COURSE_", "PYTHONPATH")
-        usual = {k: v for k, v in kernel_variables().items() if not k.startswith(ours)}
+        usual = {k: v for k, v in inherited_variables().items() if not k.startswith(ours)}
         self.variables = usual | {
             "COURSE_DEVICE": "cpu",
             "GIT_ALLOW_PROTOCOL": "file",
@@ -216,23 +219,23 @@ def test_what_colab_lacks_is_installed_where_it_is_needed(colab):
 def test_a_repository_is_named_in_one_place():
     files = [*(project_root() / "course_utils").rglob("*"), *project_root().glob("benchmarks/*")]
     naming = [p.name for p in files if p.is_file() and REPOSITORY.encode() in p.read_bytes()]
-    assert [name for name in naming if not name.endswith(".pyc")] == ["lectures.py"]
+    assert [name for name in naming if not name.endswith(".pyc")] == ["addresses.py"]
 
 
 def test_another_repository_leaves_no_trace_of_the_first():
     for lecture in LECTURES.values():
         led = lead_to(nbformat.read(lecture.path, as_version=4), "else/where", "spring")
         text = nbformat.writes(led)
-        assert REPOSITORY not in text
+        assert stored_repository() not in text
         assert lecture.colab_url("else/where", "spring") in led.cells[0].source
         code = next(cell.source for cell in led.cells if cell.cell_type == "code")
         assert code.startswith(setup_code("else/where", "spring"))
     readme = (project_root() / "README.md").read_text("utf-8")
     renewed = renewed_readme(readme, list(LECTURES.values()), "else/where")
-    assert REPOSITORY not in renewed
+    assert stored_repository() not in renewed
     assert "git clone https://github.com/else/where course" in renewed
 
 
 def test_a_notebook_without_a_set_up_cell_is_left_alone():
     notebook = new_notebook(cells=[new_code_cell("import sys\nprint(sys.path)")])
-    assert lead_to(notebook) == notebook
+    assert lead_to(notebook, REPOSITORY) == notebook

@@ -37,7 +37,7 @@ def test_same_names_shapes_and_count(aux_logits, parameters):
 
 @pytest.fixture(scope="module")
 def reference():
-    """torchvision's network with running statistics that are not those of the start."""
+    """Torchvision's network with running statistics that are not those of the start."""
     torch.manual_seed(0)
     return randomised(theirs(aux_logits=True))
 

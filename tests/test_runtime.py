@@ -122,6 +122,7 @@ def test_doctor_names_problems_and_remedies(capsys, monkeypatch):
     monkeypatch.setenv("COURSE_DEVICE", "gpu")
     assert report(damaged) == 1
     printed = capsys.readouterr().out
+    assert "PROBLEM  data           cannot be read" in printed
     assert "fetch it again" in printed
     assert "Set it to 'cpu'" in printed
 
@@ -130,6 +131,19 @@ def test_doctor_only_notes_what_is_not_needed(capsys):
     absent = Finding("cifar10", "not here", "put it into COURSE_DATA", serious=False)
     assert report(lambda: [absent]) == 0
     assert "note" in capsys.readouterr().out
+
+
+def test_doctor_takes_further_findings(capsys):
+    sandbox = Finding("bwrap", "not here", "apt install bubblewrap")
+
+    def broken():
+        raise OSError("no permission")
+
+    assert report(list, sandbox=lambda: [sandbox], browser=broken) == 1
+    printed = capsys.readouterr().out
+    assert "PROBLEM  bwrap          not here" in printed
+    assert "PROBLEM  browser        cannot be read" in printed
+    assert "2 problem(s) found" in printed
 
 
 def test_wrong_usage_exits_with_2(capsys):

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils.execution import execute
+from course_utils.lectures.running import execute
 from course_utils.runtime import project_root
 
 TRAINING = """

@@ -1,6 +1,7 @@
 """Where a notebook runs: device, seeds, profile, progress, and what is wrong with the machine."""
 
 from .device import Timer, get_device, machine, release_memory, seed_everything, synchronize
+from .files import write_whole
 from .session import (
     Missing,
     by_profile,
@@ -29,4 +30,5 @@ __all__ = [
     "seed_everything",
     "setup",
     "synchronize",
+    "write_whole",
 ]

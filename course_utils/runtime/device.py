@@ -1,7 +1,8 @@
 """The device that tensors live on, and what depends on it: seeds, waiting and timing.
 
-torch is imported inside the functions, so that ``python -m course_utils doctor`` can still
-explain what is wrong on a machine where torch is missing or broken.
+torch and NumPy are imported inside the functions: ``python -m course_utils doctor`` can still
+explain what is wrong on a machine where one is missing or broken, and OpenMP's variables are set
+before they are loaded.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     import torch
@@ -98,11 +97,14 @@ def machine(device: torch.device) -> str:
 class Timer:
     """Measure the wall-clock seconds of a ``with`` block, including work queued on ``device``.
 
-    Example::
+    Args:
+        device: that computes inside the block.
 
-        with Timer(device) as timer:
-            model(images)
-        print(timer.seconds)
+    Example:
+        >>> with Timer("cpu") as timer:
+        ...     total = sum(range(1000))
+        >>> timer.seconds > 0
+        True
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -121,6 +123,7 @@ class Timer:
 
 def seed_everything(seed: int = 0) -> None:
     """Seed Python, NumPy and torch (on every device), so that a run repeats on one machine."""
+    import numpy as np
     import torch
 
     random.seed(seed)

@@ -44,15 +44,21 @@ class Finding:
         return f"{line}\n{'':<9}remedy: {self.remedy}" if self.remedy else line
 
 
-def report(found_data: Callable[[], list[Finding]]) -> int:
-    """Print all findings; return 1 if one of them keeps the course from running, else 0."""
+def report(found_data: Callable[[], list[Finding]], **further: Callable[[], list[Finding]]) -> int:
+    """Print all findings; return 1 if one of them keeps the course from running, else 0.
+
+    Args:
+        found_data: returns what there is of data.
+        further: functions that return more findings, by what they look at.
+    """
     findings = [python(), *packages(NEEDED, serious=True), *packages(FOR_TESTS, serious=False)]
     findings += [guarded("device", device), guarded("profile", chosen_profile)]
     findings += [disk(), cache()]
-    try:
-        findings += found_data()
-    except Exception as error:  # a broken torch, or damaged bundled data: say it, go on
-        findings.append(Finding("data", "cannot be read", str(error)))
+    for what, find in ({"data": found_data} | further).items():
+        try:
+            findings += find()
+        except Exception as error:  # a broken torch, or damaged bundled data: say it, go on
+            findings.append(Finding(what, "cannot be read", str(error)))
     print(*findings, sep="\n")
     problems = sum(bool(finding.remedy) and finding.serious for finding in findings)
     print(f"\n{problems} problem(s) found" if problems else "\nAll is well.")
@@ -116,6 +122,6 @@ def cache() -> Finding:
     """Return whether the folder for downloads can be written."""
     folder = cache_dir()
     parent = next(path for path in (folder, *folder.parents) if path.exists())
-    if os.access(parent, os.W_OK):
+    if parent.is_dir() and os.access(parent, os.W_OK):
         return Finding("cache", str(folder))
     return Finding("cache", f"{folder} cannot be written", "set COURSE_CACHE to a folder you own")

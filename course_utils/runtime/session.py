@@ -9,19 +9,25 @@ from collections.abc import Iterable
 from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .device import cpu_threads, get_device, seed_everything
 
 if TYPE_CHECKING:
     import torch
+    from tqdm.auto import tqdm
 
 Choice = TypeVar("Choice")
 PROFILES = ("quick", "full")
 
 
 def project_root() -> Path:
-    """Return the folder that holds ``notebooks``, ``course_utils`` and ``data``."""
+    """Return the folder that holds ``notebooks``, ``course_utils`` and ``data``.
+
+    Example:
+        >>> (project_root() / "data").is_dir()
+        True
+    """
     return Path(__file__).resolve().parents[2]
 
 
@@ -40,6 +46,10 @@ def profile() -> str:
 
     Raises:
         ValueError: ``COURSE_PROFILE`` is neither of the two.
+
+    Example:
+        >>> profile() in ("quick", "full")
+        True
     """
     wanted = os.environ.get("COURSE_PROFILE")
     if not wanted:
@@ -50,7 +60,12 @@ def profile() -> str:
 
 
 def by_profile(*, quick: Choice, full: Choice) -> Choice:
-    """Return the value for the current profile: the one place where the two profiles differ."""
+    """Return the value for the current profile: the one place where the two profiles differ.
+
+    Example:
+        >>> by_profile(quick=2, full=90) == {"quick": 2, "full": 90}[profile()]
+        True
+    """
     return quick if profile() == "quick" else full
 
 
@@ -60,7 +75,18 @@ def in_colab() -> bool:
 
 
 def setup(seed: int = 0) -> torch.device:
-    """Start a notebook: choose the device, seed everything, and print what was chosen."""
+    """Start a notebook: choose the device, seed everything, and print what was chosen.
+
+    Args:
+        seed: of Python, NumPy and torch.
+
+    Returns:
+        The device, as ``get_device`` chooses it.
+
+    Example:
+        >>> device = setup(seed=0)  # doctest: +ELLIPSIS
+        Device: ... | profile: ... | torch ...
+    """
     import torch
 
     device = get_device()
@@ -79,17 +105,27 @@ def progress(
     total: int | None = None,
     description: str = "",
     unit: str = "step",
-) -> Any:
+) -> tqdm:
     """Return a tqdm bar over ``iterable`` (or over ``total`` steps that you ``update``).
 
     The bar appears after one second and goes away when the work is done, so that short work
     shows nothing and a stored notebook keeps no trace of it. ``TQDM_DISABLE=1`` turns it off.
+
+    Args:
+        iterable: what to go through; None for a bar that is updated by hand.
+        total: the number of steps, where ``iterable`` does not tell it.
+        description: stands before the bar.
+        unit: of one step; "B" counts bytes, in kB and MB.
+
+    Example:
+        >>> sum(progress([1, 2, 3], description="adding"))
+        6
     """
-    from tqdm.auto import tqdm
+    from tqdm.auto import tqdm as bar
 
     # In a notebook tqdm does not look at its own variable.
     disabled = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return tqdm(
+    return bar(
         iterable,
         total=total,
         desc=description,
@@ -111,8 +147,14 @@ class Missing(ImportError):
 def need(package: str) -> None:
     """Make sure of a package that Colab may lack, or that is optional. Colab installs it.
 
+    Args:
+        package: its name, for ``import`` and for pip.
+
     Raises:
         Missing: it is not installed; in a notebook this shows as one line, with the remedy.
+
+    Example:
+        >>> need("torch")  # it is here: nothing happens
     """
     if find_spec(package) is None and in_colab():
         command = [sys.executable, "-m", "pip", "install", "--quiet", package]
@@ -127,5 +169,13 @@ def claim(text: str, holds: bool) -> None:
 
     A result of training differs a little from machine to machine. A statement about it, with a
     margin, does not. So a notebook states what must hold, and its test compares that line.
+
+    Args:
+        text: the statement.
+        holds: whether it holds here.
+
+    Example:
+        >>> claim("better than chance", 0.83 > 0.1)
+        ✓ better than chance
     """
     print(f"✓ {text}" if holds else f"✗ does not hold: {text}")

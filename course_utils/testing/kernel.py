@@ -12,11 +12,15 @@ import shutil
 import tempfile
 import time
 import weakref
+from collections.abc import Callable, Mapping
 from queue import Empty
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager, KernelManager
 from nbval.kernel import RunningKernel
+
+from .budget import Budget, processor_seconds
+from .variables import inherited_variables
 
 GLANCE = 0.1  # seconds between two looks at whether the kernel still lives
 
@@ -34,23 +38,22 @@ def private_address(manager: Any) -> dict[str, str]:
     return {"transport": "ipc", "ip": os.path.join(folder, "socket")}
 
 
-def kernel_variables() -> dict[str, str]:
-    """Return the environment of a kernel that a test starts.
-
-    With pytest's mark in it, ipykernel would not pass on what C code and subprocesses print.
-    """
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-
-
 class FileKernelManager(KernelManager):
-    """What nbval starts a kernel with."""
+    """What nbval starts a kernel with.
 
-    def __init__(self, **settings: Any) -> None:
+    Args:
+        variables: of the kernel's environment, beside those of this process.
+        settings: of any kernel manager.
+    """
+
+    def __init__(self, variables: Mapping[str, str], **settings: Any) -> None:
         super().__init__(**private_address(self), **settings)
+        self.variables = dict(variables)
 
     def start_kernel(self, **options: Any) -> Any:
-        """Start the kernel, without pytest's mark in its environment."""
-        return super().start_kernel(**{"env": kernel_variables()} | options)
+        """Start the kernel with its variables."""
+        variables = inherited_variables() | self.variables
+        return super().start_kernel(**{"env": variables} | options)
 
 
 class AsyncFileKernelManager(AsyncKernelManager):
@@ -76,8 +79,8 @@ class WatchedKernel(RunningKernel):
             KernelDied: the process ended before it answered.
             queue.Empty: the time is over.
         """
-        end = time.monotonic() + (timeout if timeout is not None else float("inf"))
-        while time.monotonic() < end:
+        is_over = self.limit(timeout)
+        while not is_over():
             alive = self.is_alive()  # asked first: an answer may come just before the end
             try:
                 message = self.get_message("shell", timeout=GLANCE)
@@ -89,3 +92,22 @@ class WatchedKernel(RunningKernel):
                 self.reply = message["content"]
                 return
         raise Empty
+
+    def limit(self, seconds: float | None) -> Callable[[], bool]:
+        """Return a function that tells whether ``seconds`` are over from now on, by the clock."""
+        end = time.monotonic() + (seconds if seconds is not None else float("inf"))
+        return lambda: time.monotonic() >= end
+
+
+class LectureKernel(WatchedKernel):
+    """A watched kernel whose seconds are those of its own processor time."""
+
+    budget: Budget | None = None
+
+    def limit(self, seconds: float | None) -> Callable[[], bool]:
+        """Return a function that tells whether the kernel has used ``seconds`` from now on."""
+        if seconds is None:
+            return super().limit(None)
+        pid = self.km.provisioner.pid
+        self.budget = Budget(seconds, lambda: processor_seconds(pid))
+        return self.budget.is_over

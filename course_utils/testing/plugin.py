@@ -5,7 +5,8 @@ pytest loads it wherever the course is installed. It acts in the course's own fo
 
 from __future__ import annotations
 
-import os
+from collections.abc import Generator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pytest
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collect_file(file_path: Path, parent: pytest.Collector):
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     """Collect the course's notebooks as lectures, which nbval would read less strictly."""
     collected = yield
     if not is_course(parent.config):
@@ -36,20 +39,23 @@ def is_course(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Settle what the kernels inherit, from whichever directory pytest was started."""
+    """Settle what kernels and tests get, from whichever directory pytest was started."""
     if not is_course(config):
         return
-    sanitize = Path(config.rootpath, "tests", "sanitize.cfg")
-    if getattr(config.option, "nbval", False):
-        # nbval reads this path from the working directory, and takes the kernel that happens
-        # to be called "python3"; both must not depend on where pytest was started.
-        config.option.nbval_sanitize_with = config.option.nbval_sanitize_with or str(sanitize)
-        config.option.nbval_current_env = not config.option.nbval_kernel_name
-        use_file_kernels()
     worker = getattr(config, "workerinput", None)
     if worker is None and getattr(config.option, "numprocesses", None):
-        return  # xdist's workers run the notebooks, and would inherit what is set here
-    os.environ.update(kernel_environment(worker["workercount"] if worker else 1))
+        return  # xdist's workers run everything, and would inherit what is set here
+    from .variables import notebook_variables, quick_variables
+
+    workers = worker["workercount"] if worker else 1
+    if getattr(config.option, "nbval", False):
+        use_file_kernels(config, notebook_variables(workers))
+    # A test computes in this process, which loads torch later: in the quick profile, on its share
+    # of the cores. When pytest is done, the environment is as it was.
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    for name, value in quick_variables(workers).items():
+        patch.setenv(name, value)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,31 +69,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def use_file_kernels() -> None:
-    """Let nbval start its kernels without network ports."""
+def use_file_kernels(config: pytest.Config, variables: dict[str, str]) -> None:
+    """Let nbval start its kernels without network ports and with these variables."""
     import nbval.kernel
 
     from .kernel import FileKernelManager
 
-    nbval.kernel.KernelManager = FileKernelManager
-
-
-def kernel_threads(workers: int = 1) -> int:
-    """Return the threads of a kernel that runs beside ``workers`` - 1 others.
-
-    Two kernels that each take all cores slow each other down.
-    """
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    return int(threads) if threads.isdigit() else max(1, (os.cpu_count() or 1) // workers)
-
-
-def kernel_environment(workers: int = 1) -> dict[str, str]:
-    """Return the variables with which a notebook runs as a test, beside ``workers`` - 1 others."""
-    return {
-        # What is stored is the quick profile's output. A progress bar prints times.
-        "COURSE_PROFILE": "quick",
-        "TQDM_DISABLE": "1",
-        # Keras reads this when it is imported, and would look for TensorFlow (lecture 12).
-        "KERAS_BACKEND": "torch",
-        "OMP_NUM_THREADS": str(kernel_threads(workers)),
-    }
+    # nbval reads this path from the working directory, and takes the kernel that happens to be
+    # called "python3"; both must not depend on where pytest was started.
+    sanitize = Path(config.rootpath, "tests", "sanitize.cfg")
+    config.option.nbval_sanitize_with = config.option.nbval_sanitize_with or str(sanitize)
+    config.option.nbval_current_env = not config.option.nbval_kernel_name
+    nbval.kernel.KernelManager = partial(FileKernelManager, variables)

@@ -103,7 +103,7 @@ def test_what_is_whole_but_something_else_is_not_called_damaged(tmp_path, conten
 
 
 def test_an_archive_that_is_whole_is_read_to_its_end(tmp_path):
-    """gzip's checksum stands at the end, behind what tar needs."""
+    """Gzip's checksum stands at the end, behind what tar needs."""
     (tmp_path / KIND.archive).write_bytes(ARCHIVE[:-1])
     assert isinstance(outcome(tmp_path / KIND.archive), DamagedError)
     (tmp_path / KIND.archive).write_bytes(b"")

@@ -77,7 +77,7 @@ def test_pytest_runs_no_code_of_the_folder(class_folder, tmp_path, workers):
 
 @needs_sandbox
 def test_pytest_started_in_the_folder_runs_no_code_of_it(class_folder, tmp_path):
-    """pytest obeys settings where it starts before it asks any plugin: there must be none."""
+    """Pytest obeys settings where it starts before it asks any plugin: there must be none."""
     (class_folder / "pytest.ini").unlink()
     out = tmp_path / "out"
     status, printed = run(

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 
-from ...lectures import write_whole
+from ...runtime import write_whole
 from ..reports.junit import junit
 from ..reports.results import (
     SubmissionResult,

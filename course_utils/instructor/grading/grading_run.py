@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ...lectures import all_lectures, write_whole
-from ...runtime import progress, project_root
-from ...testing.plugin import kernel_threads
+from ...lectures import all_lectures
+from ...runtime import progress, project_root, write_whole
+from ...runtime.threads import kernel_threads
 from ..reports.results import (
     INFRASTRUCTURE,
     UNREADABLE,

@@ -7,8 +7,6 @@ import re
 import sys
 from pathlib import Path
 
-from ...lectures import REPOSITORY
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``release``."""
@@ -16,10 +14,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, type=Path, metavar="DIR", help="folder for the students' edition")
     add(
         "--repo",
-        default=REPOSITORY,
         type=repository_name,
         metavar="OWNER/NAME",
-        help="where students will find it on GitHub",
+        help="where students will find it on GitHub (default: where this checkout comes from)",
     )
     add("--lectures", metavar="02,05", help="numbers of the lectures (default: all)")
     add(

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import nbformat
 
-from ...lectures import REPOSITORY, Lecture, all_lectures, course_map, lead_to
+from ... import lectures as course
+from ...lectures import Lecture, all_lectures, course_map, lead_to
 from ...runtime import project_root
 from ..package import copy_package
 from ..versions import lecture_version
@@ -70,15 +71,16 @@ class Refused(ValueError):
 
 def release(
     out: Path,
-    repository: str = REPOSITORY,
+    repository: str | None = None,
     branch: str = "main",
     numbers: Sequence[str] | None = None,
 ) -> list[Lecture]:
     """Write the students' edition into the folder ``out``, in place of an earlier one.
 
-    repository, branch: where students will find it; badges and set-up cells lead there. numbers:
-    ids of the lectures to release; all if None. The exercises of the others stay in course_utils:
-    they hold no solutions, and lectures may come later. Returns the lectures.
+    repository, branch: where students will find it; badges and set-up cells lead there. Without a
+    repository they lead to this checkout's own. numbers: ids of the lectures to release; all if
+    None. The exercises of the others stay in course_utils: they hold no solutions, and lectures may
+    come later. Returns the lectures.
 
     Raises:
         Refused: a solution would be seen, or a notebook is not fit for students.
@@ -88,7 +90,7 @@ def release(
     if numbers is not None and (unknown := set(numbers) - {x.id for x in lectures}):
         raise Refused(f"there is no lecture {', '.join(sorted(unknown))}")
     with replaced(out.resolve(), "release") as tree:
-        write_tree(tree, lectures, repository, branch)
+        write_tree(tree, lectures, repository or course.repository(), branch)
     return lectures
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...lectures import write_whole
+from ...runtime import write_whole
 
 # The state of a submission. Points count in the first two only.
 GRADED = "graded"

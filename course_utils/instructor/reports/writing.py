@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...lectures import write_whole
+from ...runtime import write_whole
 from .gradebook import students_of
 from .likeness import near_identical
 from .pages import class_page, feedback_page

@@ -10,7 +10,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...lectures import REPOSITORY, STUDENT_BRANCH, Lecture, all_lectures
+from ... import lectures as course
+from ...lectures import STUDENT_BRANCH, Lecture, all_lectures
 from ..release.edition import release, replaced
 from .checks import problems
 from .pages import write_pages
@@ -37,7 +38,7 @@ def build(
     out: Path,
     *,
     solutions: bool = False,
-    repository: str = REPOSITORY,
+    repository: str | None = None,
     branch: str = STUDENT_BRANCH,
 ) -> int:
     """Write the site into the folder ``out``, in place of an earlier one. Return its pages' count.
@@ -50,6 +51,7 @@ def build(
         ValueError: the students' edition is refused, or a figure has no description.
         FileExistsError: ``out`` holds something else than an earlier site.
     """
+    repository = repository or course.repository()
     if missing := missing_packages():
         verb = "is" if len(missing) == 1 else "are"
         names = ", ".join(missing)

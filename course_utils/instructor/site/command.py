@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ...lectures import REPOSITORY, STUDENT_BRANCH
+from ...lectures import STUDENT_BRANCH
 from ..release.command import repository_name
 
 
@@ -17,10 +17,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--solutions", action="store_true", help="show solutions: for instructors, not to publish")
     add(
         "--repo",
-        default=REPOSITORY,
         type=repository_name,
         metavar="OWNER/NAME",
-        help='where students find the course on GitHub; "Open in Colab" leads there',
+        help='where students find the course on GitHub; "Open in Colab" leads there '
+        "(default: where this checkout comes from)",
     )
     add(
         "--branch",

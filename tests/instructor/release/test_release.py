@@ -11,14 +11,14 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils.__main__ import main
-from course_utils.execution import execute, printed
-from course_utils.instructor.grading.skeleton import lecture_version
 from course_utils.instructor.release import edition as module
 from course_utils.instructor.release.branch import NoCommit, check_branch, commit_tree, git
 from course_utils.instructor.release.edition import Refused, release, replaced
 from course_utils.instructor.release.leaks import leaks, texts_of, texts_of_files
 from course_utils.instructor.release.stubs import REGION, problems, solution, stub, student_notebook
+from course_utils.instructor.versions import lecture_version
 from course_utils.lectures import all_lectures, read_lecture
+from course_utils.lectures.running import execute, printed
 from course_utils.runtime import project_root
 
 LECTURES = all_lectures()

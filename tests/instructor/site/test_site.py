@@ -15,7 +15,7 @@ from course_utils.instructor.site import build as module
 from course_utils.instructor.site.build import build, missing_packages
 from course_utils.instructor.site.checks import problems, read_page
 from course_utils.instructor.site.pages import WIDGET_VIEW, page, with_buttons
-from course_utils.lectures import BADGE, all_lectures
+from course_utils.lectures import BADGE, all_lectures, repository
 
 LECTURES = all_lectures()
 STEMS = [lecture.path.stem for lecture in LECTURES]
@@ -158,7 +158,7 @@ def test_the_first_page_leads_to_every_lecture(site):
     links = read_page(site / "index.html").links
     for lecture in LECTURES:
         assert f"{lecture.path.stem}.html" in links
-        assert lecture.colab_url(branch="student") in links
+        assert lecture.colab_url(repository(), "student") in links
 
 
 @pytest.mark.parametrize("lecture", LECTURES, ids=STEMS)
@@ -167,7 +167,7 @@ def test_a_page_shows_its_lecture_without_solutions(site, lecture):
 
     source = (site / f"{lecture.path.stem}.html").read_text("utf-8")
     shown = BeautifulSoup(source, "html.parser")
-    assert shown.find("a", href=lecture.colab_url(branch="student"), class_="colab-button")
+    assert shown.find("a", href=lecture.colab_url(repository(), "student"), class_="colab-button")
     notebook = nbformat.read(lecture.path, as_version=4)
     text = without_spaces(shown.get_text())
     assert text.count("raiseNotImplementedError") >= len(answers(notebook))

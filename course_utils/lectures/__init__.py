@@ -1,0 +1,48 @@
+"""The lectures as files: their metadata, where they lead, and what the README shows of them.
+
+``running`` and ``storing``, which need kernels, are imported by name.
+"""
+
+from ..runtime import write_whole
+from .addresses import (
+    BADGE,
+    FETCHED_FROM,
+    REPOSITORY,
+    STUDENT_BRANCH,
+    lead_to,
+    repository,
+    setup_code,
+)
+from .files import Lecture, all_lectures, exercise_and_role, graded_id, read_lecture
+from .readme import (
+    FIGURE_PATH,
+    course_map,
+    readme_figure,
+    refresh_readme,
+    renewed,
+    renewed_readme,
+    store_part,
+)
+
+__all__ = [
+    "BADGE",
+    "FETCHED_FROM",
+    "FIGURE_PATH",
+    "REPOSITORY",
+    "STUDENT_BRANCH",
+    "Lecture",
+    "all_lectures",
+    "course_map",
+    "exercise_and_role",
+    "graded_id",
+    "lead_to",
+    "read_lecture",
+    "readme_figure",
+    "refresh_readme",
+    "renewed",
+    "renewed_readme",
+    "repository",
+    "setup_code",
+    "store_part",
+    "write_whole",
+]
