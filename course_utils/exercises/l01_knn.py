@@ -21,6 +21,7 @@ from .core import (
     tensor_problem,
     wrong,
 )
+from .shared import Mistakes, first_mistake
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -63,6 +64,10 @@ class _CountCalls(TorchFunctionMode):
 def _l2(queries: Tensor, images: Tensor) -> Tensor:
     differences = queries.double()[:, None] - images.double()
     return differences.square().sum(dim=2).sqrt()
+
+
+def _same_distances(result: Any, want: Tensor) -> bool:
+    return same_tensor(result, want, DISTANCE_TOLERANCE)
 
 
 DISTANCE_MISTAKES = {
@@ -118,7 +123,7 @@ class PairwiseDistances(_Shown):
         result = result if isinstance(result, dict) else {}
         distances, calls = result.get("distances"), result.get("calls")
         want = _l2(case["queries"], case["images"])
-        if same_tensor(distances, want, DISTANCE_TOLERANCE):
+        if _same_distances(distances, want):
             if len(case["queries"]) < 60 or (type(calls) is int and calls <= MOST_CALLS):
                 return right()
             return wrong(
@@ -132,17 +137,16 @@ class PairwiseDistances(_Shown):
         if isinstance(distances, Tensor) and distances.is_floating_point():
             if tuple(distances.shape) == (queries, images, pixels):
                 return "the last dimension still holds the pixels: sum over it"
-            if same_tensor(distances.T, want, DISTANCE_TOLERANCE):
+            if _same_distances(distances.T, want):
                 return "the result is transposed: one row for each query, one column for each image"
             if distances.isnan().any() and distances.shape == want.shape:
                 return (
                     "some distances are NaN: rounding makes |a|² + |b|² - 2a·b slightly negative, "
                     "and a negative number has no root. Use .clamp(min=0) first"
                 )
-            for hint, mistake in DISTANCE_MISTAKES.items():
-                wrong_values = mistake(case["queries"], case["images"])
-                if same_tensor(distances, wrong_values, DISTANCE_TOLERANCE):
-                    return hint
+            mistakes = {hint: make(*case.values()) for hint, make in DISTANCE_MISTAKES.items()}
+            if hint := first_mistake(distances, mistakes, same=_same_distances):
+                return hint
         return str(tensor_problem(distances, want, DISTANCE_TOLERANCE))
 
 
@@ -246,10 +250,8 @@ class PredictByVote(_Shown):
         want = _elected(_nearest_labels(distances, labels, k))
         if same_tensor(result, want, 0):
             return right()
-        for hint, mistake in VOTE_MISTAKES.items():
-            if same_tensor(result, mistake(distances, labels, k), 0):
-                return wrong(hint)
-        return wrong(self._other_hint(result, want))
+        hint = first_mistake(result, VOTE_MISTAKES, lambda make: make(distances, labels, k))
+        return wrong(hint or self._other_hint(result, want))
 
     @staticmethod
     def _other_hint(result: Any, want: Tensor) -> str:
@@ -309,7 +311,7 @@ def _cross_validated(
     return [sum(column) / sum(sizes) for column in zip(*correct, strict=True)]
 
 
-FOLD_MISTAKES = {
+FOLD_MISTAKES: Mistakes = {
     "the validation fold is among the training images, so each image finds itself: leave it out": (
         dict(known=_everything)
     ),
@@ -404,12 +406,12 @@ class ChooseK(_Shown):
             return f"accuracies should be a list of {len(want)} numbers, one for each k"
         if any(type(accuracy) not in (int, float) for accuracy in accuracies):
             return "the accuracies should be Python numbers: .item() takes one out of a tensor"
-        for hint, options in FOLD_MISTAKES.items():
-            if self._same(accuracies, _cross_validated(case, **options)):
-                return hint
         count = len(case["labels"])
-        for hint, mistake in VALUE_MISTAKES.items():
-            if self._same(accuracies, [mistake(accuracy, count) for accuracy in want]):
+        for mistakes, make in (
+            (FOLD_MISTAKES, lambda m: _cross_validated(case, **m)),
+            (VALUE_MISTAKES, lambda m: [m(accuracy, count) for accuracy in want]),
+        ):
+            if hint := first_mistake(accuracies, mistakes, make, self._same):
                 return hint
         if self._same(accuracies, [a for _, a in sorted(zip(case["ks"], want, strict=True))]):
             return "the accuracies should come in the order of ks, also when ks is not sorted"
@@ -505,10 +507,13 @@ class TopKAccuracy(_Shown):
             return right()
         if isinstance(result, Tensor):
             return wrong("return a Python number: .item() takes it out of the tensor")
-        for hint, mistake in TOP_K_MISTAKES.items():
-            if same_number(result, mistake(scores, labels, k), 1e-4):
-                return wrong(hint)
-        return wrong(f"expected {want:.4f}, got {describe(result)}")
+        hint = first_mistake(
+            result,
+            TOP_K_MISTAKES,
+            lambda make: make(scores, labels, k),
+            lambda have, need: same_number(have, need, 1e-4),
+        )
+        return wrong(hint or f"expected {want:.4f}, got {describe(result)}")
 
 
 EXERCISES = [PairwiseDistances(), PredictByVote(), ChooseK(), TopKAccuracy()]

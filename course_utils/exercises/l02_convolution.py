@@ -29,7 +29,7 @@ from .core import (
     tensor_problem,
     wrong,
 )
-from .shared import Watch, normal
+from .shared import Watch, first_mistake, normal
 
 # --- small helpers -------------------------------------------------------------------------------
 
@@ -40,9 +40,8 @@ def _judge_count(result: Any, want: int, mistakes: dict[str, float]) -> Verdict:
         if type(result) is int:
             return right()
         return wrong("right, but as a float: sizes and counts are whole numbers (// or int)")
-    for hint, value in mistakes.items():
-        if same_number(result, value, 1e-9):
-            return wrong(hint)
+    if hint := first_mistake(result, mistakes, same=lambda a, b: same_number(a, b, 1e-9)):
+        return wrong(hint)
     if not isinstance(result, (int, float)):
         return wrong(f"return a whole number; your code returned {describe(result)}")
     return wrong(f"expected {want}, got {describe(result)}")
@@ -53,10 +52,7 @@ def _judge_tensor(result: Any, want: Tensor, mistakes: dict[str, Callable[[], Te
     problem = tensor_problem(result, want, 1e-4)
     if problem is None:
         return right()
-    for hint, mistake in mistakes.items():
-        if isinstance(result, Tensor) and same_tensor(result, mistake(), 1e-4):
-            return wrong(hint)
-    return wrong(problem)
+    return wrong(first_mistake(result, mistakes, lambda make: make()) or problem)
 
 
 def _run_watched(answer: Any, case: Case, ready_made: tuple[str, ...]) -> dict:

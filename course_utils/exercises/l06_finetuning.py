@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from ..models.vgg import VGG
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
-from .shared import field, fields
+from .shared import Mistakes, field, fields, first_mistake
 
 # --- 06.1 and 06.2 -------------------------------------------------------------------------------
 
@@ -167,9 +167,12 @@ class ParameterGroups(Exercise):
         if missing := [name for name in want if name not in names]:
             return wrong(f"{missing[0]} is in no group, so it would never learn")
         rates = dict(pairs)
-        if all(same_number(rates[name], rate, 1e-9) for name, rate in want.items()):
+        if self._same(rates, want):
             return right()
         return wrong(self._hint(case, rates))
+
+    def _same(self, rates: dict, want: dict[str, float]) -> bool:
+        return all(same_number(rates[name], rate, 1e-9) for name, rate in want.items())
 
     def _rates(self, case: Case, *, low: float | None = None, high: float = 1) -> dict[str, float]:
         """The right rates; low and high multiply the backbone's and the head's."""
@@ -182,7 +185,7 @@ class ParameterGroups(Exercise):
 
     def _hint(self, case: Case, rates: dict) -> str:
         factor = case["factor"]
-        mistakes = {
+        mistakes: Mistakes = {
             "all rates are the same: the features move in smaller steps": dict(low=1),
             "all rates are the small one: the classifier gets the whole rate": dict(
                 high=1 / factor
@@ -192,10 +195,8 @@ class ParameterGroups(Exercise):
                 low=1, high=1 / factor
             ),
         }
-        for hint, mistake in mistakes.items():
-            want = self._rates(case, **mistake)
-            if all(same_number(rates[name], rate, 1e-9) for name, rate in want.items()):
-                return hint
+        if hint := first_mistake(rates, mistakes, lambda m: self._rates(case, **m), self._same):
+            return hint
         want = self._rates(case)
         name = next(n for n, rate in want.items() if not same_number(rates[n], rate, 1e-9))
         return f'{name} should have "lr" {want[name]:g}, it has {describe(rates[name])}'
@@ -273,14 +274,13 @@ class SplitWithTransforms(Exercise):
         problem = problem or self._transform_problem(train, validation)
         if problem:
             return wrong(problem)
-        for name, hint in {
-            "untouched": "the data set that was given has changed: work on copies of it",
-            "repeats": "the same seed should give the same split: use a generator with this seed",
-            "seeded": "another seed should give another split: give the seed to the generator",
-        }.items():
-            if result.get(name) is not True:
-                return wrong(hint)
-        return right()
+        needs = {
+            "the data set that was given has changed: work on copies of it": "untouched",
+            "the same seed should give the same split: use a generator with this seed": "repeats",
+            "another seed should give another split: give the seed to the generator": "seeded",
+        }
+        hint = first_mistake(result, needs, same=lambda r, name: r.get(name) is not True)
+        return wrong(hint) if hint else right()
 
     def _split_problem(self, case: Case, train: list, validation: list) -> str:
         size, count = case["size"], case["count"]
@@ -351,7 +351,7 @@ def _accuracies(
     return results
 
 
-EXPERIMENT_MISTAKES: dict[str, dict] = {
+EXPERIMENT_MISTAKES: Mistakes = {
     "every run uses the same labels: give each seed to its own generator": dict(same_seed=True),
     "draw the examples at random: shuffle the positions first": dict(shuffle=False),
     "all labels are used: keep only per_class examples of each class": dict(use_all=True),
@@ -410,9 +410,10 @@ class FewShot(Exercise):
             return right()
         if self._same(result, [100 * value for value in want]):
             return wrong("an accuracy is a share from 0 to 1, not a percentage")
-        for hint, mistake in EXPERIMENT_MISTAKES.items():
-            if self._same(result, _accuracies(case, **mistake)):
-                return wrong(hint)
+        if hint := first_mistake(
+            result, EXPERIMENT_MISTAKES, lambda m: _accuracies(case, **m), self._same
+        ):
+            return wrong(hint)
         pairs = zip(result, want, strict=True)
         place = next(i for i, (have, need) in enumerate(pairs) if not same_number(have, need, 1e-6))
         seed = case["seeds"][place]

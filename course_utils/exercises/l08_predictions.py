@@ -21,7 +21,7 @@ from .core import (
     tensor_problem,
     wrong,
 )
-from .shared import field, normal
+from .shared import Mistakes, State, field, first_mistake, layer_state, normal
 
 TOLERANCE = 1e-5  # single numbers, unlike the outputs of networks, can be compared closely
 
@@ -36,10 +36,11 @@ def _probabilities(rng: np.random.Generator, count: int, classes: int, scale: fl
 
 def _first_hint(result: Any, mistakes: dict[str, Any], same: Callable) -> str | None:
     """The hint of the first mistake that leads to this result; a mistake may lead to several."""
-    for hint, values in mistakes.items():
-        if any(same(result, v) for v in (values if isinstance(values, list) else [values])):
-            return hint
-    return None
+
+    def leads_here(result: Any, values: Any) -> bool:
+        return any(same(result, v) for v in (values if isinstance(values, list) else [values]))
+
+    return first_mistake(result, mistakes, same=leads_here)
 
 
 # --- 08.1 ----------------------------------------------------------------------------------------
@@ -409,11 +410,9 @@ class GradCam(Exercise):
         channels, hidden, classes = (int(n) for n in rng.integers((2, 2, 3), 6))
         read = hidden * (height // 2) * (width // 2)
         shapes = {"first": (channels, 2, 3, 3), "second": (hidden, channels, 3, 3)}
-        state = {}
+        state: State = {}
         for name, shape in (shapes | {"last": (classes, read)}).items():
-            scale = (2 / np.prod(shape[1:])) ** 0.5
-            state[f"{name}.weight"] = normal(rng, *shape, scale=scale)
-            state[f"{name}.bias"] = normal(rng, shape[0], scale=0.3)
+            state |= layer_state(rng, name, *shape)
         images, labels = normal(rng, count, 2, height, width), _labels(rng, count, classes)
         return {"state": state, "images": images, "classes": labels}
 
@@ -428,7 +427,7 @@ class GradCam(Exercise):
         want = self._maps(case)
         if same_tensor(result, want):
             return right()
-        mistakes = {
+        mistakes: Mistakes = {
             "the maps are there, ReLU is missing: keep only what speaks for the class": dict(
                 relu=False
             ),

@@ -10,15 +10,14 @@ from torch import Tensor
 
 from ..models.keras_weights import dense_to_keras, kernel_to_keras
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, wrong
-from .shared import normal
+from .shared import first_mistake, normal
 
 
 def _judge(result: Any, want: Tensor, mistakes: dict[str, Callable[[], Tensor]]) -> Verdict:
     if same_tensor(result, want):
         return right()
-    for hint, mistake in mistakes.items():
-        if same_tensor(result, mistake()):
-            return wrong(hint)
+    if hint := first_mistake(result, mistakes, lambda make: make(), same_tensor):
+        return wrong(hint)
     if isinstance(result, Tensor) and result.shape == want.shape:
         return wrong("the shape is right, but the numbers stand in other places")
     return wrong(f"the result should have shape {tuple(want.shape)}; it is {describe(result)}")
