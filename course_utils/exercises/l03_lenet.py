@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,9 +14,6 @@ from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
 from .shared import (
     TOLERANCE,
     BuildModule,
-    Mistakes,
-    Shapes,
-    State,
     close,
     fields,
     first_mistake,
@@ -30,7 +27,7 @@ from .shared import (
 # --- small helpers -------------------------------------------------------------------------------
 
 
-def _batches(rng: np.random.Generator, sizes: list[int], features: int, classes: int) -> list:
+def _batches(rng: Generator, sizes: list[int], features: int, classes: int) -> list:
     """Batches of the given sizes, as (images, labels): float32 (B, features), int64 (B,)."""
     return [
         [normal(rng, size, features), torch.from_numpy(rng.integers(0, classes, size))]
@@ -48,7 +45,7 @@ def _new_model(kind: str, sizes: list[int]) -> nn.Module:
     )
 
 
-def _random_state(rng: np.random.Generator, kind: str, sizes: list[int]) -> dict[str, Tensor]:
+def _random_state(rng: Generator, kind: str, sizes: list[int]) -> dict[str, Tensor]:
     """A state dict for `_new_model`, with running statistics far from 0 and 1."""
     state = {}
     for name, value in _new_model(kind, sizes).state_dict().items():
@@ -150,7 +147,7 @@ class BuildLeNet(BuildModule):
         ),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, num_classes=10, in_channels=1, image_size=32)
         yield self._case(rng, num_classes=10, in_channels=3, image_size=32)
         yield self._case(rng, num_classes=10, in_channels=1, image_size=28)
@@ -164,7 +161,7 @@ class BuildLeNet(BuildModule):
                 image_size=int(rng.integers(18, 41)),
             )
 
-    def _case(self, rng: np.random.Generator, **arguments: int) -> Case:
+    def _case(self, rng: Generator, **arguments: int) -> Case:
         layers = [layer_state(rng, "", *shape) for shape in _lenet_shapes(**arguments)]
         state = numbered(value for layer in layers for value in layer.values())
         size = arguments["image_size"]
@@ -177,7 +174,7 @@ class BuildLeNet(BuildModule):
             model(case["x"])  # lazy layers learn their shapes from the first images
         return model
 
-    def weights(self, module: nn.Module) -> State:
+    def weights(self, module: nn.Module) -> dict[str, Tensor]:
         return numbered(module.parameters())
 
     def reference(
@@ -202,7 +199,7 @@ class BuildLeNet(BuildModule):
             "drawing, stage by stage, and define the layers in the order in which you use them"
         )
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         if have and len(have) != len(want):
             return (
                 f"five layers with a weight and a bias each make {len(want)} parameter tensors; "
@@ -259,7 +256,7 @@ def _model_and_optimizer(case: Case) -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, torch.optim.SGD(model.parameters(), lr=case["learning_rate"])
 
 
-STEP_MISTAKES: Mistakes = {
+STEP_MISTAKES = {
     "old gradients were added to the new ones: call optimizer.zero_grad() before loss.backward()": (
         dict(fresh=False)
     ),
@@ -283,7 +280,7 @@ class TrainingStep(Exercise):
 
     id, points, title = "03.2", 5, "One training step"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         images, labels = _by_hand([[1.0, 0.0], [0.0, 1.0]], [0, 0])
         yield {
             **PAPER_MODEL,
@@ -304,12 +301,7 @@ class TrainingStep(Exercise):
             )
 
     def _case(
-        self,
-        rng: np.random.Generator,
-        kind: str,
-        *,
-        starts_in_training_mode: bool,
-        old_gradients: bool,
+        self, rng: Generator, kind: str, *, starts_in_training_mode: bool, old_gradients: bool
     ) -> Case:
         sizes = [int(rng.integers(3, 9)), int(rng.integers(3, 7)), int(rng.integers(2, 6))]
         [[images, labels]] = _batches(rng, [int(rng.integers(4, 12))], sizes[0], sizes[-1])
@@ -406,7 +398,7 @@ class Evaluate(Exercise):
 
     id, points, title = "03.3", 6, "Evaluate a model"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         first, last = _by_hand([[1.0, 0.0], [0.0, 1.0]], [0, 0]), _by_hand([[1.0, 0.0]], [1])
         yield {**PAPER_MODEL, "batches": [first, last], "starts_in_training_mode": True}
         yield self._case(rng, "linear", [4, 4, 4], starts_in_training_mode=False)
@@ -423,9 +415,7 @@ class Evaluate(Exercise):
                 starts_in_training_mode=bool(rng.integers(2)),
             )
 
-    def _case(
-        self, rng: np.random.Generator, kind: str, batch_sizes: list[int], **start: bool
-    ) -> Case:
+    def _case(self, rng: Generator, kind: str, batch_sizes: list[int], **start: bool) -> Case:
         sizes = [5, int(rng.integers(3, 7)), int(rng.integers(2, 5))]
         state = _random_state(rng, kind, sizes)
         batches = _batches(rng, batch_sizes, sizes[0], sizes[-1])
@@ -521,6 +511,7 @@ class _Recorder:
         self._new = gradient.clone()
 
     def _accumulated(self, parameter: Tensor) -> None:
+        assert parameter.grad is not None
         self.events.append("backward")
         self.left_over.append(float((parameter.grad - self._new).abs().max()))
 
@@ -559,14 +550,14 @@ class BrokenLoop(Exercise):
 
     ABOUT = ("mode", "softmax", "fresh gradients", "order", "plain numbers", "mean over images")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for _ in range(2):
             for about in self.ABOUT:
                 yield self._case(rng, about)
         for _ in range(4):
             yield self._case(rng, "everything")
 
-    def _case(self, rng: np.random.Generator, about: str) -> Case:
+    def _case(self, rng: Generator, about: str) -> Case:
         still = about in ("softmax", "mean over images")
         kind = "linear" if still or about == "fresh gradients" else "batch norm"
         sizes = [5, 6, int(rng.integers(3, 6))]
@@ -680,7 +671,7 @@ class BrokenLoop(Exercise):
         model = _restore(case)
         optimizer = torch.optim.SGD(model.parameters(), lr=case["learning_rate"])
         want = _repaired(model, case["batches"], optimizer, case["epochs"])
-        losses = result.get("losses")
+        losses = _as_numbers(result.get("losses"))
         if not _same_state(result.get("state"), _state(model)):
             return "the weights after training are not right: a mistake is left"
         if problem := self._plain_numbers(case, result):

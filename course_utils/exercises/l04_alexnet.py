@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, tensor_problem, wrong
 from .shared import (
     TOLERANCE,
     BuildModule,
-    Shapes,
-    State,
+    Calls,
     close,
     field,
     first_mistake,
@@ -26,21 +25,6 @@ from .shared import (
     normal,
     numbered,
 )
-
-# --- small helpers -------------------------------------------------------------------------------
-
-
-class _Watch(TorchFunctionMode):
-    """Notes the names of the torch functions that are called inside its `with` block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_function__(self, function, types, arguments=(), options=None):
-        self.names.add(getattr(function, "__name__", ""))
-        return function(*arguments, **(options or {}))
-
 
 # --- 04.1 ----------------------------------------------------------------------------------------
 
@@ -66,7 +50,7 @@ class SizesThroughTheNet(Exercise):
 
     id, points, title = "04.1", 5, "Sizes through the net"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield dict(size=227, layers=PAPER)
         yield dict(size=224, layers=PAPER)
         yield dict(size=224, layers=TORCHVISION)
@@ -219,7 +203,7 @@ class ResponseNorm(Exercise):
     id, points, title = "04.2", 6, "Local response normalisation"
     ready_made = ("local_response_norm", "LocalResponseNorm")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         example = torch.tensor([1.0, 2.0, 2.0, 0.0, 3.0, 1.0]).reshape(1, 6, 1, 1)
         yield dict(x=example, size=3, alpha=1.0, beta=1.0, k=1.0)
         yield dict(x=normal(rng, 2, 8, 3, 4, scale=60), size=5, alpha=1e-4, beta=0.75, k=2.0)
@@ -238,7 +222,7 @@ class ResponseNorm(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         x = case.pop("x")
         original = x.clone()
-        with torch.no_grad(), _Watch() as watch:
+        with torch.no_grad(), Calls() as watch:
             returned = answer(x, **case)
         return {
             "returned": returned,
@@ -308,7 +292,7 @@ class BuildTheNetOfThePaper(BuildModule):
         "pool with the maximum, not with the average": dict(pool=lambda x: F.avg_pool2d(x, 3, 2)),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case("shapes", 1000, unit=32)
         yield self._case("shapes", 10, unit=8)
         for num_classes in (10, int(rng.integers(2, 20)), int(rng.integers(2, 20))):
@@ -332,10 +316,10 @@ class BuildTheNetOfThePaper(BuildModule):
         with torch.device("meta" if case["about"] == "shapes" else "cpu"):
             return answer(**case["arguments"])
 
-    def weights(self, module: nn.Module) -> State:
+    def weights(self, module: nn.Module) -> dict[str, Tensor]:
         return numbered(module.parameters())
 
-    def shapes(self, case: Case) -> Shapes:
+    def shapes(self, case: Case) -> dict[str, list[int]]:
         weights = _paper_shapes(**case["arguments"])
         return numbered(shape for weight in weights for shape in (weight, weight[:1]))
 
@@ -416,7 +400,7 @@ class BuildTheNetOfThePaper(BuildModule):
             )
         return wrong("dropout with probability 0.5 stands after the ReLU of both hidden layers")
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         if have and len(have) != len(want):
             return (
                 f"five convolutions and three linear layers, a weight and a bias each, make "
@@ -446,7 +430,7 @@ class Dropout(Exercise):
     id, points, title = "04.4", 5, "Dropout"
     ready_made = ("dropout", "dropout_", "feature_dropout", "Dropout")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [40, 50], 0.5, training=True)
         yield self._case(rng, [40, 50], 0.5, training=False)
         yield self._case(rng, [60, 50], 0.2, training=True)
@@ -460,7 +444,7 @@ class Dropout(Exercise):
             yield self._case(rng, shape, float(rng.uniform(0.15, 0.85)), training=training)
 
     def _case(
-        self, rng: np.random.Generator, shape: list[int], probability: float, *, training: bool
+        self, rng: Generator, shape: list[int], probability: float, *, training: bool
     ) -> Case:
         x = normal(rng, *shape)
         x = x + 0.01 * x.sign()  # no zero that could be taken for a dropped one
@@ -468,13 +452,13 @@ class Dropout(Exercise):
 
     def run(self, answer: Any, case: Case) -> Any:
         x = case["x"].clone()
-        with torch.no_grad(), _Watch() as watch:
+        with torch.no_grad(), Calls() as watch:
             calls = [answer(x, case["probability"], case["training"]) for _ in range(2)]
         return {
             "first": calls[0].clone() if isinstance(calls[0], Tensor) else calls[0],
             "second": calls[1],
             "unchanged": torch.equal(x, case["x"]),
-            "ready_made": bool(watch.names & {"dropout", "dropout_", "feature_dropout"}),
+            "ready_made": bool({"dropout", "dropout_", "feature_dropout"} & set(watch.names)),
         }
 
     def judge(self, case: Case, result: Any) -> Verdict:
@@ -579,7 +563,7 @@ class Augment(Exercise):
 
     id, points, title = "04.5", 6, "Augmentation of a batch"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [300, 1, 8, 8], padding=2)
         yield self._case(rng, [300, 3, 6, 9], padding=1)
         yield self._case(rng, [300, 2, 5, 4], padding=2, real=True)
@@ -592,9 +576,7 @@ class Augment(Exercise):
             padding, real = int(rng.integers(1, 4)), bool(rng.integers(2))
             yield self._case(rng, [count, channels, height, width], padding=padding, real=real)
 
-    def _case(
-        self, rng: np.random.Generator, shape: list[int], *, padding: int, real: bool = False
-    ) -> Case:
+    def _case(self, rng: Generator, shape: list[int], *, padding: int, real: bool = False) -> Case:
         images = torch.from_numpy(rng.integers(1, 256, shape).astype(np.uint8))
         return dict(images=images.float() / 255 if real else images, padding=padding)
 

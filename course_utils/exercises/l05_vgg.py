@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,8 +15,6 @@ from .core import Case, Exercise, Verdict, describe, right, same_number, same_te
 from .shared import (
     NO_MODULE,
     BuildModule,
-    Shapes,
-    State,
     Watch,
     close,
     field,
@@ -30,7 +28,7 @@ from .shared import (
     not_logits,
 )
 
-Configuration = list[int | str]
+Configuration = Sequence[int | str]
 
 
 # --- small helpers -------------------------------------------------------------------------------
@@ -43,13 +41,13 @@ def _kinds(configuration: Configuration, batch_norm: bool) -> list[str]:
 
 
 def _features_state(
-    rng: np.random.Generator, configuration: Configuration, batch_norm: bool, in_channels: int
+    rng: Generator, configuration: Configuration, batch_norm: bool, in_channels: int
 ) -> dict[str, Tensor]:
     """Random weights for the layers, under the names that nn.Sequential gives them."""
-    state: State = {}
+    state: dict[str, Tensor] = {}
     place = 0
     for entry in configuration:
-        if entry != "M":
+        if isinstance(entry, int):
             state |= layer_state(rng, str(place), entry, in_channels, 3, 3)
             if batch_norm:
                 state |= norm_state(rng, entry, f"{place + 1}.", mean_scale=1)
@@ -82,7 +80,7 @@ def _features(
     return x
 
 
-def _shape_problem(have: dict[str, Any], want: Shapes) -> str | None:
+def _shape_problem(have: dict, want: dict) -> str | None:
     """The first tensor of a state dict that has the wrong shape; None if all names are there."""
     for name, shape in want.items():
         if name in have and have[name] != shape:
@@ -111,7 +109,7 @@ class BuildFeatures(BuildModule):
         "pool with the maximum, not with the average": dict(pool=F.avg_pool2d),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [4, "M", 8, "M"], False, 3)
         yield self._case(rng, [4, "M", 8, "M"], True, 3)
         yield self._case(rng, [5, 3, "M", 6], False, 1)
@@ -122,27 +120,20 @@ class BuildFeatures(BuildModule):
         yield self._bad_case(rng, [4, "M", -8])
         for _ in range(6):
             width = [int(number) for number in rng.integers(1, 7, 4)]
-            configuration: Configuration = [*width[:2], "M", *width[2:]]
-            if rng.random() < 0.5:
-                configuration.append("M")
+            end = ["M"] if rng.random() < 0.5 else []
+            configuration: Configuration = [*width[:2], "M", *width[2:], *end]
             yield self._case(rng, configuration, bool(rng.integers(2)), int(rng.integers(1, 5)))
         yield self._bad_case(rng, [6, "M", f"x{rng.integers(10, 99)}", 4])
 
     def _case(
-        self,
-        rng: np.random.Generator,
-        configuration: Configuration,
-        batch_norm: bool,
-        in_channels: int,
+        self, rng: Generator, configuration: Configuration, batch_norm: bool, in_channels: int
     ) -> Case:
-        arguments = dict(
-            configuration=configuration, batch_norm=batch_norm, in_channels=in_channels
-        )
-        state = _features_state(rng, **arguments)
+        arguments = {"configuration": configuration, "batch_norm": batch_norm}
+        state = _features_state(rng, configuration, batch_norm, in_channels)
         x = normal(rng, 2, in_channels, 12, int(rng.integers(9, 13)))
-        return {"arguments": arguments, "state": state, "x": x}
+        return {"arguments": arguments | {"in_channels": in_channels}, "state": state, "x": x}
 
-    def _bad_case(self, rng: np.random.Generator, configuration: Configuration) -> Case:
+    def _bad_case(self, rng: Generator, configuration: list) -> Case:
         options = {"batch_norm": bool(rng.integers(2)), "in_channels": 3}
         return {"arguments": {"configuration": configuration, **options}}
 
@@ -205,7 +196,7 @@ class BuildFeatures(BuildModule):
             return "the order is convolution, then batch norm if asked for, then ReLU"
         return f"the layers should be {', '.join(want)}; yours are {', '.join(map(str, kinds))}"
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         problem = _shape_problem(have, want)
         if problem is None:
             return "a weight or a bias is missing: nn.Conv2d has a bias unless it is told not to"
@@ -235,7 +226,7 @@ class BuildVGG(BuildModule):
         "a ReLU follows each convolution": dict(relu=identity),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [4, "M", 8, "M"], image_size=28)  # 7×7: the pool changes nothing
         yield self._case(rng, [4, "M", 8, "M"], image_size=20, batch_norm=True)  # 5×5 to 7×7
         yield self._case(rng, [4, "M", 6, 6, "M"], image_size=8, pool_size=1, in_channels=1)
@@ -254,31 +245,23 @@ class BuildVGG(BuildModule):
             )
 
     def _case(
-        self,
-        rng: np.random.Generator,
-        configuration: Configuration,
-        *,
-        image_size: int,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        pool_size: int = 7,
-        hidden: int = 16,
-        batch_norm: bool = False,
+        self, rng: Generator, configuration: Configuration, *, image_size: int, **options: Any
     ) -> Case:
+        arguments: dict[str, Any] = {
+            "configuration": configuration,
+            "num_classes": 10,
+            "in_channels": 3,
+            "pool_size": 7,
+            "hidden": 16,
+            "batch_norm": False,
+        } | options
+        _, num_classes, in_channels, pool_size, hidden, batch_norm = arguments.values()
         features = _features_state(rng, configuration, batch_norm, in_channels)
         state = {f"features.{name}": value for name, value in features.items()}
-        last = next(entry for entry in reversed(configuration) if entry != "M")
+        last = next(entry for entry in reversed(configuration) if isinstance(entry, int))
         sizes = [last * pool_size**2, hidden, hidden, num_classes]
         for place, before, after in zip((0, 3, 6), sizes[:-1], sizes[1:], strict=True):
             state |= layer_state(rng, f"classifier.{place}", after, before)
-        arguments = {
-            "configuration": configuration,
-            "num_classes": num_classes,
-            "in_channels": in_channels,
-            "pool_size": pool_size,
-            "hidden": hidden,
-            "batch_norm": batch_norm,
-        }
         x = normal(rng, 4, in_channels, image_size, image_size)
         return {"arguments": arguments, "state": state, "x": x}
 
@@ -332,7 +315,7 @@ class BuildVGG(BuildModule):
             x = last(x) if place == 6 else after_linear(x)
         return x
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         if not have:
             return (
                 "the model has no parameters: layers in a plain Python list stay invisible. "
@@ -435,8 +418,8 @@ class CountVGG(Exercise):
 
     id, points, title = "05.3", 5, "Count a VGG by formula"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
-        vgg11 = [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        vgg11: Configuration = [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
         yield self._case(vgg11)
         yield self._case([4], image_size=5, num_classes=2, hidden=3)
         yield self._case([4, "M"], image_size=5, num_classes=2, hidden=3)  # 5 // 2 = 2
@@ -453,23 +436,15 @@ class CountVGG(Exercise):
                 batch_norm=bool(rng.integers(2)),
             )
 
-    def _case(
-        self,
-        configuration: Configuration,
-        image_size: int = 224,
-        num_classes: int = 1000,
-        in_channels: int = 3,
-        hidden: int = 4096,
-        batch_norm: bool = False,
-    ) -> Case:
+    def _case(self, configuration: Configuration, **options: Any) -> Case:
         return {
             "configuration": configuration,
-            "image_size": image_size,
-            "num_classes": num_classes,
-            "in_channels": in_channels,
-            "hidden": hidden,
-            "batch_norm": batch_norm,
-        }
+            "image_size": 224,
+            "num_classes": 1000,
+            "in_channels": 3,
+            "hidden": 4096,
+            "batch_norm": False,
+        } | options
 
     def run(self, answer: Any, case: Case) -> Any:
         with Watch() as watch:
@@ -587,7 +562,7 @@ class BatchNorm(Exercise):
     id, points, title = "05.4", 6, "Batch normalisation"
     ready_made = ("batch_norm", "native_batch_norm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [2, 2, 2, 2], training=True, eps=1e-5)
         yield self._case(rng, [2, 2, 2, 2], training=False, eps=1e-5)
         yield self._case(rng, [4, 3, 1, 1], training=True)  # a pixel an image
@@ -599,7 +574,7 @@ class BatchNorm(Exercise):
 
     def _case(
         self,
-        rng: np.random.Generator,
+        rng: Generator,
         shape: list[int],
         *,
         training: bool,
@@ -628,7 +603,7 @@ class BatchNorm(Exercise):
         module = answer(len(case["state"]["weight"]), **options)
         if not isinstance(module, nn.Module):
             return {"names": None}
-        result = {
+        result: dict[str, Any] = {
             "names": {
                 "parameters": [name for name, _ in module.named_parameters()],
                 "buffers": [name for name, _ in module.named_buffers()],
@@ -738,13 +713,13 @@ FALSE_ALARM = {
 }
 
 
-def _flat(tensors: list[Tensor | None], like: list[Tensor]) -> Tensor:
+def _flat(tensors: Sequence[Tensor | None], like: Sequence[Tensor]) -> Tensor:
     """All numbers in one row; zeros for what is missing."""
     parts = [torch.zeros_like(b) if a is None else a for a, b in zip(tensors, like, strict=True)]
     return torch.cat([part.detach().flatten() for part in parts])
 
 
-def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
+def _train_and_record(rng: Generator, missing: set[str]) -> Case:
     """Train a small model on three batches without the missing calls, and note what happens."""
     features, classes, size = 3, int(rng.integers(2, 4)), int(rng.integers(4, 7))
     norm, linear = nn.BatchNorm1d(features), nn.Linear(features, classes)
@@ -753,11 +728,15 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
     model = nn.Sequential(norm, linear).train("train" not in missing)
     weights = list(model.parameters())
     optimizer = torch.optim.SGD(weights, lr=0.1)
+
+    def running_mean() -> Tensor:
+        return norm.state_dict()["running_mean"].clone()
+
     rows: dict[str, list[Tensor]] = {
         "weights": [_flat(weights, weights)],
         "gradients": [],
         "batch_gradients": [],
-        "running_means": [norm.running_mean.clone()],
+        "running_means": [running_mean()],
     }
     for _ in range(3):
         images, labels = normal(rng, size, features), rng.integers(0, classes, size)
@@ -772,8 +751,8 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
             optimizer.step()
         rows["weights"].append(_flat(weights, weights))
         rows["gradients"].append(_flat([weight.grad for weight in weights], weights))
-        rows["batch_gradients"].append(_flat(list(new), weights))
-        rows["running_means"].append(norm.running_mean.clone())
+        rows["batch_gradients"].append(_flat(new, weights))
+        rows["running_means"].append(running_mean())
     model.train("eval" in missing)
     with torch.set_grad_enabled("no_grad" in missing):
         logits = model(normal(rng, size, features))
@@ -781,7 +760,7 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
         "model_device": "cpu",
         "images_device": "cpu",
         **{name: torch.stack(values) for name, values in rows.items()},
-        "running_mean_after_evaluation": norm.running_mean.clone(),
+        "running_mean_after_evaluation": running_mean(),
         "evaluation_recorded_graph": logits.requires_grad,
     }
 
@@ -818,7 +797,7 @@ class Diagnose(Exercise):
         ("zero_grad", "eval", "no_grad"),
     )
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield {"record": _train_and_record(rng, set())}
         for call in CALLS[1:]:
             yield {"record": _train_and_record(rng, {call})}

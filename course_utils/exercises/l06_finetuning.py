@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..models.vgg import VGG
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
-from .shared import Mistakes, field, fields, first_mistake
+from .shared import field, fields, first_mistake
 
 # --- 06.1 and 06.2 -------------------------------------------------------------------------------
 
@@ -30,7 +31,7 @@ def _network(case: Case) -> VGG:
     )
 
 
-def _sizes(rng: np.random.Generator, *, batch_norm: bool) -> Case:
+def _sizes(rng: Generator, *, batch_norm: bool) -> Case:
     return {
         "seed": int(rng.integers(1 << 30)),
         "old_classes": int(rng.integers(5, 12)),
@@ -44,7 +45,7 @@ class FreezeAndReplace(Exercise):
 
     id, points, title = "06.1", 7, "Freeze the backbone, replace the head"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for place in range(8):
             case = _sizes(rng, batch_norm=place % 2 == 0)
             same = place == 2  # as many classes as before: the layer is new all the same
@@ -123,7 +124,7 @@ class ParameterGroups(Exercise):
 
     id, points, title = "06.2", 6, "Two learning rates"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         starts = [(), ("features.0.", "features.3."), ("features.",), ("classifier.0.",)]
         for place in range(8):
             frozen = list(starts[place % len(starts)])
@@ -185,7 +186,7 @@ class ParameterGroups(Exercise):
 
     def _hint(self, case: Case, rates: dict) -> str:
         factor = case["factor"]
-        mistakes: Mistakes = {
+        mistakes = {
             "all rates are the same: the features move in smaller steps": dict(low=1),
             "all rates are the small one: the classifier gets the whole rate": dict(
                 high=1 / factor
@@ -236,7 +237,7 @@ class SplitWithTransforms(Exercise):
 
     id, points, title = "06.3", 9, "A split with two transforms"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for place in range(8):
             size = int(rng.integers(60, 100))
             count = size // 2 if place == 1 else int(rng.integers(10, 25))
@@ -351,7 +352,7 @@ def _accuracies(
     return results
 
 
-EXPERIMENT_MISTAKES: Mistakes = {
+EXPERIMENT_MISTAKES = {
     "every run uses the same labels: give each seed to its own generator": dict(same_seed=True),
     "draw the examples at random: shuffle the positions first": dict(shuffle=False),
     "all labels are used: keep only per_class examples of each class": dict(use_all=True),
@@ -372,7 +373,7 @@ class FewShot(Exercise):
 
     id, points, title = "06.4", 8, "An experiment with few labels"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 3, 4, 1, 3)  # one label per class
         yield self._case(rng, 2, 3, 5, 1)  # one run
         for _ in range(8):
@@ -380,7 +381,7 @@ class FewShot(Exercise):
             yield self._case(rng, classes, dimensions, per_class, int(rng.integers(2, 5)))
 
     def _case(
-        self, rng: np.random.Generator, classes: int, dimensions: int, per_class: int, runs: int
+        self, rng: Generator, classes: int, dimensions: int, per_class: int, runs: int
     ) -> Case:
         middles = 1.2 * rng.standard_normal((classes, dimensions))
         case: Case = {}
@@ -391,10 +392,6 @@ class FewShot(Exercise):
             case[f"{prefix}labels"] = torch.from_numpy(labels)
         seeds = [int(seed) for seed in rng.choice(1000, runs, replace=False)]
         return case | {"per_class": per_class, "seeds": seeds}
-
-    def run(self, answer: Any, case: Case) -> Any:
-        names = ("features", "labels", "test_features", "test_labels", "per_class", "seeds")
-        return answer(*(case[name] for name in names))
 
     def judge(self, case: Case, result: Any) -> Verdict:
         want = _accuracies(case)

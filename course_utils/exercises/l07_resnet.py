@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,9 +15,6 @@ from ..models.resnet import BasicBlock, Bottleneck, make_stage
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
 from .shared import (
     BuildModule,
-    Mistakes,
-    Shapes,
-    State,
     field,
     first_mistake,
     identity,
@@ -55,7 +52,7 @@ class ShortcutA(Exercise):
 
     id, points, title = "07.1", 4, "A shortcut without weights"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, (2, 3, 4, 4), 6, 2)
         yield self._case(rng, (2, 3, 4, 4), 3, 1)  # nothing to do
         yield self._case(rng, (1, 2, 5, 7), 4, 2)  # odd sizes
@@ -67,7 +64,7 @@ class ShortcutA(Exercise):
             out_channels = channels + int(rng.integers(0, 7))
             yield self._case(rng, size, out_channels, int(rng.integers(1, 4)))
 
-    def _case(self, rng: np.random.Generator, shape: tuple, out_channels: int, stride: int) -> Case:
+    def _case(self, rng: Generator, shape: tuple, out_channels: int, stride: int) -> Case:
         return {"x": normal(rng, *shape), "out_channels": out_channels, "stride": stride}
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -106,9 +103,9 @@ class ShortcutA(Exercise):
 class Block(BuildModule):
     """The answer is a class of residual blocks, whose state dict has torchvision's names."""
 
-    def _case(self, rng: np.random.Generator, in_channels: int, channels: int, stride: int) -> Case:
+    def _case(self, rng: Generator, in_channels: int, channels: int, stride: int) -> Case:
         sizes, strides = self._plan(in_channels, channels, stride)
-        state: State = {}
+        state: dict[str, Tensor] = {}
         for number, (out, read, size) in enumerate(sizes, 1):
             state |= layer_state(rng, f"conv{number}", out, read, size, size, bias=0)
             state |= norm_state(rng, out, f"bn{number}.")
@@ -131,7 +128,7 @@ class Block(BuildModule):
             f"{tuple(want.shape)}, it is {describe(output)}. Compare forward with the drawing"
         )
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         extra, missing = sorted(set(have) - set(want)), sorted(set(want) - set(have))
         if any(name.startswith("conv") and name.endswith("bias") for name in extra):
             return "batch norm follows each convolution and has a bias: bias=False in nn.Conv2d"
@@ -170,7 +167,7 @@ class Block(BuildModule):
         return last(out + x if add else out)
 
 
-COMMON_MISTAKES: Mistakes = {
+COMMON_MISTAKES: dict[str, dict] = {
     "the addition is missing: the shortcut brings x past the convolutions": dict(add=False),
     "add first, then the last ReLU: relu(F(x) + x), not relu(F(x)) + x": dict(
         branch=F.relu, last=identity
@@ -191,7 +188,7 @@ class BasicBlockExercise(Block):
         "the stride belongs to the first convolution": dict(strides=lambda s: s[::-1]),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, 4, 1)
         yield self._case(rng, 4, 8, 2)
         yield self._case(rng, 4, 6, 1)  # more channels, same size
@@ -214,7 +211,7 @@ class BottleneckExercise(Block):
         ),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 8, 2, 1)
         yield self._case(rng, 4, 2, 1)  # the channels change
         yield self._case(rng, 8, 2, 2)  # the size changes
@@ -253,7 +250,7 @@ class GradientNorms(Exercise):
 
     id, points, title = "07.4", 5, "Gradient norms"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [], [5, 4], old=False)
         yield self._case(rng, [], [5, 4], old=True)  # gradients of another batch are still there
         yield self._case(rng, [3], [6], old=False)
@@ -262,11 +259,9 @@ class GradientNorms(Exercise):
             hidden = [int(n) for n in rng.integers(2, 7, int(rng.integers(1, 3)))]
             yield self._case(rng, channels, hidden, old=bool(rng.integers(2)))
 
-    def _case(
-        self, rng: np.random.Generator, channels: list[int], hidden: list[int], *, old: bool
-    ) -> Case:
+    def _case(self, rng: Generator, channels: list[int], hidden: list[int], *, old: bool) -> Case:
         size, before = 6, 2
-        state: State = {}
+        state: dict[str, Tensor] = {}
         for place, out in enumerate(channels):
             state |= layer_state(rng, f"conv{place}", out, before, 3, 3, scale=0.4)
             size, before = size - 2, out
@@ -324,14 +319,14 @@ class GradientNorms(Exercise):
     ) -> dict[str, float]:
         model = _network(case["state"])
         loss = F.cross_entropy(model(case["images"]), case["labels"], reduction=reduction)
-        loss.backward()
         chosen = {n: p for n, p in model.named_parameters() if biases or p.ndim > 1}
-        tensors = {n: p.detach() if of_weights else p.grad + old for n, p in chosen.items()}
-        return {name: measure(tensor).item() for name, tensor in tensors.items()}
+        weights = list(chosen.values())
+        tensors = weights if of_weights else [g + old for g in torch.autograd.grad(loss, weights)]
+        return {name: measure(t.detach()).item() for name, t in zip(chosen, tensors, strict=True)}
 
     def _hint(self, case: Case, norms: dict) -> str:
         old = case["old_gradients"]
-        mistakes: Mistakes = {
+        mistakes = {
             "old gradients were added to the new ones: model.zero_grad() comes first": dict(
                 old=old
             ),
@@ -358,7 +353,7 @@ class GradientNorms(Exercise):
 
 # --- 07.5 ----------------------------------------------------------------------------------------
 
-BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+BLOCKS: dict[str, type[BasicBlock | Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 def _stages(kinds: list[str]) -> nn.Sequential:
@@ -415,7 +410,7 @@ class StartAsIdentity(Exercise):
 
     id, points, title = "07.5", 5, "Blocks that start as the identity"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for kinds in (["basic"], ["bottleneck"], ["basic", "bottleneck"], ["basic", "basic"]):
             state = _stages(kinds).state_dict()
             floats = {k: v for k, v in state.items() if v.is_floating_point()}

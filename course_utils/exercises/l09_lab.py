@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional as F
 
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
 from .shared import (
     BuildModule,
-    Mistakes,
-    Shapes,
-    State,
     first_mistake,
     identity,
     layer_state,
@@ -32,7 +30,7 @@ class FallingRate(Exercise):
 
     id, points, title = "09.1", 4, "A learning rate that falls in steps"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for epoch in (0, 19, 20, 39, 40):
             yield dict(epoch=epoch, start=0.001, every=20, factor=3)
         for _ in range(8):
@@ -104,7 +102,7 @@ def _statistics(
     return center, spread
 
 
-STATISTICS_MISTAKES: Mistakes = {
+STATISTICS_MISTAKES = {
     "divide the pixels by 255: the statistics are for values from 0 to 1": dict(scale=1),
     "this is the mean of the standard deviations of single images: the differences between images "
     "are lost": dict(per_image=True),
@@ -124,7 +122,7 @@ class StreamingStatistics(Exercise):
 
     id, points, title = "09.2", 8, "Mean and standard deviation in one pass"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield {"batches": self._batches(rng, [1], 3, 2)}
         yield {"batches": self._batches(rng, [4, 1], 3, 3)}  # the last batch is smaller
         yield {"batches": self._batches(rng, [3, 2, 1], 1, 4)}
@@ -137,7 +135,7 @@ class StreamingStatistics(Exercise):
 
     def _batches(
         self,
-        rng: np.random.Generator,
+        rng: Generator,
         sizes: list[int],
         channels: int,
         side: int,
@@ -209,18 +207,18 @@ class SevenLayers(BuildModule):
         "the pools take the maximum, not the mean": dict(pool=F.avg_pool2d),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 10, (4, 8), 12)
         for _ in range(5):
             first, second, hidden = (int(n) for n in rng.integers((2, 2, 4), (6, 8, 16)))
             yield self._case(rng, int(rng.integers(2, 20)), (first, second), hidden)
 
     def _case(
-        self, rng: np.random.Generator, num_classes: int, channels: tuple[int, int], hidden: int
+        self, rng: Generator, num_classes: int, channels: tuple[int, int], hidden: int
     ) -> Case:
         first, second = channels
         sizes = {0: (first, 3), 2: (first, first), 5: (second, first), 7: (second, second)}
-        state: State = {}
+        state: dict[str, Tensor] = {}
         for place, (out, read) in (sizes | {9: (second, second)}).items():
             state |= layer_state(rng, f"features.{place}", out, read, 3, 3)
         state |= layer_state(rng, "classifier.0", hidden, second * 64)
@@ -249,7 +247,7 @@ class SevenLayers(BuildModule):
     def output_hint(self, output: Any, want: Tensor) -> str:
         return "names and shapes are right, the logits are not: compare forward"
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         missing = [name for name in want if name not in have]
         if have and missing:
             return f"there is no tensor {missing[0]}; the model has {', '.join(have)}"
@@ -284,7 +282,7 @@ def _decisions(
     return decisions
 
 
-PRUNING_MISTAKES: Mistakes = {
+PRUNING_MISTAKES = {
     "a trial that equals the median goes on": dict(below=lambda value, limit: value <= limit),
     "compare with the median, not with the mean": dict(middle=mean),
     "compare with the median, not with the best": dict(middle=max),
@@ -307,7 +305,7 @@ class MedianPruning(Exercise):
 
     id, points, title = "09.4", 6, "When to stop a trial"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         level = [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5], [0.5, 0.6, 0.7]]
         yield dict(values=[0.35, 0.35, 0.6], others=level)
         yield dict(values=[0.3, 0.4, 0.4], others=level)  # equal to the median

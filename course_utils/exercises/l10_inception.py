@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import eq
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,9 +15,6 @@ from ..models.googlenet import MODULES
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
 from .shared import (
     BuildModule,
-    Mistakes,
-    Shapes,
-    State,
     field,
     first_mistake,
     identity,
@@ -57,7 +54,7 @@ class ConvModule(BuildModule):
             f"shape {tuple(want.shape)}, it is {describe(output)}. Read forward once more"
         )
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         if biases := [n for n in have if n.endswith("bias") and n.split(".")[-2][:4] == "conv"]:
             return f"batch norm has a bias already: bias=False in nn.Conv2d (you have {biases[0]})"
         return super().state_hint(have, want)
@@ -94,7 +91,7 @@ class InceptionExercise(ConvModule):
         "use BasicConv2d for the convolutions: its batch norm has eps=0.001": dict(eps=1e-5),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, (3, 2, 3, 2, 3, 3), (4, 6))  # each branch has as many channels
         yield self._case(rng, 6, (4, 3, 5, 2, 3, 2), (5, 5))
         yield self._case(rng, 1, (1, 1, 1, 1, 1, 1), (1, 1))  # one pixel
@@ -104,7 +101,7 @@ class InceptionExercise(ConvModule):
             size = tuple(int(n) for n in rng.integers(1, 9, 2))
             yield self._case(rng, int(rng.integers(1, 8)), plan, size)
 
-    def _case(self, rng: np.random.Generator, in_channels: int, plan: tuple, shape: tuple) -> Case:
+    def _case(self, rng: Generator, in_channels: int, plan: tuple, shape: tuple) -> Case:
         ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj = plan
         layers = {
             "branch1": (ch1x1, in_channels, 1),
@@ -114,7 +111,7 @@ class InceptionExercise(ConvModule):
             "branch3.1": (ch5x5, ch5x5red, 5),
             "branch4.1": (pool_proj, in_channels, 1),
         }
-        state: State = {}
+        state: dict[str, Tensor] = {}
         for name, (out, read, size) in layers.items():
             state |= layer_state(rng, f"{name}.conv", out, read, size, size, bias=0)
             state |= norm_state(rng, out, f"{name}.bn.")
@@ -193,7 +190,7 @@ class ModuleWeights(Exercise):
 
     id, points, title = "10.2", 5, "What reductions save"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for in_channels, name in ((192, "3a"), (832, "5b")):
             yield {"in_channels": in_channels} | dict(zip(CHANNELS, MODULES[name], strict=True))
         yield {"in_channels": 3} | dict.fromkeys(CHANNELS, 8)  # nothing is reduced
@@ -210,7 +207,7 @@ class ModuleWeights(Exercise):
             return wrong(f"return three whole numbers; your code returned {describe(result)}")
         if all(same_number(*pair) for pair in zip(result, want, strict=True)):
             return right()
-        mistakes: Mistakes = {
+        mistakes = {
             "biases are not counted: batch norm follows each convolution": dict(biases=True),
             "the third branch has a 5×5 convolution: 25 weights a channel": dict(large=3),
         }
@@ -264,7 +261,7 @@ class DenseLayerExercise(ConvModule):
         "norm1 is followed by ReLU, then conv1": dict(first=identity, second=identity),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 3, 3, (4, 4))  # as many new channels as old ones
         yield self._case(rng, 6, 2, (5, 4))
         yield self._case(rng, 1, 1, (1, 1))
@@ -273,7 +270,7 @@ class DenseLayerExercise(ConvModule):
             in_channels, growth_rate = int(rng.integers(1, 10)), int(rng.integers(1, 6))
             yield self._case(rng, in_channels, growth_rate, tuple(rng.integers(1, 8, 2).tolist()))
 
-    def _case(self, rng: np.random.Generator, in_channels: int, growth: int, size: tuple) -> Case:
+    def _case(self, rng: Generator, in_channels: int, growth: int, size: tuple) -> Case:
         state = norm_state(rng, in_channels, "norm1.")
         state |= layer_state(rng, "conv1", 4 * growth, in_channels, 1, 1, bias=0)
         state |= norm_state(rng, 4 * growth, "norm2.")
@@ -341,7 +338,7 @@ class TransitionExercise(ConvModule):
         "no ReLU follows the convolution: the next block begins with its own": dict(last=F.relu),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 8, (6, 4))
         yield self._case(rng, 7, (4, 4))  # an odd number of channels
         yield self._case(rng, 4, (5, 7))  # odd sizes
@@ -349,7 +346,7 @@ class TransitionExercise(ConvModule):
         for _ in range(6):
             yield self._case(rng, int(rng.integers(2, 12)), tuple(rng.integers(2, 10, 2).tolist()))
 
-    def _case(self, rng: np.random.Generator, in_channels: int, size: tuple) -> Case:
+    def _case(self, rng: Generator, in_channels: int, size: tuple) -> Case:
         state = norm_state(rng, in_channels, "norm.")
         state |= layer_state(rng, "conv", in_channels // 2, in_channels, 1, 1, bias=0)
         arguments = {"in_channels": in_channels}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,8 +19,6 @@ from .core import Case, Exercise, Verdict, describe, right, tensor_problem, wron
 from .shared import (
     TOLERANCE,
     BuildModule,
-    Mistakes,
-    Shapes,
     close,
     field,
     first_mistake,
@@ -49,21 +48,23 @@ def _in_turn(count: int, groups: int) -> Tensor:
     return torch.arange(count).view(-1, groups).T.flatten()
 
 
+def _as_they_are(x: Tensor, groups: int) -> Tensor:
+    return x
+
+
 def _grouped(
     case: Case,
     *,
-    inputs: Callable[[Tensor, int], Tensor] = identity,
-    filters: Callable[[Tensor, int], Tensor] = identity,
-    outputs: Callable[[Tensor, int], Tensor] = identity,
+    inputs: Callable[[Tensor, int], Tensor] = _as_they_are,
+    filters: Callable[[Tensor, int], Tensor] = _as_they_are,
+    outputs: Callable[[Tensor, int], Tensor] = _as_they_are,
     padding: int | None = None,
 ) -> Tensor:
     """Grouped convolution; the options are the likely mistakes."""
-    x, weight, groups = case["x"], case["weight"], case["groups"]
-    x = x if inputs is identity else inputs(x, groups)
-    weight = weight if filters is identity else filters(weight, groups)
+    groups = case["groups"]
+    x, weight = inputs(case["x"], groups), filters(case["weight"], groups)
     padding = weight.shape[-1] // 2 if padding is None else padding
-    out = F.conv2d(x, weight, padding=padding, groups=groups)
-    return out if outputs is identity else outputs(out, groups)
+    return outputs(F.conv2d(x, weight, padding=padding, groups=groups), groups)
 
 
 def _first_only(x: Tensor, groups: int) -> Tensor:
@@ -99,7 +100,7 @@ class GroupedConvolution(Exercise):
         ),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, 6, 3, 2)
         yield self._case(rng, 4, 6, 3, 1)  # one group: an ordinary convolution
         yield self._case(rng, 6, 6, 3, 6)  # as many as channels: depthwise
@@ -110,7 +111,7 @@ class GroupedConvolution(Exercise):
             yield self._case(rng, groups * each, groups * filters, kernel_size, groups)
 
     def _case(
-        self, rng: np.random.Generator, channels: int, filters: int, kernel_size: int, groups: int
+        self, rng: Generator, channels: int, filters: int, kernel_size: int, groups: int
     ) -> Case:
         weight = normal(rng, filters, channels // groups, kernel_size, kernel_size)
         return {"x": normal(rng, 2, channels, 7, 6), "weight": weight, "groups": groups}
@@ -158,7 +159,7 @@ class SqueezeExcitationExercise(BuildModule):
         "the mean over all pixels comes first: one number for each channel": dict(squeeze=identity),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, 2, (2, 2))
         yield self._case(rng, 8, 1, (3, 5))
         yield self._case(rng, 3, 6, (4, 4))  # the middle may be wider too
@@ -166,9 +167,7 @@ class SqueezeExcitationExercise(BuildModule):
             channels, squeeze, height, width = (int(n) for n in rng.integers(2, 9, 4))
             yield self._case(rng, channels, squeeze, (height, width))
 
-    def _case(
-        self, rng: np.random.Generator, channels: int, squeeze: int, size: tuple[int, int]
-    ) -> Case:
+    def _case(self, rng: Generator, channels: int, squeeze: int, size: tuple[int, int]) -> Case:
         state = layer_state(rng, "fc1", squeeze, channels, 1, 1, scale=1, bias=1)
         state |= layer_state(rng, "fc2", channels, squeeze, 1, 1, scale=1, bias=1)
         arguments = {"channels": channels, "squeeze_channels": squeeze}
@@ -192,7 +191,7 @@ class SqueezeExcitationExercise(BuildModule):
     def output_hint(self, output: Any, want: Tensor) -> str:
         return f"the layers are right, forward is not: got {describe(output)}"
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         if have and set(have) == {name for name in want if name.endswith("weight")}:
             return "both layers have a bias"
         if missing := sorted(set(want) - set(have)):
@@ -265,7 +264,7 @@ class CostOfMBConv(Exercise):
         "the middle has in_channels · expand channels": dict(inner_of="out_channels"),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(16, 24, 3, 6, 112, 2)  # the first block of B0's second stage
         yield self._case(32, 16, 3, 1, 112, 1)  # its first block: nothing to expand
         yield self._case(24, 40, 5, 6, 7, 2)  # an odd size
@@ -366,7 +365,7 @@ class CompoundScaling(Exercise):
         ),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         b0 = {"channels": [32, 16, 24, 40, 80, 112, 192, 320], "layers": [1, 2, 2, 3, 3, 4, 1]}
         yield b0 | {"resolution": 224, "phi": 1.01}
         yield b0 | {"resolution": 224, "phi": 2.01}
@@ -423,7 +422,7 @@ class ClassActivationMap(Exercise):
 
     id, points, title = "11.5", 5, "Class activation map"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 2, 3, 4, (2, 2))
         yield self._case(rng, 1, 5, 3, (1, 1))  # one image, one place
         yield self._case(rng, 4, 6, 2, (3, 5))
@@ -432,20 +431,17 @@ class ClassActivationMap(Exercise):
             yield self._case(rng, count, channels, classes, (height, width))
 
     def _case(
-        self, rng: np.random.Generator, count: int, channels: int, k: int, size: tuple[int, int]
+        self, rng: Generator, count: int, channels: int, k: int, size: tuple[int, int]
     ) -> Case:
         classes = torch.from_numpy(rng.permutation(np.arange(count) % k))
         maps = normal(rng, count, channels, *size).relu()
         return {"maps": maps, "weight": normal(rng, k, channels), "classes": classes}
 
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["maps"], case["weight"], case["classes"])
-
     def judge(self, case: Case, result: Any) -> Verdict:
         want = _activation_map(case)
         if close(result, want):
             return right()
-        mistakes: Mistakes = {
+        mistakes = {
             "keep negative values: they speak against the class (no ReLU here)": dict(after=F.relu),
             "sum over the channels: no mean": dict(reduce="mean"),
             "weights below 0 count as they are: they speak against the class": dict(

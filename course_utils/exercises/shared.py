@@ -9,16 +9,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, wrong
 
 Value = TypeVar("Value")
-State = dict[str, Tensor]
-Shapes = dict[str, list[int]]
-Mistakes = dict[str, dict[str, Any]]  # hints, with the options of a function that lead there
 
 TOLERANCE = 1e-4  # networks add up thousands of products: more than single numbers need
 NO_MODULE = "the answer should be a class that inherits from nn.Module"
@@ -78,14 +77,14 @@ def first_mistake(
 # --- random tensors ------------------------------------------------------------------------------
 
 
-def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
+def normal(rng: Generator, *shape: int, scale: float = 1.0) -> Tensor:
     """Return normally distributed float32 numbers with mean 0 and standard deviation ``scale``."""
     return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
 
 
 def layer_state(
-    rng: np.random.Generator, name: str, *shape: int, scale: float = 0, bias: float = 0.3
-) -> State:
+    rng: Generator, name: str, *shape: int, scale: float = 0, bias: float = 0.3
+) -> dict[str, Tensor]:
     """Return random weights of a layer; by default numbers keep their size on the way through it.
 
     Args:
@@ -101,8 +100,8 @@ def layer_state(
 
 
 def norm_state(
-    rng: np.random.Generator, channels: int, prefix: str = "", mean_scale: float = 0.3
-) -> State:
+    rng: Generator, channels: int, prefix: str = "", mean_scale: float = 0.3
+) -> dict[str, Tensor]:
     """Return weights and running statistics of a batch norm that are far from 0 and 1."""
     return {
         f"{prefix}weight": 1 + normal(rng, channels, scale=0.3),
@@ -112,10 +111,11 @@ def norm_state(
     }
 
 
-def normed(x: Tensor, state: State, name: str, eps: float = 1e-5) -> Tensor:
+def normed(x: Tensor, state: dict[str, Tensor], name: str, eps: float = 1e-5) -> Tensor:
     """Return ``x`` (N, C, H, W) after the batch norm of this name, in evaluation mode."""
     parts = ("running_mean", "running_var", "weight", "bias")
-    return F.batch_norm(x, *(state[f"{name}.{part}"] for part in parts), eps=eps)
+    mean, variance, weight, bias = (state[f"{name}.{part}"] for part in parts)
+    return F.batch_norm(x, mean, variance, weight, bias, eps=eps)
 
 
 # --- modules -------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def numbered(values: Iterable[Value]) -> dict[str, Value]:
     return {str(place): value for place, value in enumerate(values)}
 
 
-def shapes_of(state: Mapping[str, Tensor]) -> Shapes:
+def shapes_of(state: Mapping[str, Tensor]) -> dict[str, list[int]]:
     """Return the shapes of a state dict, without batch norm's counters."""
     return {k: list(v.shape) for k, v in state.items() if not k.endswith("num_batches_tracked")}
 
@@ -138,7 +138,7 @@ class BuildModule(Exercise):
     ``run`` and what it calls stand before ``judge``: only they go to where student code runs.
     """
 
-    mistakes: Mistakes
+    mistakes: dict[str, dict[str, Any]]  # hints, with the options of `reference` that lead there
     reference: Callable[..., Tensor]  # (case, **mistake): the output, computed with functions only
 
     def describe(self, case: Case) -> str:
@@ -167,11 +167,11 @@ class BuildModule(Exercise):
         """Return what is noted of the module as it was built."""
         return {"shapes": shapes_of(self.weights(module))}
 
-    def weights(self, module: nn.Module) -> State:
+    def weights(self, module: nn.Module) -> dict[str, Tensor]:
         """Return the tensors of the module under the names that the state has."""
         return module.state_dict()
 
-    def shapes(self, case: Case) -> Shapes:
+    def shapes(self, case: Case) -> dict[str, list[int]]:
         """Return the shapes that the weights should have."""
         return shapes_of(case["state"])
 
@@ -200,7 +200,7 @@ class BuildModule(Exercise):
     def output_hint(self, output: Any, want: Tensor) -> str:
         """Return the hint for an output that comes from no known mistake."""
 
-    def state_hint(self, have: dict[str, Any], want: Shapes) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         """Return what is wrong with the shapes of the weights."""
         if not have:
             return NO_PARAMETERS
@@ -224,6 +224,23 @@ def not_logits(output: Any, want: Tensor) -> str | None:
         f"the output should be logits of shape (N, num_classes) = {tuple(want.shape)}, "
         f"it is {describe(output)}"
     )
+
+
+# --- what runs ------------------------------------------------------------------------------------
+
+
+class Calls(TorchFunctionMode):
+    """Notes the names of the torch functions that are called inside its `with` block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(
+        self, function: Callable, types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        self.names.append(getattr(function, "__name__", ""))
+        return function(*arguments, **(options or {}))
 
 
 class Watch(TorchDispatchMode):
