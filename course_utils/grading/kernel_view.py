@@ -46,7 +46,10 @@ def without_keys(
 ) -> str:
     """Return a module of exercises with only what running them needs, and no word of prose.
 
-    bases: the module that its exercises may inherit from; what a `run` there calls stays, too.
+    Args:
+        source: the module's text.
+        roots: names that must stay.
+        bases: text of a module that its exercises may inherit from; what a `run` there calls stays.
     """
     tree = ast.parse(source)
     inherited = list(_exercises(ast.parse(bases)))
@@ -72,9 +75,9 @@ def without_scoring(source: str) -> str:
     return only(ast.unparse(tree), KEPT_OF_THE_PACKAGE)
 
 
-def _exercises(tree: ast.Module, bases: Iterable[str] = ()) -> Iterator[ast.ClassDef]:
+def _exercises(tree: ast.Module, known: Iterable[str] = ()) -> Iterator[ast.ClassDef]:
     """Yield the classes of a module that are exercises: `Exercise` and what inherits from it."""
-    names = {"Exercise", *bases}
+    names = {"Exercise", *known}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
