@@ -46,5 +46,18 @@ def check(exercise_id: str, answer: Any) -> None:
 
     A wrong answer also shows the first failing case with a hint. An error in the answer is
     reported, never raised, so that the rest of the notebook still runs.
+
+    Args:
+        exercise_id: lecture.number, as it stands above the task.
+        answer: the function or class that the task asks for.
+
+    Raises:
+        KeyError: there is no such exercise.
+
+    Example:
+        >>> def size_after(size, kernel_size):
+        ...     raise NotImplementedError
+        >>> check("02.1", size_after)
+        02.1 size_after: 0/4 points (not solved yet)
     """
     print(score(get_exercise(exercise_id), answer))

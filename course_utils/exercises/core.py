@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 
 Case = dict[str, Any]
 
@@ -47,10 +48,14 @@ class Unusable:
 
 
 class Exercise(ABC):
-    """One exercise. A subclass sets ``id`` (lecture.number), ``points`` and ``title``.
+    """One exercise, set by a subclass.
 
-    ready_made: names of what PyTorch has and the answer must write itself. ``run`` watches for
-    them; a grader also looks into the code, from where ``run`` cannot be tampered with.
+    Attributes:
+        id: lecture.number, for example "02.1".
+        points: the points for all cases.
+        title: what it is about, in a few words.
+        ready_made: names of what PyTorch has and the answer must write itself. ``run`` watches for
+            them; a grader also looks into the code, from where ``run`` cannot be tampered with.
     """
 
     id: str
@@ -59,12 +64,12 @@ class Exercise(ABC):
     ready_made: tuple[str, ...] = ()
 
     @abstractmethod
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         """Yield the inputs as plain data: the lecture's example, edge cases, then random ones."""
 
-    @abstractmethod
     def run(self, answer: Any, case: Case) -> Any:
-        """Give one case to the student's ``answer`` and return plain data."""
+        """Give one case to the student's ``answer``: by default its values, in their order."""
+        return answer(*case.values())
 
     @abstractmethod
     def judge(self, case: Case, result: Any) -> Verdict:

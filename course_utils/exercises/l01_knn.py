@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from .core import (
     Case,
@@ -21,6 +21,7 @@ from .core import (
     tensor_problem,
     wrong,
 )
+from .shared import Calls, first_mistake
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -48,21 +49,13 @@ DISTANCE_TOLERANCE = 2e-3
 MOST_CALLS = 40  # of PyTorch; a loop over the 60 queries of the largest case needs more
 
 
-class _CountCalls(TorchFunctionMode):
-    """Counts how often PyTorch is called, whatever the size of the tensors."""
-
-    calls = 0
-
-    def __torch_function__(
-        self, function: Callable, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        self.calls += 1
-        return function(*args, **(kwargs or {}))
-
-
 def _l2(queries: Tensor, images: Tensor) -> Tensor:
     differences = queries.double()[:, None] - images.double()
     return differences.square().sum(dim=2).sqrt()
+
+
+def _same_distances(result: Any, want: Tensor) -> bool:
+    return same_tensor(result, want, DISTANCE_TOLERANCE)
 
 
 DISTANCE_MISTAKES = {
@@ -88,9 +81,11 @@ DISTANCE_MISTAKES = {
 
 
 class PairwiseDistances(_Shown):
+    """The answer: `(queries (M, P), images (N, P))` → distances (M, N)."""
+
     id, points, title = "01.1", 5, "Distances between all pairs, without loops"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield dict(
             queries=torch.tensor([[0.0, 0.0], [3.0, 4.0]]),
             images=torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]),
@@ -105,20 +100,20 @@ class PairwiseDistances(_Shown):
             yield self._case(rng, 60, int(rng.integers(70, 90)), 16)
 
     @staticmethod
-    def _case(rng: np.random.Generator, queries: int, images: int, pixels: int) -> Case:
+    def _case(rng: Generator, queries: int, images: int, pixels: int) -> Case:
         numbers = rng.standard_normal((queries + images, pixels)) + 0.5
         return dict(queries=_tensor(numbers[:queries]), images=_tensor(numbers[queries:]))
 
     def run(self, answer: Any, case: Case) -> Any:
-        with _CountCalls() as counter:
+        with Calls() as calls:
             distances = answer(case["queries"], case["images"])
-        return dict(distances=distances, calls=counter.calls)
+        return dict(distances=distances, calls=len(calls.names))
 
     def judge(self, case: Case, result: Any) -> Verdict:
         result = result if isinstance(result, dict) else {}
         distances, calls = result.get("distances"), result.get("calls")
         want = _l2(case["queries"], case["images"])
-        if same_tensor(distances, want, DISTANCE_TOLERANCE):
+        if _same_distances(distances, want):
             if len(case["queries"]) < 60 or (type(calls) is int and calls <= MOST_CALLS):
                 return right()
             return wrong(
@@ -132,17 +127,16 @@ class PairwiseDistances(_Shown):
         if isinstance(distances, Tensor) and distances.is_floating_point():
             if tuple(distances.shape) == (queries, images, pixels):
                 return "the last dimension still holds the pixels: sum over it"
-            if same_tensor(distances.T, want, DISTANCE_TOLERANCE):
+            if _same_distances(distances.T, want):
                 return "the result is transposed: one row for each query, one column for each image"
             if distances.isnan().any() and distances.shape == want.shape:
                 return (
                     "some distances are NaN: rounding makes |a|² + |b|² - 2a·b slightly negative, "
                     "and a negative number has no root. Use .clamp(min=0) first"
                 )
-            for hint, mistake in DISTANCE_MISTAKES.items():
-                wrong_values = mistake(case["queries"], case["images"])
-                if same_tensor(distances, wrong_values, DISTANCE_TOLERANCE):
-                    return hint
+            mistakes = {hint: make(*case.values()) for hint, make in DISTANCE_MISTAKES.items()}
+            if hint := first_mistake(distances, mistakes, same=_same_distances):
+                return hint
         return str(tensor_problem(distances, want, DISTANCE_TOLERANCE))
 
 
@@ -215,9 +209,11 @@ VOTE_MISTAKES: dict[str, Callable] = {
 
 
 class PredictByVote(_Shown):
+    """The answer: `(distances (M, N), labels (N,), k)` → labels (M,)."""
+
     id, points, title = "01.2", 5, "Prediction by vote, with ties"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         # The lecture's example, chosen so that different mistakes give different answers.
         lecture = [[6, 5, 4, 3, 1, 2], [3, 2, 1, 5, 4, 6], [3, 2, 6, 1, 4, 5]]
         for k in (3, 4, 1, 6):
@@ -238,18 +234,13 @@ class PredictByVote(_Shown):
             labels = _tensor(rng.integers(0, classes, images), torch.int64)
             yield dict(distances=_tensor(distances), labels=labels, k=int(rng.integers(2, 9)))
 
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["distances"], case["labels"], case["k"])
-
     def judge(self, case: Case, result: Any) -> Verdict:
         distances, labels, k = case["distances"], case["labels"], case["k"]
         want = _elected(_nearest_labels(distances, labels, k))
         if same_tensor(result, want, 0):
             return right()
-        for hint, mistake in VOTE_MISTAKES.items():
-            if same_tensor(result, mistake(distances, labels, k), 0):
-                return wrong(hint)
-        return wrong(self._other_hint(result, want))
+        hint = first_mistake(result, VOTE_MISTAKES, lambda make: make(distances, labels, k))
+        return wrong(hint or self._other_hint(result, want))
 
     @staticmethod
     def _other_hint(result: Any, want: Tensor) -> str:
@@ -333,9 +324,11 @@ VALUE_MISTAKES: dict[str, Callable] = {
 
 
 class ChooseK(_Shown):
+    """The answer: `(images (N, P), labels (N,), ks, folds)` → (best k, accuracy of each k)."""
+
     id, points, title = "01.3", 6, "Choose k by cross-validation"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         # One pixel: the dark images are class 0, the bright ones class 1, one of each is misplaced.
         pixels = torch.tensor([[10], [20], [30], [40], [160], [170], [180], [190]])
         yield dict(
@@ -358,7 +351,7 @@ class ChooseK(_Shown):
             yield self._case(rng, images, ks, folds)
 
     @staticmethod
-    def _case(rng: np.random.Generator, images: int, ks: list[int], folds: int) -> Case:
+    def _case(rng: Generator, images: int, ks: list[int], folds: int) -> Case:
         """Two noisy clouds of six pixels, in random order."""
         labels = rng.integers(0, 2, images)
         pixels = np.clip(110 + 36 * labels[:, None] + 50 * rng.standard_normal((images, 6)), 0, 255)
@@ -368,9 +361,6 @@ class ChooseK(_Shown):
             ks=ks,
             folds=folds,
         )
-
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["images"], case["labels"], case["ks"], case["folds"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
         if not isinstance(result, list) or len(result) != 2:
@@ -404,12 +394,12 @@ class ChooseK(_Shown):
             return f"accuracies should be a list of {len(want)} numbers, one for each k"
         if any(type(accuracy) not in (int, float) for accuracy in accuracies):
             return "the accuracies should be Python numbers: .item() takes one out of a tensor"
-        for hint, options in FOLD_MISTAKES.items():
-            if self._same(accuracies, _cross_validated(case, **options)):
-                return hint
         count = len(case["labels"])
-        for hint, mistake in VALUE_MISTAKES.items():
-            if self._same(accuracies, [mistake(accuracy, count) for accuracy in want]):
+        for mistakes, make in (
+            (FOLD_MISTAKES, lambda m: _cross_validated(case, **m)),
+            (VALUE_MISTAKES, lambda m: [m(accuracy, count) for accuracy in want]),
+        ):
+            if hint := first_mistake(accuracies, mistakes, make, self._same):
                 return hint
         if self._same(accuracies, [a for _, a in sorted(zip(case["ks"], want, strict=True))]):
             return "the accuracies should come in the order of ks, also when ks is not sorted"
@@ -472,9 +462,11 @@ TOP_K_MISTAKES: dict[str, Callable] = {
 
 
 class TopKAccuracy(_Shown):
+    """The answer: `(scores (N, C), labels (N,), k)` → float."""
+
     id, points, title = "01.4", 4, "Top-1 and top-k accuracy"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         # The votes of five neighbours for four classes; different mistakes give different answers.
         votes = [[0, 0, 4, 1], [0, 1, 4, 0], [0, 3, 2, 0], [1, 2, 2, 0]]
         votes += [[3, 1, 1, 0], [0, 1, 3, 1], [2, 1, 0, 2]]
@@ -489,14 +481,11 @@ class TopKAccuracy(_Shown):
             yield dict(scores=tied, labels=torch.tensor([2, 1]), k=k)
         for number in range(10):
             images, classes = int(rng.integers(15, 40)), int(rng.integers(4, 11))
-            scores = rng.standard_normal((images, classes))
+            scores: np.ndarray = rng.standard_normal((images, classes))
             if number % 2:  # votes of five neighbours: many classes have equally many
                 scores = rng.multinomial(5, np.ones(classes) / classes, images)
             labels = _tensor(rng.integers(0, classes, images), torch.int64)
             yield dict(scores=_tensor(scores), labels=labels, k=int(rng.integers(1, 4)))
-
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["scores"], case["labels"], case["k"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
         scores, labels, k = case["scores"], case["labels"], case["k"]
@@ -505,10 +494,13 @@ class TopKAccuracy(_Shown):
             return right()
         if isinstance(result, Tensor):
             return wrong("return a Python number: .item() takes it out of the tensor")
-        for hint, mistake in TOP_K_MISTAKES.items():
-            if same_number(result, mistake(scores, labels, k), 1e-4):
-                return wrong(hint)
-        return wrong(f"expected {want:.4f}, got {describe(result)}")
+        hint = first_mistake(
+            result,
+            TOP_K_MISTAKES,
+            lambda make: make(scores, labels, k),
+            lambda have, need: same_number(have, need, 1e-4),
+        )
+        return wrong(hint or f"expected {want:.4f}, got {describe(result)}")
 
 
 EXERCISES = [PairwiseDistances(), PredictByVote(), ChooseK(), TopKAccuracy()]

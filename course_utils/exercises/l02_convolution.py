@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,20 +29,19 @@ from .core import (
     tensor_problem,
     wrong,
 )
-from .shared import Watch, normal
+from .shared import Watch, first_mistake, normal
 
 # --- small helpers -------------------------------------------------------------------------------
 
 
-def _judge_count(result: Any, want: int, mistakes: dict[str, float]) -> Verdict:
+def _judge_count(result: Any, want: int, mistakes: Mapping[str, float]) -> Verdict:
     """Judge a whole number; `mistakes` are hints with the number to which each mistake leads."""
     if same_number(result, want):
         if type(result) is int:
             return right()
         return wrong("right, but as a float: sizes and counts are whole numbers (// or int)")
-    for hint, value in mistakes.items():
-        if same_number(result, value, 1e-9):
-            return wrong(hint)
+    if hint := first_mistake(result, mistakes, same=lambda a, b: same_number(a, b, 1e-9)):
+        return wrong(hint)
     if not isinstance(result, (int, float)):
         return wrong(f"return a whole number; your code returned {describe(result)}")
     return wrong(f"expected {want}, got {describe(result)}")
@@ -53,10 +52,7 @@ def _judge_tensor(result: Any, want: Tensor, mistakes: dict[str, Callable[[], Te
     problem = tensor_problem(result, want, 1e-4)
     if problem is None:
         return right()
-    for hint, mistake in mistakes.items():
-        if isinstance(result, Tensor) and same_tensor(result, mistake(), 1e-4):
-            return wrong(hint)
-    return wrong(problem)
+    return wrong(first_mistake(result, mistakes, lambda make: make()) or problem)
 
 
 def _run_watched(answer: Any, case: Case, ready_made: tuple[str, ...]) -> dict:
@@ -76,12 +72,19 @@ def _parts(result: Any) -> tuple[Any, bool]:
 # --- 02.1 ----------------------------------------------------------------------------------------
 
 
+def _size_after(*sizes: int, **options: int) -> int:
+    """`conv_output_size` along one axis."""
+    size = conv_output_size(*sizes, **options)
+    assert isinstance(size, int)
+    return size
+
+
 class OutputSize(Exercise):
     """The answer: `size_after(size, kernel_size, stride=1, padding=0, dilation=1)` → int."""
 
     id, points, title = "02.1", 4, "Output size of a convolution"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield dict(size=5, kernel_size=3)
         yield dict(size=32, kernel_size=5, padding=2)
         yield dict(size=7, kernel_size=3, stride=2)
@@ -106,7 +109,7 @@ class OutputSize(Exercise):
 
     def judge(self, case: Case, result: Any) -> Verdict:
         try:
-            want = conv_output_size(**case)
+            want = _size_after(**case)
         except ValueError:
             if same_number(result, 0):
                 return _judge_count(result, 0, {})
@@ -147,7 +150,7 @@ class Convolution(Exercise):
     id, points, title = "02.2", 6, "Convolution by hand"
     ready_made = ("conv1d", "conv2d", "conv3d", "convolution", "Conv2d")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, (1, 5, 5), 1, 3)
         yield self._case(rng, (3, 6, 6), 1, 3)
         yield self._case(rng, (1, 5, 7), 2, 3)
@@ -162,12 +165,7 @@ class Convolution(Exercise):
             yield self._case(rng, shape, int(rng.integers(1, 4)), kernel, **window)
 
     def _case(
-        self,
-        rng: np.random.Generator,
-        shape: tuple[int, int, int],
-        filters: int,
-        kernel: int,
-        **window: int,
+        self, rng: Generator, shape: tuple[int, int, int], filters: int, kernel: int, **window: int
     ) -> Case:
         weight = normal(rng, filters, shape[0], kernel, kernel)
         return {
@@ -251,7 +249,7 @@ class MaxPool(Exercise):
     id, points, title = "02.3", 5, "Max pooling by hand"
     ready_made = ("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "MaxPool2d")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(normal(rng, 1, 4, 4), 2, 2)
         yield self._case(normal(rng, 3, 6, 4), 2, 2)
         yield self._case(normal(rng, 1, 7, 5), 2, 2)  # the last row and column are dropped
@@ -352,7 +350,7 @@ class CountParameters(Exercise):
 
     id, points, title = "02.4", 5, "Parameters of a network"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case((3, 32, 32), [["conv", 6, 5]])
         yield self._case((400, 1, 1), [["linear", 120]])
         yield self._case((3, 32, 32), [["conv", 6, 5], ["conv", 16, 3]])
@@ -363,7 +361,7 @@ class CountParameters(Exercise):
         for _ in range(10):
             yield self._random_case(rng)
 
-    def _random_case(self, rng: np.random.Generator) -> Case:
+    def _random_case(self, rng: Generator) -> Case:
         def filters() -> int:
             return int(rng.integers(2, 33))
 
@@ -441,7 +439,7 @@ class FieldSize(Exercise):
 
     id, points, title = "02.5", 4, "Receptive field of a stack"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield dict(layers=[[3, 1], [3, 1]])
         yield dict(layers=[[3, 1], [3, 1], [3, 1]])
         yield dict(layers=[])
@@ -498,7 +496,7 @@ class ChooseLayers(Exercise):
 
     id, points, title = "02.6", 6, "Choose layers that meet given sizes"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield dict(size=32, target=32, field=7)
         yield dict(size=32, target=28, field=5)
         yield dict(size=32, target=16, field=2)
@@ -552,7 +550,7 @@ def _follow(size: int, layers: list[list[int]]) -> tuple[int, str | None]:
                 f"{kernel}: some windows would read more padding than image"
             )
         try:
-            after = conv_output_size(size, kernel, stride, padding)
+            after = _size_after(size, kernel, stride, padding)
         except ValueError as error:
             return size, f"layer {number}: {error}"
         lost = [i for i, n in enumerate(read_counts(size, kernel, stride, padding)) if n == 0]

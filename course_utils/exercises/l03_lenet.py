@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
-from .shared import NO_MODULE, NO_PARAMETERS, TOLERANCE, fields, identity, normal
+from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
+from .shared import (
+    TOLERANCE,
+    BuildModule,
+    close,
+    fields,
+    first_mistake,
+    identity,
+    layer_state,
+    normal,
+    not_logits,
+    numbered,
+)
 
 # --- small helpers -------------------------------------------------------------------------------
 
 
-def _batches(rng: np.random.Generator, sizes: list[int], features: int, classes: int) -> list:
+def _batches(rng: Generator, sizes: list[int], features: int, classes: int) -> list:
     """Batches of the given sizes, as (images, labels): float32 (B, features), int64 (B,)."""
     return [
         [normal(rng, size, features), torch.from_numpy(rng.integers(0, classes, size))]
@@ -34,7 +45,7 @@ def _new_model(kind: str, sizes: list[int]) -> nn.Module:
     )
 
 
-def _random_state(rng: np.random.Generator, kind: str, sizes: list[int]) -> dict[str, Tensor]:
+def _random_state(rng: Generator, kind: str, sizes: list[int]) -> dict[str, Tensor]:
     """A state dict for `_new_model`, with running statistics far from 0 and 1."""
     state = {}
     for name, value in _new_model(kind, sizes).state_dict().items():
@@ -70,7 +81,7 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
 
 def _same_state(result: Any, want: dict[str, Tensor]) -> bool:
     return isinstance(result, dict) and all(
-        same_tensor(result.get(name), value, TOLERANCE) for name, value in want.items()
+        close(result.get(name), value) for name, value in want.items()
     )
 
 
@@ -101,62 +112,42 @@ def _number_problem(name: str, value: Any) -> str | None:
 LAYERS = ("first convolution", "second convolution", "first linear layer", "second linear layer")
 
 
-def _flat_size(image_size: int) -> int:
-    """Side of the last feature map: two times a 5×5 convolution and a 2×2 pooling."""
-    return ((image_size - 4) // 2 - 4) // 2
+def _lenet_shapes(num_classes: int, in_channels: int, image_size: int) -> list[tuple[int, ...]]:
+    """The shapes of the weights, for maps that shrink by a 5×5 convolution and a 2×2 pooling."""
+    flat = 16 * (((image_size - 4) // 2 - 4) // 2) ** 2
+    return [(6, in_channels, 5, 5), (16, 6, 5, 5), (120, flat), (84, 120), (num_classes, 84)]
 
 
-def _lenet_shapes(num_classes: int, in_channels: int, image_size: int) -> list[list[int]]:
-    flat = 16 * _flat_size(image_size) ** 2
-    weights = [[6, in_channels, 5, 5], [16, 6, 5, 5], [120, flat], [84, 120], [num_classes, 84]]
-    return [shape for weight in weights for shape in (weight, weight[:1])]
-
-
-def _lenet_logits(
-    case: Case,
-    *,
-    after_conv: Callable = F.relu,
-    after_linear: Callable = F.relu,
-    pool: Callable = F.max_pool2d,
-    last: Callable = identity,
-) -> Tensor:
-    """LeNet-5's logits computed with functions only; the options are the likely mistakes."""
-    w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = case["weights"]
-    x = pool(after_conv(F.conv2d(case["images"], w1, b1)), 2)
-    x = pool(after_conv(F.conv2d(x, w2, b2)), 2).flatten(1)
-    x = after_linear(F.linear(x, w3, b3))
-    x = after_linear(F.linear(x, w4, b4))
-    return last(F.linear(x, w5, b5))
-
-
-LENET_MISTAKES = {
-    "after the two linear layers in the middle the ReLU is missing": dict(after_linear=identity),
-    "after the convolutions the ReLU is missing": dict(after_conv=identity),
-    "there is no ReLU anywhere: without one the layers fold into a single linear map": dict(
-        after_conv=identity, after_linear=identity
-    ),
-    "the last layer returns logits: leave the softmax out, F.cross_entropy contains it": dict(
-        last=lambda x: x.softmax(dim=1)
-    ),
-    "the last layer returns logits: leave the log-softmax out, F.cross_entropy contains it": dict(
-        last=lambda x: x.log_softmax(dim=1)
-    ),
-    "the last layer returns logits: no ReLU after it, or no logit can be negative": dict(
-        last=F.relu
-    ),
-    "pool with the maximum, not with the average (that is closer to 1998)": dict(pool=F.avg_pool2d),
-    "use ReLU, not tanh (tanh is the network of 1998)": dict(
-        after_conv=torch.tanh, after_linear=torch.tanh
-    ),
-}
-
-
-class BuildLeNet(Exercise):
+class BuildLeNet(BuildModule):
     """The answer: a class, built by name with `num_classes`, `in_channels` and `image_size`."""
 
     id, points, title = "03.1", 5, "LeNet-5 for any image size"
+    mistakes = {
+        "after the two linear layers in the middle the ReLU is missing": dict(
+            after_linear=identity
+        ),
+        "after the convolutions the ReLU is missing": dict(after_conv=identity),
+        "there is no ReLU anywhere: without one the layers fold into a single linear map": dict(
+            after_conv=identity, after_linear=identity
+        ),
+        "the last layer returns logits: leave the softmax out, F.cross_entropy contains it": dict(
+            last=lambda x: x.softmax(dim=1)
+        ),
+        "the last layer returns logits: leave the log-softmax out, F.cross_entropy contains it": (
+            dict(last=lambda x: x.log_softmax(dim=1))
+        ),
+        "the last layer returns logits: no ReLU after it, or no logit can be negative": dict(
+            last=F.relu
+        ),
+        "pool with the maximum, not with the average (that is closer to 1998)": dict(
+            pool=F.avg_pool2d
+        ),
+        "use ReLU, not tanh (tanh is the network of 1998)": dict(
+            after_conv=torch.tanh, after_linear=torch.tanh
+        ),
+    }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, num_classes=10, in_channels=1, image_size=32)
         yield self._case(rng, num_classes=10, in_channels=3, image_size=32)
         yield self._case(rng, num_classes=10, in_channels=1, image_size=28)
@@ -170,78 +161,57 @@ class BuildLeNet(Exercise):
                 image_size=int(rng.integers(18, 41)),
             )
 
-    def _case(self, rng: np.random.Generator, **options: int) -> Case:
-        shapes = _lenet_shapes(**options)
-        scales = [(2 / np.prod(shape[1:])) ** 0.5 if len(shape) > 1 else 0.3 for shape in shapes]
-        weights = [
-            normal(rng, *shape, scale=scale) for shape, scale in zip(shapes, scales, strict=True)
-        ]
-        size = options["image_size"]
-        images = normal(rng, 2, options["in_channels"], size, size)
-        return {**options, "weights": weights, "images": images}
+    def _case(self, rng: Generator, **arguments: int) -> Case:
+        layers = [layer_state(rng, "", *shape) for shape in _lenet_shapes(**arguments)]
+        state = numbered(value for layer in layers for value in layer.values())
+        size = arguments["image_size"]
+        x = normal(rng, 2, arguments["in_channels"], size, size)
+        return {"arguments": arguments, "state": state, "x": x}
 
-    def describe(self, case: Case) -> str:
-        return ", ".join(
-            f"{key}={case[key]}" for key in ("num_classes", "in_channels", "image_size")
-        )
+    def build(self, answer: Any, case: Case) -> Any:
+        model = answer(**case["arguments"])
+        if isinstance(model, nn.Module) and any(map(nn.parameter.is_lazy, model.parameters())):
+            model(case["x"])  # lazy layers learn their shapes from the first images
+        return model
 
-    def run(self, answer: Any, case: Case) -> Any:
-        model = answer(
-            num_classes=case["num_classes"],
-            in_channels=case["in_channels"],
-            image_size=case["image_size"],
-        )
-        if not isinstance(model, nn.Module):
-            return {"shapes": None}
-        if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
-            model(case["images"])  # lazy layers learn their shapes from the first images
-        parameters = list(model.parameters())
-        result = {"shapes": [list(parameter.shape) for parameter in parameters], "logits": None}
-        if result["shapes"] == [list(weight.shape) for weight in case["weights"]]:
-            with torch.no_grad():
-                for parameter, weight in zip(parameters, case["weights"], strict=True):
-                    parameter.copy_(weight)
-                result["logits"] = model.eval()(case["images"])
-        return result
+    def weights(self, module: nn.Module) -> dict[str, Tensor]:
+        return numbered(module.parameters())
 
-    def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, logits = fields(result, "shapes", "logits")
-        want_shapes = [list(weight.shape) for weight in case["weights"]]
-        if shapes != want_shapes:
-            return wrong(self._shape_hint(case, shapes, want_shapes))
-        want = _lenet_logits(case)
-        if same_tensor(logits, want, TOLERANCE):
-            return right()
-        if not isinstance(logits, Tensor) or logits.shape != want.shape:
-            return wrong(
-                f"the output should be logits of shape (N, num_classes) = {tuple(want.shape)}, "
-                f"it is {describe(logits)}"
-            )
-        for hint, mistake in LENET_MISTAKES.items():
-            if same_tensor(logits, _lenet_logits(case, **mistake), TOLERANCE):
-                return wrong(hint)
-        return wrong(
+    def reference(
+        self,
+        case: Case,
+        *,
+        after_conv: Callable = F.relu,
+        after_linear: Callable = F.relu,
+        pool: Callable = F.max_pool2d,
+        last: Callable = identity,
+    ) -> Tensor:
+        w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = case["state"].values()
+        x = pool(after_conv(F.conv2d(case["x"], w1, b1)), 2)
+        x = pool(after_conv(F.conv2d(x, w2, b2)), 2).flatten(1)
+        x = after_linear(F.linear(x, w3, b3))
+        x = after_linear(F.linear(x, w4, b4))
+        return last(F.linear(x, w5, b5))
+
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return not_logits(output, want) or (
             "the layers have the right shapes, but the logits differ: compare forward with the "
             "drawing, stage by stage, and define the layers in the order in which you use them"
         )
 
-    def _shape_hint(self, case: Case, shapes: Any, want: list[list[int]]) -> str:
-        if not isinstance(shapes, list):
-            return NO_MODULE
-        if not shapes:
-            return NO_PARAMETERS
-        if len(shapes) != len(want):
+    def state_hint(self, have: dict, want: dict) -> str:
+        if have and len(have) != len(want):
             return (
                 f"five layers with a weight and a bias each make {len(want)} parameter tensors; "
-                f"your model has {len(shapes)}, of shapes {describe(shapes)}"
+                f"your model has {len(have)}, of shapes {describe(list(have.values()))}"
             )
-        index = next(
-            i for i, (have, need) in enumerate(zip(shapes, want, strict=True)) if have != need
-        )
-        have, need = shapes[index], want[index]
+        return super().state_hint(have, want)
+
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+        index = int(name)
         layer = LAYERS[index // 2] if index < 8 else "last linear layer"
         part = "bias" if index % 2 else "weight"
-        hint = f"the {part} of the {layer} should have shape {need}, yours has {describe(have)}"
+        hint = f"the {part} of the {layer} should have shape {want}, yours has {describe(have)}"
         if index == 4 and have == [120, 400]:
             hint += ": 400 = 16·5·5 fits 32×32 images only, compute it from image_size"
         elif index == 4 and isinstance(have, list) and have[:1] == [120]:
@@ -310,7 +280,7 @@ class TrainingStep(Exercise):
 
     id, points, title = "03.2", 5, "One training step"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         images, labels = _by_hand([[1.0, 0.0], [0.0, 1.0]], [0, 0])
         yield {
             **PAPER_MODEL,
@@ -331,12 +301,7 @@ class TrainingStep(Exercise):
             )
 
     def _case(
-        self,
-        rng: np.random.Generator,
-        kind: str,
-        *,
-        starts_in_training_mode: bool,
-        old_gradients: bool,
+        self, rng: Generator, kind: str, *, starts_in_training_mode: bool, old_gradients: bool
     ) -> Case:
         sizes = [int(rng.integers(3, 9)), int(rng.integers(3, 7)), int(rng.integers(2, 6))]
         [[images, labels]] = _batches(rng, [int(rng.integers(4, 12))], sizes[0], sizes[-1])
@@ -393,9 +358,12 @@ class TrainingStep(Exercise):
                 "the weights have not changed: compute the gradients with loss.backward(), then "
                 "call optimizer.step()"
             )
-        for hint, mistake in STEP_MISTAKES.items():
-            if _same_state(state, _reference_step(case, **mistake)[0]):
-                return hint
+
+        def state_after(mistake: dict[str, Any]) -> dict[str, Tensor]:
+            return _reference_step(case, **mistake)[0]
+
+        if hint := first_mistake(state, STEP_MISTAKES, state_after, _same_state):
+            return hint
         return (
             "the weights after the step are not those of one step on this batch: check the order "
             "train, zero_grad, forward, loss, backward, step, each of them once"
@@ -430,7 +398,7 @@ class Evaluate(Exercise):
 
     id, points, title = "03.3", 6, "Evaluate a model"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         first, last = _by_hand([[1.0, 0.0], [0.0, 1.0]], [0, 0]), _by_hand([[1.0, 0.0]], [1])
         yield {**PAPER_MODEL, "batches": [first, last], "starts_in_training_mode": True}
         yield self._case(rng, "linear", [4, 4, 4], starts_in_training_mode=False)
@@ -447,9 +415,7 @@ class Evaluate(Exercise):
                 starts_in_training_mode=bool(rng.integers(2)),
             )
 
-    def _case(
-        self, rng: np.random.Generator, kind: str, batch_sizes: list[int], **start: bool
-    ) -> Case:
+    def _case(self, rng: Generator, kind: str, batch_sizes: list[int], **start: bool) -> Case:
         sizes = [5, int(rng.integers(3, 7)), int(rng.integers(2, 5))]
         state = _random_state(rng, kind, sizes)
         batches = _batches(rng, batch_sizes, sizes[0], sizes[-1])
@@ -545,6 +511,7 @@ class _Recorder:
         self._new = gradient.clone()
 
     def _accumulated(self, parameter: Tensor) -> None:
+        assert parameter.grad is not None
         self.events.append("backward")
         self.left_over.append(float((parameter.grad - self._new).abs().max()))
 
@@ -583,14 +550,14 @@ class BrokenLoop(Exercise):
 
     ABOUT = ("mode", "softmax", "fresh gradients", "order", "plain numbers", "mean over images")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for _ in range(2):
             for about in self.ABOUT:
                 yield self._case(rng, about)
         for _ in range(4):
             yield self._case(rng, "everything")
 
-    def _case(self, rng: np.random.Generator, about: str) -> Case:
+    def _case(self, rng: Generator, about: str) -> Case:
         still = about in ("softmax", "mean over images")
         kind = "linear" if still or about == "fresh gradients" else "batch norm"
         sizes = [5, 6, int(rng.integers(3, 6))]
@@ -704,7 +671,7 @@ class BrokenLoop(Exercise):
         model = _restore(case)
         optimizer = torch.optim.SGD(model.parameters(), lr=case["learning_rate"])
         want = _repaired(model, case["batches"], optimizer, case["epochs"])
-        losses = result.get("losses")
+        losses = _as_numbers(result.get("losses"))
         if not _same_state(result.get("state"), _state(model)):
             return "the weights after training are not right: a mistake is left"
         if problem := self._plain_numbers(case, result):

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import eq
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, tensor_problem, wrong
-from .shared import NO_MODULE, NO_PARAMETERS, TOLERANCE, field, identity, normal
-
-# --- small helpers -------------------------------------------------------------------------------
-
-
-class _Watch(TorchFunctionMode):
-    """Notes the names of the torch functions that are called inside its `with` block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_function__(self, function, types, arguments=(), options=None):
-        self.names.add(getattr(function, "__name__", ""))
-        return function(*arguments, **(options or {}))
-
+from .shared import (
+    TOLERANCE,
+    BuildModule,
+    Calls,
+    close,
+    field,
+    first_mistake,
+    identity,
+    layer_state,
+    normal,
+    numbered,
+)
 
 # --- 04.1 ----------------------------------------------------------------------------------------
 
@@ -53,7 +50,7 @@ class SizesThroughTheNet(Exercise):
 
     id, points, title = "04.1", 5, "Sizes through the net"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield dict(size=227, layers=PAPER)
         yield dict(size=224, layers=PAPER)
         yield dict(size=224, layers=TORCHVISION)
@@ -106,8 +103,8 @@ class SizesThroughTheNet(Exercise):
                 place + f"the size {size} is right; left over are the rows of the padded input "
                 f"that do not make up a whole stride, {want[index][1]}, not {left}"
             )
-        found = next((hint for hint, value in hints.items() if value == size), None)
-        return place + (found or f"expected the size {want[index][0]}, got {size}")
+        hint = first_mistake(size, hints, same=eq)
+        return place + (hint or f"expected the size {want[index][0]}, got {size}")
 
     def _mistakes(
         self, first: int, before: int, kernel_size: int, stride: int, padding: int
@@ -206,7 +203,7 @@ class ResponseNorm(Exercise):
     id, points, title = "04.2", 6, "Local response normalisation"
     ready_made = ("local_response_norm", "LocalResponseNorm")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         example = torch.tensor([1.0, 2.0, 2.0, 0.0, 3.0, 1.0]).reshape(1, 6, 1, 1)
         yield dict(x=example, size=3, alpha=1.0, beta=1.0, k=1.0)
         yield dict(x=normal(rng, 2, 8, 3, 4, scale=60), size=5, alpha=1e-4, beta=0.75, k=2.0)
@@ -225,7 +222,7 @@ class ResponseNorm(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         x = case.pop("x")
         original = x.clone()
-        with torch.no_grad(), _Watch() as watch:
+        with torch.no_grad(), Calls() as watch:
             returned = answer(x, **case)
         return {
             "returned": returned,
@@ -242,10 +239,8 @@ class ResponseNorm(Exercise):
             return wrong("the result is right, but x itself was changed: compute a new tensor")
         if problem is None:
             return right()
-        for hint, mistake in _lrn_mistakes(**case).items():
-            if same_tensor(returned, mistake(), TOLERANCE):
-                return wrong(hint)
-        return wrong(problem)
+        hint = first_mistake(returned, _lrn_mistakes(**case), lambda make: make())
+        return wrong(hint or problem)
 
 
 # --- 04.3 ----------------------------------------------------------------------------------------
@@ -256,9 +251,10 @@ SIDE = 227
 
 
 def _paper_shapes(num_classes: int, unit: int) -> list[list[int]]:
+    """The shapes of the weights; the biases have the first number of each."""
     c1, c2, c3, c4, c5 = (unit * share for share in CHANNELS)
     hidden = 128 * unit
-    weights = [
+    return [
         [c1, 3, 11, 11],
         [c2, c1 // 2, 5, 5],
         [c3, c2, 3, 3],
@@ -268,111 +264,77 @@ def _paper_shapes(num_classes: int, unit: int) -> list[list[int]]:
         [hidden, hidden],
         [num_classes, hidden],
     ]
-    return [shape for weight in weights for shape in (weight, weight[:1])]
 
 
 def _normalized(x: Tensor, alpha: float = 5e-4, k: float = 2.0, size: int = 5) -> Tensor:
     return F.local_response_norm(x, size, alpha=alpha, beta=0.75, k=k)
 
 
-def _paper_logits(
-    case: Case,
-    *,
-    relu: Callable = F.relu,
-    hidden: Callable = F.relu,
-    norm: Callable = _normalized,
-    pool: Callable = lambda x: F.max_pool2d(x, 3, 2),
-    order: str = "relu norm pool",
-    last: Callable = identity,
-) -> Tensor:
-    """The logits computed with functions only; the options are the likely mistakes."""
-    w = iter(case["weights"])
-    steps = {"relu": relu, "norm": norm, "pool": pool}
-    x = case["images"]
-    for options in (dict(stride=4), dict(padding=2, groups=2)):
-        x = F.conv2d(x, next(w), next(w), **options)
-        for step in order.split():
-            x = steps[step](x)
-    for groups in (1, 2, 2):
-        x = relu(F.conv2d(x, next(w), next(w), padding=1, groups=groups))
-    x = pool(x).flatten(1)
-    x = hidden(F.linear(x, next(w), next(w)))
-    x = hidden(F.linear(x, next(w), next(w)))
-    return last(F.linear(x, next(w), next(w)))
-
-
-PAPER_MISTAKES = {
-    "the response normalisation is missing": dict(norm=identity),
-    "alpha of the response normalisation: PyTorch divides it by the size, so the paper's 0.0001 "
-    "is alpha=5e-4 here": dict(norm=lambda x: _normalized(x, alpha=1e-4)),
-    "k of the response normalisation is 2 in the paper; PyTorch's default is 1": dict(
-        norm=lambda x: _normalized(x, k=1.0)
-    ),
-    "the response normalisation has PyTorch's defaults: the paper's are alpha=5e-4 (in PyTorch's "
-    "convention) and k=2": dict(norm=lambda x: _normalized(x, alpha=1e-4, k=1.0)),
-    "normalise before you pool, not after": dict(order="relu pool norm"),
-    "normalise after the ReLU, not before": dict(order="norm relu pool"),
-    "there is no ReLU after the two hidden layers": dict(hidden=identity),
-    "there is no ReLU after the convolutions": dict(relu=identity),
-    "the output is logits: no softmax at the end": dict(last=lambda x: x.softmax(dim=1)),
-    "the output is logits: no ReLU at the end": dict(last=F.relu),
-    "pool with the maximum, not with the average": dict(pool=lambda x: F.avg_pool2d(x, 3, 2)),
-    "the windows of the pooling overlap: 3×3 with stride 2, not 2×2": dict(
-        pool=lambda x: F.max_pool2d(x, 2, 2)
-    ),
-}
-
-
-class BuildTheNetOfThePaper(Exercise):
+class BuildTheNetOfThePaper(BuildModule):
     """The answer: a class, built by name with `num_classes` and `unit`."""
 
     id, points, title = "04.3", 8, "The network of the paper"
+    mistakes = {
+        "the response normalisation is missing": dict(norm=identity),
+        "alpha of the response normalisation: PyTorch divides it by the size, so the paper's "
+        "0.0001 is alpha=5e-4 here": dict(norm=lambda x: _normalized(x, alpha=1e-4)),
+        "k of the response normalisation is 2 in the paper; PyTorch's default is 1": dict(
+            norm=lambda x: _normalized(x, k=1.0)
+        ),
+        "the response normalisation has PyTorch's defaults: the paper's are alpha=5e-4 (in "
+        "PyTorch's convention) and k=2": dict(norm=lambda x: _normalized(x, alpha=1e-4, k=1.0)),
+        "normalise before you pool, not after": dict(order="relu pool norm"),
+        "normalise after the ReLU, not before": dict(order="norm relu pool"),
+        "there is no ReLU after the two hidden layers": dict(hidden=identity),
+        "there is no ReLU after the convolutions": dict(relu=identity),
+        "the output is logits: no softmax at the end": dict(last=lambda x: x.softmax(dim=1)),
+        "the output is logits: no ReLU at the end": dict(last=F.relu),
+        "pool with the maximum, not with the average": dict(pool=lambda x: F.avg_pool2d(x, 3, 2)),
+    }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
-        yield dict(about="shapes", num_classes=1000, unit=32)
-        yield dict(about="shapes", num_classes=10, unit=8)
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        yield self._case("shapes", 1000, unit=32)
+        yield self._case("shapes", 10, unit=8)
         for num_classes in (10, int(rng.integers(2, 20)), int(rng.integers(2, 20))):
-            yield self._logits_case(rng, num_classes, unit=2)
+            case = self._case("logits", num_classes, unit=2)
+            shapes = _paper_shapes(num_classes, unit=2)
+            layers = [layer_state(rng, "", *shape, bias=0.5) for shape in shapes]
+            state = numbered(value for layer in layers for value in layer.values())
+            # From about -150 to 150, as in 2012: small pixels would leave the LRN nothing to do.
+            yield case | {"state": state, "x": normal(rng, 1, 3, SIDE, SIDE, scale=60)}
         for _ in range(2):
-            yield dict(about="dropout", num_classes=int(rng.integers(50, 70)), unit=2)
+            yield self._case("dropout", int(rng.integers(50, 70)), unit=2)
 
-    def _logits_case(self, rng: np.random.Generator, num_classes: int, unit: int) -> Case:
-        shapes = _paper_shapes(num_classes, unit)
-        weights = [
-            normal(rng, *shape, scale=(2 / np.prod(shape[1:])) ** 0.5 if shape[1:] else 0.5)
-            for shape in shapes
-        ]
-        # Pixels from about -150 to 150, as in 2012: small ones would leave the LRN nothing to do.
-        images = normal(rng, 1, 3, SIDE, SIDE, scale=60)
-        case = dict(num_classes=num_classes, unit=unit, weights=weights, images=images)
-        return dict(about="logits", **case)
+    def _case(self, about: str, num_classes: int, unit: int) -> Case:
+        return {"about": about, "arguments": {"num_classes": num_classes, "unit": unit}}
 
     def describe(self, case: Case) -> str:
-        return f"{case['about']}: num_classes={case['num_classes']}, unit={case['unit']}"
+        return f"{case['about']}: {super().describe(case)}"
 
-    def run(self, answer: Any, case: Case) -> Any:
+    def build(self, answer: Any, case: Case) -> Any:
         # The full network has 61 million parameters: on "meta" they have shapes and no memory.
         with torch.device("meta" if case["about"] == "shapes" else "cpu"):
-            model = answer(num_classes=case["num_classes"], unit=case["unit"])
-        if not isinstance(model, nn.Module):
-            return {"shapes": None}
-        parameters = list(model.parameters())
-        result = {"shapes": [list(parameter.shape) for parameter in parameters]}
-        if case["about"] == "shapes" or result["shapes"] != self._shapes(case):
-            return result
-        with torch.no_grad():
-            if case["about"] == "dropout":
-                return result | {"dropped": self._dropped(model, parameters)}
-            for parameter, weight in zip(parameters, case["weights"], strict=True):
-                parameter.copy_(weight)
-            return result | {"logits": model.eval()(case["images"])}
+            return answer(**case["arguments"])
 
-    def _dropped(self, model: nn.Module, parameters: list[Tensor]) -> Tensor:
+    def weights(self, module: nn.Module) -> dict[str, Tensor]:
+        return numbered(module.parameters())
+
+    def shapes(self, case: Case) -> dict[str, list[int]]:
+        weights = _paper_shapes(**case["arguments"])
+        return numbered(shape for weight in weights for shape in (weight, weight[:1]))
+
+    def outputs(self, module: nn.Module, case: Case) -> dict[str, Any]:
+        if case["about"] == "logits":
+            return super().outputs(module, case)
+        return {"dropped": self._dropped(module)} if case["about"] == "dropout" else {}
+
+    def _dropped(self, model: nn.Module) -> Tensor:
         """The logits in training mode, after making every hidden unit answer 1 before dropout.
 
         Both hidden layers get the identity as their output's weights: a logit is 0 where one of
         two dropouts hit, and what the scaling makes of 1 where none did.
         """
+        parameters = list(model.parameters())
         for parameter in parameters:
             parameter.zero_()
         parameters[11].fill_(1.0)  # bias of hidden layer 1
@@ -380,31 +342,47 @@ class BuildTheNetOfThePaper(Exercise):
             weight.fill_diagonal_(1.0)
         return model.train()(torch.zeros(8, 3, SIDE, SIDE))
 
-    def _shapes(self, case: Case) -> list[list[int]]:
-        return _paper_shapes(case["num_classes"], case["unit"])
-
-    def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, want = field(result, "shapes"), self._shapes(case)
-        if shapes != want:
-            return wrong(self._shape_hint(shapes, want))
+    def judge_output(self, case: Case, result: Any) -> Verdict:
         if case["about"] == "shapes":
             return right()
         if case["about"] == "dropout":
             return self._judge_dropout(case, field(result, "dropped"))
-        logits, want = field(result, "logits"), _paper_logits(case)
-        problem = tensor_problem(logits, want, TOLERANCE)
-        if problem is None:
-            return right()
-        for hint, mistake in PAPER_MISTAKES.items():
-            if "2×2" not in hint and same_tensor(logits, _paper_logits(case, **mistake), TOLERANCE):
-                return wrong(hint)
-        return wrong(
+        return super().judge_output(case, result)
+
+    def reference(
+        self,
+        case: Case,
+        *,
+        relu: Callable = F.relu,
+        hidden: Callable = F.relu,
+        norm: Callable = _normalized,
+        pool: Callable = lambda x: F.max_pool2d(x, 3, 2),
+        order: str = "relu norm pool",
+        last: Callable = identity,
+    ) -> Tensor:
+        w = iter(case["state"].values())
+        steps = {"relu": relu, "norm": norm, "pool": pool}
+        x = case["x"]
+        for options in (dict(stride=4), dict(padding=2, groups=2)):
+            x = F.conv2d(x, next(w), next(w), **options)
+            for step in order.split():
+                x = steps[step](x)
+        for groups in (1, 2, 2):
+            x = relu(F.conv2d(x, next(w), next(w), padding=1, groups=groups))
+        x = pool(x).flatten(1)
+        x = hidden(F.linear(x, next(w), next(w)))
+        x = hidden(F.linear(x, next(w), next(w)))
+        return last(F.linear(x, next(w), next(w)))
+
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        problem = tensor_problem(output, want, TOLERANCE)
+        return (
             f"{problem}: compare forward with the table, and define the layers in the order in "
             "which you use them"
         )
 
     def _judge_dropout(self, case: Case, dropped: Any) -> Verdict:
-        want = (8, case["num_classes"])
+        want = (8, case["arguments"]["num_classes"])
         if not isinstance(dropped, Tensor) or dropped.shape != want:
             return wrong(f"in training mode too, the output should have the shape {want}")
         kept = (dropped != 0).float().mean().item()
@@ -422,25 +400,23 @@ class BuildTheNetOfThePaper(Exercise):
             )
         return wrong("dropout with probability 0.5 stands after the ReLU of both hidden layers")
 
-    def _shape_hint(self, shapes: Any, want: list[list[int]]) -> str:
-        if not isinstance(shapes, list):
-            return NO_MODULE
-        if not shapes:
-            return NO_PARAMETERS
-        if len(shapes) != len(want):
+    def state_hint(self, have: dict, want: dict) -> str:
+        if have and len(have) != len(want):
             return (
                 f"five convolutions and three linear layers, a weight and a bias each, make "
-                f"{len(want)} parameter tensors; your model has {len(shapes)}"
+                f"{len(want)} parameter tensors; your model has {len(have)}"
             )
-        index = next(i for i in range(len(want)) if shapes[i] != want[i])
-        have, need, name = shapes[index], want[index], NAMES[index // 2]
-        part = "bias" if index % 2 else "weight"
-        hint = f"the {part} of {name} should have shape {need}, yours has {describe(have)}"
-        if index in (2, 6, 8) and have == [need[0], 2 * need[1], *need[2:]]:
+        return super().state_hint(have, want)
+
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+        index = int(name)
+        name = f"{'bias' if index % 2 else 'weight'} of {NAMES[index // 2]}"
+        hint = f"the {name} should have shape {want}, yours has {describe(have)}"
+        if index in (2, 6, 8) and have == [want[0], 2 * want[1], *want[2:]]:
             hint += ": each tower reads its own half of the channels, groups=2"
-        elif index == 4 and have == [need[0], need[1] // 2, *need[2:]]:
+        elif index == 4 and have == [want[0], want[1] // 2, *want[2:]]:
             hint += ": this is where the towers meet, so it reads all channels (groups=1)"
-        elif index == 10 and isinstance(have, list) and have[:1] == need[:1]:
+        elif index == 10 and isinstance(have, list) and have[:1] == want[:1]:
             hint += ": 8 · unit channels of 6 × 6 come out of the last pooling"
         return hint
 
@@ -454,7 +430,7 @@ class Dropout(Exercise):
     id, points, title = "04.4", 5, "Dropout"
     ready_made = ("dropout", "dropout_", "feature_dropout", "Dropout")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [40, 50], 0.5, training=True)
         yield self._case(rng, [40, 50], 0.5, training=False)
         yield self._case(rng, [60, 50], 0.2, training=True)
@@ -468,7 +444,7 @@ class Dropout(Exercise):
             yield self._case(rng, shape, float(rng.uniform(0.15, 0.85)), training=training)
 
     def _case(
-        self, rng: np.random.Generator, shape: list[int], probability: float, *, training: bool
+        self, rng: Generator, shape: list[int], probability: float, *, training: bool
     ) -> Case:
         x = normal(rng, *shape)
         x = x + 0.01 * x.sign()  # no zero that could be taken for a dropped one
@@ -476,13 +452,13 @@ class Dropout(Exercise):
 
     def run(self, answer: Any, case: Case) -> Any:
         x = case["x"].clone()
-        with torch.no_grad(), _Watch() as watch:
+        with torch.no_grad(), Calls() as watch:
             calls = [answer(x, case["probability"], case["training"]) for _ in range(2)]
         return {
             "first": calls[0].clone() if isinstance(calls[0], Tensor) else calls[0],
             "second": calls[1],
             "unchanged": torch.equal(x, case["x"]),
-            "ready_made": bool(watch.names & {"dropout", "dropout_", "feature_dropout"}),
+            "ready_made": bool({"dropout", "dropout_", "feature_dropout"} & set(watch.names)),
         }
 
     def judge(self, case: Case, result: Any) -> Verdict:
@@ -506,9 +482,9 @@ class Dropout(Exercise):
 
     def _evaluation(self, case: Case, y: Tensor) -> str | None:
         x, p = case["x"], case["probability"]
-        if same_tensor(y, x, TOLERANCE):
+        if close(y, x):
             return None
-        if same_tensor(y, x * (1 - p), TOLERANCE):
+        if close(y, x * (1 - p)):
             return (
                 "in evaluation x comes back as it is: here the scaling belongs to training (the "
                 "form of 2012 scaled in evaluation)"
@@ -519,7 +495,7 @@ class Dropout(Exercise):
         p = case["probability"]
         if not y.isfinite().all():
             return "the result is not finite: with probability 1 everything is 0, not 0/0"
-        if same_tensor(y, case["x"] * (1 - p), TOLERANCE):
+        if close(y, case["x"] * (1 - p)):
             return None
         return f"with probability {p:g}, {'nothing' if p == 0 else 'everything'} is dropped"
 
@@ -540,10 +516,10 @@ class Dropout(Exercise):
             "divide by 1 − probability, the chance of being kept, instead of multiplying": 1 - p,
             "divide by 1 − probability, the chance of being kept, not by probability": 1 / p,
         }
-        if same_tensor(y, x / (1 - p), TOLERANCE):
+        if close(y, x / (1 - p)):
             return None
-        found = (hint for hint, factor in hints.items() if same_tensor(y, x * factor, TOLERANCE))
-        return next(found, "what is kept should be x / (1 − probability)")
+        hint = first_mistake(y, hints, lambda factor: x * factor)
+        return hint or "what is kept should be x / (1 − probability)"
 
     def _randomness(self, kept: Tensor, again: Tensor) -> str | None:
         if kept.all():
@@ -587,7 +563,7 @@ class Augment(Exercise):
 
     id, points, title = "04.5", 6, "Augmentation of a batch"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [300, 1, 8, 8], padding=2)
         yield self._case(rng, [300, 3, 6, 9], padding=1)
         yield self._case(rng, [300, 2, 5, 4], padding=2, real=True)
@@ -600,9 +576,7 @@ class Augment(Exercise):
             padding, real = int(rng.integers(1, 4)), bool(rng.integers(2))
             yield self._case(rng, [count, channels, height, width], padding=padding, real=real)
 
-    def _case(
-        self, rng: np.random.Generator, shape: list[int], *, padding: int, real: bool = False
-    ) -> Case:
+    def _case(self, rng: Generator, shape: list[int], *, padding: int, real: bool = False) -> Case:
         images = torch.from_numpy(rng.integers(1, 256, shape).astype(np.uint8))
         return dict(images=images.float() / 255 if real else images, padding=padding)
 

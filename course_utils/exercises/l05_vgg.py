@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..arithmetic import conv_parameters, linear_parameters
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
-from .shared import NO_MODULE, TOLERANCE, Watch, fields, first_mistake, identity, normal, shapes_of
+from .shared import (
+    NO_MODULE,
+    BuildModule,
+    Watch,
+    close,
+    field,
+    fields,
+    first_mistake,
+    identity,
+    layer_state,
+    norm_state,
+    normal,
+    normed,
+    not_logits,
+)
 
-Configuration = list[int | str]
+Configuration = Sequence[int | str]
 
 
 # --- small helpers -------------------------------------------------------------------------------
@@ -27,29 +41,19 @@ def _kinds(configuration: Configuration, batch_norm: bool) -> list[str]:
 
 
 def _features_state(
-    rng: np.random.Generator, configuration: Configuration, batch_norm: bool, in_channels: int
+    rng: Generator, configuration: Configuration, batch_norm: bool, in_channels: int
 ) -> dict[str, Tensor]:
     """Random weights for the layers, under the names that nn.Sequential gives them."""
-    state, place = {}, 0
+    state: dict[str, Tensor] = {}
+    place = 0
     for entry in configuration:
-        if entry != "M":
-            scale = (2 / (9 * in_channels)) ** 0.5
-            state[f"{place}.weight"] = normal(rng, entry, in_channels, 3, 3, scale=scale)
-            state[f"{place}.bias"] = normal(rng, entry, scale=0.3)
+        if isinstance(entry, int):
+            state |= layer_state(rng, str(place), entry, in_channels, 3, 3)
             if batch_norm:
-                state |= _batch_norm_state(rng, entry, f"{place + 1}.")
+                state |= norm_state(rng, entry, f"{place + 1}.", mean_scale=1)
             in_channels = entry
         place += 1 if entry == "M" else 3 if batch_norm else 2
     return state
-
-
-def _batch_norm_state(rng: np.random.Generator, channels: int, prefix: str = "") -> dict:
-    return {
-        f"{prefix}weight": 1 + normal(rng, channels, scale=0.3),
-        f"{prefix}bias": normal(rng, channels, scale=0.3),
-        f"{prefix}running_mean": normal(rng, channels),
-        f"{prefix}running_var": normal(rng, channels).abs() + 0.5,
-    }
 
 
 def _features(
@@ -62,54 +66,50 @@ def _features(
     relu: Callable = F.relu,
 ) -> Tensor:
     """The last feature maps, computed with functions only; the options are the likely mistakes."""
-    state, x, place = case["state"], case["images"], 0
-
-    def part(name: str) -> Tensor:
-        return state[f"{prefix}{place}.{name}"]
-
-    for entry in case["configuration"]:
+    state, x, place = case["state"], case["x"], 0
+    for entry in case["arguments"]["configuration"]:
         if entry == "M":
             x, place = pool(x, *pool_options), place + 1
             continue
-        x, place = F.conv2d(x, part("weight"), part("bias"), padding=padding), place + 1
-        if case["batch_norm"]:
-            statistics = part("running_mean"), part("running_var")
-            x, place = F.batch_norm(x, *statistics, part("weight"), part("bias")), place + 1
-        x, place = relu(x), place + 1
+        name = f"{prefix}{place}"
+        x = F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=padding)
+        if case["arguments"]["batch_norm"]:
+            place += 1
+            x = normed(x, state, f"{prefix}{place}")
+        x, place = relu(x), place + 2
     return x
 
 
-def _shape_problem(have: Any, want: dict[str, list[int]]) -> str | None:
+def _shape_problem(have: dict, want: dict) -> str | None:
     """The first tensor of a state dict that has the wrong shape; None if all names are there."""
     for name, shape in want.items():
-        if isinstance(have, dict) and name in have and have[name] != shape:
+        if name in have and have[name] != shape:
             return f"{name} should have shape {shape}, yours has {describe(have[name])}"
     return None
 
 
 # --- 05.1 ----------------------------------------------------------------------------------------
 
-FEATURE_MISTAKES = {
-    "a 3×3 convolution without padding makes the image smaller: padding=1 keeps the size": dict(
-        padding=0
-    ),
-    "VGG's pooling window is 2×2 with stride 2, not 3×3": dict(pool_options=(3, 2)),
-    "VGG's pooling window is 2×2 with stride 2, not 3×3 (padding does not mend it)": dict(
-        pool_options=(3, 2, 1)
-    ),
-    "VGG's pooling window is 2×2 with stride 2: yours does not halve the size": dict(
-        pool_options=(2, 1)
-    ),
-    "pool with the maximum, not with the average": dict(pool=F.avg_pool2d),
-}
 
-
-class BuildFeatures(Exercise):
+class BuildFeatures(BuildModule):
     """The answer: `build_features(configuration, batch_norm=False, in_channels=3)` → Sequential."""
 
     id, points, title = "05.1", 5, "Layers from a list"
+    mistakes = {
+        "a 3×3 convolution without padding makes the image smaller: padding=1 keeps the size": dict(
+            padding=0
+        ),
+        "VGG's pooling window is 2×2 with stride 2, not 3×3": dict(pool_options=(3, 2)),
+        "VGG's pooling window is 2×2 with stride 2, not 3×3 (padding does not mend it)": dict(
+            pool_options=(3, 2, 1)
+        ),
+        "VGG's pooling window is 2×2 with stride 2: yours does not halve the size": dict(
+            pool_options=(2, 1)
+        ),
+        "pool with the maximum, not with the average": dict(pool=F.avg_pool2d),
+    }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [4, "M", 8, "M"], False, 3)
         yield self._case(rng, [4, "M", 8, "M"], True, 3)
         yield self._case(rng, [5, 3, "M", 6], False, 1)
@@ -120,78 +120,61 @@ class BuildFeatures(Exercise):
         yield self._bad_case(rng, [4, "M", -8])
         for _ in range(6):
             width = [int(number) for number in rng.integers(1, 7, 4)]
-            configuration: Configuration = [*width[:2], "M", *width[2:]]
-            if rng.random() < 0.5:
-                configuration.append("M")
+            end = ["M"] if rng.random() < 0.5 else []
+            configuration: Configuration = [*width[:2], "M", *width[2:], *end]
             yield self._case(rng, configuration, bool(rng.integers(2)), int(rng.integers(1, 5)))
         yield self._bad_case(rng, [6, "M", f"x{rng.integers(10, 99)}", 4])
 
     def _case(
-        self,
-        rng: np.random.Generator,
-        configuration: Configuration,
-        batch_norm: bool,
-        in_channels: int,
+        self, rng: Generator, configuration: Configuration, batch_norm: bool, in_channels: int
     ) -> Case:
-        return {
-            "configuration": configuration,
-            "batch_norm": batch_norm,
-            "in_channels": in_channels,
-            "state": _features_state(rng, configuration, batch_norm, in_channels),
-            "images": normal(rng, 2, in_channels, 12, int(rng.integers(9, 13))),
-        }
+        arguments = {"configuration": configuration, "batch_norm": batch_norm}
+        state = _features_state(rng, configuration, batch_norm, in_channels)
+        x = normal(rng, 2, in_channels, 12, int(rng.integers(9, 13)))
+        return {"arguments": arguments | {"in_channels": in_channels}, "state": state, "x": x}
 
-    def _bad_case(self, rng: np.random.Generator, configuration: Configuration) -> Case:
+    def _bad_case(self, rng: Generator, configuration: list) -> Case:
         options = {"batch_norm": bool(rng.integers(2)), "in_channels": 3}
-        return {"configuration": configuration, **options}
-
-    def describe(self, case: Case) -> str:
-        options = ("configuration", "batch_norm", "in_channels")
-        return ", ".join(f"{name}={case[name]}" for name in options)
+        return {"arguments": {"configuration": configuration, **options}}
 
     def run(self, answer: Any, case: Case) -> Any:
-        arguments = case["configuration"], case["batch_norm"], case["in_channels"]
-        if "state" not in case:
-            try:
-                answer(*arguments)
-            except NotImplementedError:
-                raise
-            except Exception as error:
-                return {"raised": type(error).__name__, "message": str(error)}
-            return {"raised": None}
-        layers = answer(*arguments)
-        if not isinstance(layers, nn.Module):
-            return {"kinds": None}
-        kinds = [type(layer).__name__ for layer in layers.children()]
-        result = {"kinds": kinds, "shapes": shapes_of(layers.state_dict()), "output": None}
-        if result["shapes"] == shapes_of(case["state"]):
-            layers.load_state_dict(case["state"], strict=False)
-            with torch.no_grad():
-                result["output"] = layers.eval()(case["images"])
-        return result
+        if "state" in case:
+            return super().run(answer, case)
+        try:
+            self.build(answer, case)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            return {"raised": type(error).__name__, "message": str(error)}
+        return {"raised": None}
+
+    def look(self, module: nn.Module) -> dict[str, Any]:
+        kinds = [type(layer).__name__ for layer in module.children()]
+        return super().look(module) | {"kinds": kinds}
 
     def judge(self, case: Case, result: Any) -> Verdict:
         if "state" not in case:
             return self._judge_error(case, *fields(result, "raised", "message"))
-        kinds, shapes, output = fields(result, "kinds", "shapes", "output")
+        kinds = field(result, "kinds")
         if not isinstance(kinds, list):
             return wrong("return the layers in order as nn.Sequential(*layers)")
-        if kinds != (want := _kinds(case["configuration"], case["batch_norm"])):
-            return wrong(self._kinds_hint(case, kinds, want))
-        if shapes != shapes_of(case["state"]):
-            return wrong(self._shapes_hint(case, shapes))
-        want = _features(case)
-        if same_tensor(output, want, TOLERANCE):
-            return right()
-        hint = first_mistake(output, FEATURE_MISTAKES, lambda **m: _features(case, **m))
-        return wrong(
-            hint
-            or f"the output should have shape {tuple(want.shape)}; yours is {describe(output)}. "
+        configuration, batch_norm, _ = case["arguments"].values()
+        if kinds != (want := _kinds(configuration, batch_norm)):
+            return wrong(self._kinds_hint(batch_norm, kinds, want))
+        return super().judge(case, result)
+
+    def reference(self, case: Case, **mistake: Any) -> Tensor:
+        return _features(case, **mistake)
+
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return (
+            f"the output should have shape {tuple(want.shape)}; yours is {describe(output)}. "
             "Convolution: 3×3, stride 1, padding 1. Pooling: 2×2, stride 2"
         )
 
     def _judge_error(self, case: Case, raised: Any, message: Any) -> Verdict:
-        bad = next(e for e in case["configuration"] if e != "M" and (type(e) is not int or e < 1))
+        entries = case["arguments"]["configuration"]
+        bad = next(e for e in entries if e != "M" and (type(e) is not int or e < 1))
         if raised is None:
             return wrong(f"the entry {bad!r} means nothing here: raise a ValueError that names it")
         if raised != "ValueError":
@@ -203,18 +186,18 @@ class BuildFeatures(Exercise):
             return wrong(f"the message of the ValueError should show the bad entry, {bad!r}")
         return right()
 
-    def _kinds_hint(self, case: Case, kinds: list, want: list[str]) -> str:
+    def _kinds_hint(self, batch_norm: bool, kinds: list, want: list[str]) -> str:
         if "ReLU" not in kinds:
             return "a ReLU layer follows each convolution: nn.ReLU(inplace=True) in the list"
-        if ("BatchNorm2d" in kinds) != case["batch_norm"]:
-            asked = "is" if case["batch_norm"] else "is not"
+        if ("BatchNorm2d" in kinds) != batch_norm:
+            asked = "is" if batch_norm else "is not"
             return f"batch norm {asked} asked for here: use the argument batch_norm"
         if sorted(map(str, kinds)) == sorted(want):
             return "the order is convolution, then batch norm if asked for, then ReLU"
         return f"the layers should be {', '.join(want)}; yours are {', '.join(map(str, kinds))}"
 
-    def _shapes_hint(self, case: Case, shapes: Any) -> str:
-        problem = _shape_problem(shapes, shapes_of(case["state"]))
+    def state_hint(self, have: dict, want: dict) -> str:
+        problem = _shape_problem(have, want)
         if problem is None:
             return "a weight or a bias is missing: nn.Conv2d has a bias unless it is told not to"
         channels = "the channels that come out of one convolution go into the next one"
@@ -223,28 +206,27 @@ class BuildFeatures(Exercise):
 
 # --- 05.2 ----------------------------------------------------------------------------------------
 
-LOGIT_MISTAKES = {
-    "between the linear layers the ReLU is missing": dict(after_linear=identity),
-    "the last layer returns logits: no ReLU after it": dict(last=F.relu),
-    "the last layer returns logits: leave the softmax out, F.cross_entropy contains it": dict(
-        last=lambda x: x.softmax(dim=1)
-    ),
-    "the last layer returns logits: leave the log-softmax out": dict(
-        last=lambda x: x.log_softmax(dim=1)
-    ),
-    "the pool before the classifier takes the mean of each window, not the maximum": dict(
-        pool=F.adaptive_max_pool2d
-    ),
-    "a ReLU follows each convolution": dict(relu=identity),
-}
 
-
-class BuildVGG(Exercise):
+class BuildVGG(BuildModule):
     """The answer: a class, built from a configuration, whose state dict has torchvision's names."""
 
     id, points, title = "05.2", 6, "The whole VGG"
+    mistakes = {
+        "between the linear layers the ReLU is missing": dict(after_linear=identity),
+        "the last layer returns logits: no ReLU after it": dict(last=F.relu),
+        "the last layer returns logits: leave the softmax out, F.cross_entropy contains it": dict(
+            last=lambda x: x.softmax(dim=1)
+        ),
+        "the last layer returns logits: leave the log-softmax out": dict(
+            last=lambda x: x.log_softmax(dim=1)
+        ),
+        "the pool before the classifier takes the mean of each window, not the maximum": dict(
+            pool=F.adaptive_max_pool2d
+        ),
+        "a ReLU follows each convolution": dict(relu=identity),
+    }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [4, "M", 8, "M"], image_size=28)  # 7×7: the pool changes nothing
         yield self._case(rng, [4, "M", 8, "M"], image_size=20, batch_norm=True)  # 5×5 to 7×7
         yield self._case(rng, [4, "M", 6, 6, "M"], image_size=8, pool_size=1, in_channels=1)
@@ -263,79 +245,46 @@ class BuildVGG(Exercise):
             )
 
     def _case(
-        self,
-        rng: np.random.Generator,
-        configuration: Configuration,
-        *,
-        image_size: int,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        pool_size: int = 7,
-        hidden: int = 16,
-        batch_norm: bool = False,
+        self, rng: Generator, configuration: Configuration, *, image_size: int, **options: Any
     ) -> Case:
+        arguments: dict[str, Any] = {
+            "configuration": configuration,
+            "num_classes": 10,
+            "in_channels": 3,
+            "pool_size": 7,
+            "hidden": 16,
+            "batch_norm": False,
+        } | options
+        _, num_classes, in_channels, pool_size, hidden, batch_norm = arguments.values()
         features = _features_state(rng, configuration, batch_norm, in_channels)
         state = {f"features.{name}": value for name, value in features.items()}
-        last = next(entry for entry in reversed(configuration) if entry != "M")
+        last = next(entry for entry in reversed(configuration) if isinstance(entry, int))
         sizes = [last * pool_size**2, hidden, hidden, num_classes]
-        pairs = zip(sizes[:-1], sizes[1:], strict=True)
-        for place, (before, after) in zip((0, 3, 6), pairs, strict=True):
-            scale = (2 / before) ** 0.5
-            state[f"classifier.{place}.weight"] = normal(rng, after, before, scale=scale)
-            state[f"classifier.{place}.bias"] = normal(rng, after, scale=0.3)
-        return {
-            "configuration": configuration,
-            "num_classes": num_classes,
-            "in_channels": in_channels,
-            "pool_size": pool_size,
-            "hidden": hidden,
-            "batch_norm": batch_norm,
-            "state": state,
-            "images": normal(rng, 4, in_channels, image_size, image_size),
-        }
+        for place, before, after in zip((0, 3, 6), sizes[:-1], sizes[1:], strict=True):
+            state |= layer_state(rng, f"classifier.{place}", after, before)
+        x = normal(rng, 4, in_channels, image_size, image_size)
+        return {"arguments": arguments, "state": state, "x": x}
 
     def describe(self, case: Case) -> str:
-        options = ("configuration", "num_classes", "in_channels", "pool_size", "hidden")
-        text = ", ".join(f"{name}={case[name]}" for name in (*options, "batch_norm"))
-        return f"{text}, images {tuple(case['images'].shape)}"
+        return f"{super().describe(case)}, images {tuple(case['x'].shape)}"
 
-    def run(self, answer: Any, case: Case) -> Any:
-        model = answer(
-            case["configuration"],
-            num_classes=case["num_classes"],
-            in_channels=case["in_channels"],
-            pool_size=case["pool_size"],
-            hidden=case["hidden"],
-            batch_norm=case["batch_norm"],
-        )
-        if not isinstance(model, nn.Module):
-            return {"shapes": None}
-        result = {"shapes": shapes_of(model.state_dict()), "logits": None, "training": None}
-        if result["shapes"] == shapes_of(case["state"]):
-            model.load_state_dict(case["state"], strict=False)
-            with torch.no_grad():
-                result["logits"] = model.eval()(case["images"])
-                for module in model.modules():  # batch norm must not add to the differences
-                    module.training = not isinstance(module, nn.BatchNorm2d)
-                result["training"] = [model(case["images"]) for _ in range(2)]
-        return result
+    def build(self, answer: Any, case: Case) -> Any:
+        options = dict(case["arguments"])
+        return answer(options.pop("configuration"), **options)
 
-    def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, logits, training = fields(result, "shapes", "logits", "training")
-        if shapes != shapes_of(case["state"]):
-            return wrong(self._state_hint(case, shapes))
-        want = self._logits(case)
-        if same_tensor(logits, want, TOLERANCE):
-            return self._judge_dropout(training)
-        if not isinstance(logits, Tensor) or logits.shape != want.shape:
-            return wrong(
-                f"the output should be logits of shape (N, num_classes) = {tuple(want.shape)}, "
-                f"it is {describe(logits)}"
-            )
-        hint = first_mistake(logits, LOGIT_MISTAKES, lambda **m: self._logits(case, **m))
-        return wrong(
-            hint
-            or "the names and shapes are right, but the logits differ: compare forward with "
+    def outputs(self, module: nn.Module, case: Case) -> dict[str, Any]:
+        result = super().outputs(module, case)
+        for part in module.modules():  # batch norm must not add to the differences
+            part.training = not isinstance(part, nn.BatchNorm2d)
+        return result | {"training": [module(case["x"]) for _ in range(2)]}
+
+    def judge_output(self, case: Case, result: Any) -> Verdict:
+        verdict = super().judge_output(case, result)
+        return self._judge_dropout(field(result, "training")) if verdict.is_right else verdict
+
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return not_logits(output, want) or (
+            "the names and shapes are right, but the logits differ: compare forward with "
             "features, avgpool, flatten(1), classifier"
         )
 
@@ -349,7 +298,7 @@ class BuildVGG(Exercise):
             "each ReLU of the classifier"
         )
 
-    def _logits(
+    def reference(
         self,
         case: Case,
         *,
@@ -358,33 +307,32 @@ class BuildVGG(Exercise):
         last: Callable = identity,
         relu: Callable = F.relu,
     ) -> Tensor:
-        x = pool(_features(case, prefix="features.", relu=relu), case["pool_size"]).flatten(1)
+        features = _features(case, prefix="features.", relu=relu)
+        x = pool(features, case["arguments"]["pool_size"]).flatten(1)
         state = case["state"]
         for place in (0, 3, 6):
             x = F.linear(x, state[f"classifier.{place}.weight"], state[f"classifier.{place}.bias"])
             x = last(x) if place == 6 else after_linear(x)
         return x
 
-    def _state_hint(self, case: Case, shapes: Any) -> str:
-        if not isinstance(shapes, dict):
-            return NO_MODULE
-        if not shapes:
+    def state_hint(self, have: dict, want: dict) -> str:
+        if not have:
             return (
                 "the model has no parameters: layers in a plain Python list stay invisible. "
                 "Put them in nn.Sequential and assign that to self"
             )
         for part in ("features", "classifier"):
-            if not any(name.startswith(f"{part}.") for name in shapes):
+            if not any(name.startswith(f"{part}.") for name in have):
                 return f"the state dict has no name that begins with {part}: assign self.{part}"
-        linear = [name for name in shapes if name.startswith("classifier") and "weight" in name]
+        linear = [name for name in have if name.startswith("classifier") and "weight" in name]
         if linear != [f"classifier.{place}.weight" for place in (0, 3, 6)]:
             return (
                 f"the classifier's weights should be called classifier.0, 3 and 6; yours are "
                 f"{', '.join(linear)}. Count the layers: linear, ReLU, dropout, linear, ..."
             )
-        problem = _shape_problem(shapes, shapes_of(case["state"]))
+        problem = _shape_problem(have, want)
         if problem is None:
-            return f"the names under features differ from torchvision's: {describe(list(shapes))}"
+            return f"the names under features differ from torchvision's: {describe(list(have))}"
         if problem.startswith("classifier.0.weight"):
             problem += ": it reads the last number of channels times pool_size · pool_size"
         return problem
@@ -470,8 +418,8 @@ class CountVGG(Exercise):
 
     id, points, title = "05.3", 5, "Count a VGG by formula"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
-        vgg11 = [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        vgg11: Configuration = [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
         yield self._case(vgg11)
         yield self._case([4], image_size=5, num_classes=2, hidden=3)
         yield self._case([4, "M"], image_size=5, num_classes=2, hidden=3)  # 5 // 2 = 2
@@ -488,23 +436,15 @@ class CountVGG(Exercise):
                 batch_norm=bool(rng.integers(2)),
             )
 
-    def _case(
-        self,
-        configuration: Configuration,
-        image_size: int = 224,
-        num_classes: int = 1000,
-        in_channels: int = 3,
-        hidden: int = 4096,
-        batch_norm: bool = False,
-    ) -> Case:
+    def _case(self, configuration: Configuration, **options: Any) -> Case:
         return {
             "configuration": configuration,
-            "image_size": image_size,
-            "num_classes": num_classes,
-            "in_channels": in_channels,
-            "hidden": hidden,
-            "batch_norm": batch_norm,
-        }
+            "image_size": 224,
+            "num_classes": 1000,
+            "in_channels": 3,
+            "hidden": 4096,
+            "batch_norm": False,
+        } | options
 
     def run(self, answer: Any, case: Case) -> Any:
         with Watch() as watch:
@@ -523,11 +463,15 @@ class CountVGG(Exercise):
                 if type(have) is not int:
                     return wrong(f"{part}: right, but as a float. Whole numbers: // instead of /")
                 continue
-            for hint, mistake in COUNT_MISTAKES[place].items():
-                if same_number(have, _count(case, **mistake)[place]):
-                    return wrong(f"{part}: {hint}")
-            return wrong(f"{part}: expected {want:,}, got {describe(have)}")
+            return wrong(f"{part}: {self._hint(case, place, have, want)}")
         return right()
+
+    def _hint(self, case: Case, place: int, have: Any, want: int) -> str:
+        def count(mistake: dict[str, Any]) -> int:
+            return _count(case, **mistake)[place]
+
+        hint = first_mistake(have, COUNT_MISTAKES[place], count, same_number)
+        return hint or f"expected {want:,}, got {describe(have)}"
 
 
 # --- 05.4 ----------------------------------------------------------------------------------------
@@ -618,7 +562,7 @@ class BatchNorm(Exercise):
     id, points, title = "05.4", 6, "Batch normalisation"
     ready_made = ("batch_norm", "native_batch_norm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [2, 2, 2, 2], training=True, eps=1e-5)
         yield self._case(rng, [2, 2, 2, 2], training=False, eps=1e-5)
         yield self._case(rng, [4, 3, 1, 1], training=True)  # a pixel an image
@@ -630,7 +574,7 @@ class BatchNorm(Exercise):
 
     def _case(
         self,
-        rng: np.random.Generator,
+        rng: Generator,
         shape: list[int],
         *,
         training: bool,
@@ -642,7 +586,7 @@ class BatchNorm(Exercise):
             "training": training,
             "momentum": momentum,
             "eps": eps,
-            "state": _batch_norm_state(rng, shape[1]),
+            "state": norm_state(rng, shape[1], mean_scale=1),
             "images": offset + normal(rng, *shape, scale=float(scale)),
             "pull": normal(rng, *shape),
         }
@@ -659,7 +603,7 @@ class BatchNorm(Exercise):
         module = answer(len(case["state"]["weight"]), **options)
         if not isinstance(module, nn.Module):
             return {"names": None}
-        result = {
+        result: dict[str, Any] = {
             "names": {
                 "parameters": [name for name, _ in module.named_parameters()],
                 "buffers": [name for name, _ in module.named_buffers()],
@@ -689,11 +633,11 @@ class BatchNorm(Exercise):
             return wrong(hint)
         x = case["images"].clone().requires_grad_()
         want, after = _batch_norm(case, x, case["state"])
-        if not same_tensor(output, want.detach(), TOLERANCE):
+        if not close(output, want.detach()):
             return wrong(self._output_hint(case, output))
         for name in ("running_mean", "running_var"):
             have = state.get(name) if isinstance(state, dict) else None
-            if not same_tensor(have, after[name].detach(), TOLERANCE):
+            if not close(have, after[name].detach()):
                 return wrong(self._running_hint(case, name, have))
         (want * case["pull"]).sum().backward()
         if same_tensor(gradient, x.grad, 1e-3):
@@ -730,7 +674,7 @@ class BatchNorm(Exercise):
         return None
 
     def _output_hint(self, case: Case, output: Any) -> str:
-        def make(**mistake: Any) -> Tensor:
+        def make(mistake: dict[str, Any]) -> Tensor:
             return _batch_norm(case, case["images"], case["state"], **mistake)[0]
 
         if not isinstance(output, Tensor) or output.shape != case["images"].shape:
@@ -739,11 +683,11 @@ class BatchNorm(Exercise):
         return hint or "the shape of the output is right, but the values are not"
 
     def _running_hint(self, case: Case, name: str, have: Any) -> str:
-        for hint, mistake in RUNNING_MISTAKES.items():
-            _, state = _batch_norm(case, case["images"], case["state"], **mistake)
-            if same_tensor(have, state[name], TOLERANCE):
-                return hint
-        return f"the output is right, but {name} is not: it is {describe(have)}"
+        def make(mistake: dict[str, Any]) -> Tensor:
+            return _batch_norm(case, case["images"], case["state"], **mistake)[1][name]
+
+        hint = first_mistake(have, RUNNING_MISTAKES, make)
+        return hint or f"the output is right, but {name} is not: it is {describe(have)}"
 
 
 # --- 05.5 ----------------------------------------------------------------------------------------
@@ -769,26 +713,30 @@ FALSE_ALARM = {
 }
 
 
-def _flat(tensors: list[Tensor | None], like: list[Tensor]) -> Tensor:
+def _flat(tensors: Sequence[Tensor | None], like: Sequence[Tensor]) -> Tensor:
     """All numbers in one row; zeros for what is missing."""
     parts = [torch.zeros_like(b) if a is None else a for a, b in zip(tensors, like, strict=True)]
     return torch.cat([part.detach().flatten() for part in parts])
 
 
-def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
+def _train_and_record(rng: Generator, missing: set[str]) -> Case:
     """Train a small model on three batches without the missing calls, and note what happens."""
     features, classes, size = 3, int(rng.integers(2, 4)), int(rng.integers(4, 7))
     norm, linear = nn.BatchNorm1d(features), nn.Linear(features, classes)
-    norm.load_state_dict(_batch_norm_state(rng, features), strict=False)
+    norm.load_state_dict(norm_state(rng, features, mean_scale=1), strict=False)
     linear.load_state_dict({"weight": normal(rng, classes, features), "bias": torch.ones(classes)})
     model = nn.Sequential(norm, linear).train("train" not in missing)
     weights = list(model.parameters())
     optimizer = torch.optim.SGD(weights, lr=0.1)
+
+    def running_mean() -> Tensor:
+        return norm.state_dict()["running_mean"].clone()
+
     rows: dict[str, list[Tensor]] = {
         "weights": [_flat(weights, weights)],
         "gradients": [],
         "batch_gradients": [],
-        "running_means": [norm.running_mean.clone()],
+        "running_means": [running_mean()],
     }
     for _ in range(3):
         images, labels = normal(rng, size, features), rng.integers(0, classes, size)
@@ -803,8 +751,8 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
             optimizer.step()
         rows["weights"].append(_flat(weights, weights))
         rows["gradients"].append(_flat([weight.grad for weight in weights], weights))
-        rows["batch_gradients"].append(_flat(list(new), weights))
-        rows["running_means"].append(norm.running_mean.clone())
+        rows["batch_gradients"].append(_flat(new, weights))
+        rows["running_means"].append(running_mean())
     model.train("eval" in missing)
     with torch.set_grad_enabled("no_grad" in missing):
         logits = model(normal(rng, size, features))
@@ -812,7 +760,7 @@ def _train_and_record(rng: np.random.Generator, missing: set[str]) -> Case:
         "model_device": "cpu",
         "images_device": "cpu",
         **{name: torch.stack(values) for name, values in rows.items()},
-        "running_mean_after_evaluation": norm.running_mean.clone(),
+        "running_mean_after_evaluation": running_mean(),
         "evaluation_recorded_graph": logits.requires_grad,
     }
 
@@ -849,7 +797,7 @@ class Diagnose(Exercise):
         ("zero_grad", "eval", "no_grad"),
     )
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield {"record": _train_and_record(rng, set())}
         for call in CALLS[1:]:
             yield {"record": _train_and_record(rng, {call})}

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..models.vgg import VGG
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
-from .shared import field, fields
+from .shared import field, fields, first_mistake
 
 # --- 06.1 and 06.2 -------------------------------------------------------------------------------
 
@@ -30,7 +31,7 @@ def _network(case: Case) -> VGG:
     )
 
 
-def _sizes(rng: np.random.Generator, *, batch_norm: bool) -> Case:
+def _sizes(rng: Generator, *, batch_norm: bool) -> Case:
     return {
         "seed": int(rng.integers(1 << 30)),
         "old_classes": int(rng.integers(5, 12)),
@@ -44,7 +45,7 @@ class FreezeAndReplace(Exercise):
 
     id, points, title = "06.1", 7, "Freeze the backbone, replace the head"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for place in range(8):
             case = _sizes(rng, batch_norm=place % 2 == 0)
             same = place == 2  # as many classes as before: the layer is new all the same
@@ -123,7 +124,7 @@ class ParameterGroups(Exercise):
 
     id, points, title = "06.2", 6, "Two learning rates"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         starts = [(), ("features.0.", "features.3."), ("features.",), ("classifier.0.",)]
         for place in range(8):
             frozen = list(starts[place % len(starts)])
@@ -167,9 +168,12 @@ class ParameterGroups(Exercise):
         if missing := [name for name in want if name not in names]:
             return wrong(f"{missing[0]} is in no group, so it would never learn")
         rates = dict(pairs)
-        if all(same_number(rates[name], rate, 1e-9) for name, rate in want.items()):
+        if self._same(rates, want):
             return right()
         return wrong(self._hint(case, rates))
+
+    def _same(self, rates: dict, want: dict[str, float]) -> bool:
+        return all(same_number(rates[name], rate, 1e-9) for name, rate in want.items())
 
     def _rates(self, case: Case, *, low: float | None = None, high: float = 1) -> dict[str, float]:
         """The right rates; low and high multiply the backbone's and the head's."""
@@ -192,10 +196,8 @@ class ParameterGroups(Exercise):
                 low=1, high=1 / factor
             ),
         }
-        for hint, mistake in mistakes.items():
-            want = self._rates(case, **mistake)
-            if all(same_number(rates[name], rate, 1e-9) for name, rate in want.items()):
-                return hint
+        if hint := first_mistake(rates, mistakes, lambda m: self._rates(case, **m), self._same):
+            return hint
         want = self._rates(case)
         name = next(n for n, rate in want.items() if not same_number(rates[n], rate, 1e-9))
         return f'{name} should have "lr" {want[name]:g}, it has {describe(rates[name])}'
@@ -235,7 +237,7 @@ class SplitWithTransforms(Exercise):
 
     id, points, title = "06.3", 9, "A split with two transforms"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for place in range(8):
             size = int(rng.integers(60, 100))
             count = size // 2 if place == 1 else int(rng.integers(10, 25))
@@ -273,14 +275,13 @@ class SplitWithTransforms(Exercise):
         problem = problem or self._transform_problem(train, validation)
         if problem:
             return wrong(problem)
-        for name, hint in {
-            "untouched": "the data set that was given has changed: work on copies of it",
-            "repeats": "the same seed should give the same split: use a generator with this seed",
-            "seeded": "another seed should give another split: give the seed to the generator",
-        }.items():
-            if result.get(name) is not True:
-                return wrong(hint)
-        return right()
+        needs = {
+            "the data set that was given has changed: work on copies of it": "untouched",
+            "the same seed should give the same split: use a generator with this seed": "repeats",
+            "another seed should give another split: give the seed to the generator": "seeded",
+        }
+        hint = first_mistake(result, needs, same=lambda r, name: r.get(name) is not True)
+        return wrong(hint) if hint else right()
 
     def _split_problem(self, case: Case, train: list, validation: list) -> str:
         size, count = case["size"], case["count"]
@@ -351,7 +352,7 @@ def _accuracies(
     return results
 
 
-EXPERIMENT_MISTAKES: dict[str, dict] = {
+EXPERIMENT_MISTAKES = {
     "every run uses the same labels: give each seed to its own generator": dict(same_seed=True),
     "draw the examples at random: shuffle the positions first": dict(shuffle=False),
     "all labels are used: keep only per_class examples of each class": dict(use_all=True),
@@ -372,7 +373,7 @@ class FewShot(Exercise):
 
     id, points, title = "06.4", 8, "An experiment with few labels"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 3, 4, 1, 3)  # one label per class
         yield self._case(rng, 2, 3, 5, 1)  # one run
         for _ in range(8):
@@ -380,7 +381,7 @@ class FewShot(Exercise):
             yield self._case(rng, classes, dimensions, per_class, int(rng.integers(2, 5)))
 
     def _case(
-        self, rng: np.random.Generator, classes: int, dimensions: int, per_class: int, runs: int
+        self, rng: Generator, classes: int, dimensions: int, per_class: int, runs: int
     ) -> Case:
         middles = 1.2 * rng.standard_normal((classes, dimensions))
         case: Case = {}
@@ -391,10 +392,6 @@ class FewShot(Exercise):
             case[f"{prefix}labels"] = torch.from_numpy(labels)
         seeds = [int(seed) for seed in rng.choice(1000, runs, replace=False)]
         return case | {"per_class": per_class, "seeds": seeds}
-
-    def run(self, answer: Any, case: Case) -> Any:
-        names = ("features", "labels", "test_features", "test_labels", "per_class", "seeds")
-        return answer(*(case[name] for name in names))
 
     def judge(self, case: Case, result: Any) -> Verdict:
         want = _accuracies(case)
@@ -410,9 +407,10 @@ class FewShot(Exercise):
             return right()
         if self._same(result, [100 * value for value in want]):
             return wrong("an accuracy is a share from 0 to 1, not a percentage")
-        for hint, mistake in EXPERIMENT_MISTAKES.items():
-            if self._same(result, _accuracies(case, **mistake)):
-                return wrong(hint)
+        if hint := first_mistake(
+            result, EXPERIMENT_MISTAKES, lambda m: _accuracies(case, **m), self._same
+        ):
+            return wrong(hint)
         pairs = zip(result, want, strict=True)
         place = next(i for i, (have, need) in enumerate(pairs) if not same_number(have, need, 1e-6))
         seed = case["seeds"][place]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..models.resnet import BasicBlock, Bottleneck, make_stage
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
-from .shared import NO_MODULE, TOLERANCE, field, fields, first_mistake, identity, normal, shapes_of
+from .shared import (
+    BuildModule,
+    field,
+    first_mistake,
+    identity,
+    layer_state,
+    norm_state,
+    normal,
+    normed,
+)
 
 # --- 07.1 ----------------------------------------------------------------------------------------
 
@@ -42,7 +52,7 @@ class ShortcutA(Exercise):
 
     id, points, title = "07.1", 4, "A shortcut without weights"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, (2, 3, 4, 4), 6, 2)
         yield self._case(rng, (2, 3, 4, 4), 3, 1)  # nothing to do
         yield self._case(rng, (1, 2, 5, 7), 4, 2)  # odd sizes
@@ -54,7 +64,7 @@ class ShortcutA(Exercise):
             out_channels = channels + int(rng.integers(0, 7))
             yield self._case(rng, size, out_channels, int(rng.integers(1, 4)))
 
-    def _case(self, rng: np.random.Generator, shape: tuple, out_channels: int, stride: int) -> Case:
+    def _case(self, rng: Generator, shape: tuple, out_channels: int, stride: int) -> Case:
         return {"x": normal(rng, *shape), "out_channels": out_channels, "stride": stride}
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -82,85 +92,43 @@ class ShortcutA(Exercise):
             "take single pixels, not the maximum of a window": _pooled(case, F.max_pool2d),
             "fill the new channels with zeros, not with copies": _repeated(case),
         }
-        for hint, mistaken in mistakes.items():
-            if same_tensor(value, mistaken):
-                return wrong(hint)
+        if hint := first_mistake(value, mistakes, same=same_tensor):
+            return wrong(hint)
         return wrong(f"the result should have shape {tuple(want.shape)}; it is {describe(value)}")
 
 
 # --- 07.2 and 07.3 -------------------------------------------------------------------------------
 
 
-class Block(Exercise):
+class Block(BuildModule):
     """The answer is a class of residual blocks, whose state dict has torchvision's names."""
 
-    mistakes: dict[str, dict]
-
-    def _case(self, rng: np.random.Generator, in_channels: int, channels: int, stride: int) -> Case:
+    def _case(self, rng: Generator, in_channels: int, channels: int, stride: int) -> Case:
         sizes, strides = self._plan(in_channels, channels, stride)
-        state = {}
-        for number, (out, read, kernel_size) in enumerate(sizes, 1):
-            scale = (2 / (read * kernel_size**2)) ** 0.5
-            weight = normal(rng, out, read, kernel_size, kernel_size, scale=scale)
-            state |= {f"conv{number}.weight": weight} | self._norm(rng, f"bn{number}.", out)
-        out_channels = sizes[-1][0]
-        if stride != 1 or out_channels != in_channels:
-            scale = in_channels**-0.5
-            state["downsample.0.weight"] = normal(rng, out_channels, in_channels, 1, 1, scale=scale)
-            state |= self._norm(rng, "downsample.1.", out_channels)
-        return {
-            "in_channels": in_channels,
-            "channels": channels,
-            "stride": stride,
-            "strides": strides,
-            "state": state,
-            "x": normal(rng, 2, in_channels, 8, 6),
-        }
+        state: dict[str, Tensor] = {}
+        for number, (out, read, size) in enumerate(sizes, 1):
+            state |= layer_state(rng, f"conv{number}", out, read, size, size, bias=0)
+            state |= norm_state(rng, out, f"bn{number}.")
+        out = sizes[-1][0]
+        if stride != 1 or out != in_channels:
+            scale, shape = in_channels**-0.5, (out, in_channels, 1, 1)
+            state |= layer_state(rng, "downsample.0", *shape, scale=scale, bias=0)
+            state |= norm_state(rng, out, "downsample.1.")
+        arguments = {"in_channels": in_channels, "channels": channels, "stride": stride}
+        x = normal(rng, 2, in_channels, 8, 6)
+        return {"arguments": arguments, "strides": strides, "state": state, "x": x}
 
-    def _norm(self, rng: np.random.Generator, prefix: str, channels: int) -> dict[str, Tensor]:
-        return {
-            f"{prefix}weight": 1 + normal(rng, channels, scale=0.3),
-            f"{prefix}bias": normal(rng, channels, scale=0.3),
-            f"{prefix}running_mean": normal(rng, channels, scale=0.3),
-            f"{prefix}running_var": normal(rng, channels).abs() + 0.5,
-        }
-
+    @abstractmethod
     def _plan(self, in_channels: int, channels: int, stride: int) -> tuple[list, list[int]]:
         """The (outputs, inputs, kernel size) of each convolution, and the strides."""
-        raise NotImplementedError
 
-    def describe(self, case: Case) -> str:
-        names = ("in_channels", "channels", "stride")
-        return ", ".join(f"{name}={case[name]}" for name in names)
-
-    def run(self, answer: Any, case: Case) -> Any:
-        block = answer(case["in_channels"], case["channels"], case["stride"])
-        if not isinstance(block, nn.Module):
-            return {"shapes": None}
-        result = {"shapes": shapes_of(block.state_dict()), "output": None}
-        if result["shapes"] == shapes_of(case["state"]):
-            block.load_state_dict(case["state"], strict=False)
-            with torch.no_grad():
-                result["output"] = block.eval()(case["x"])
-        return result
-
-    def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, output = fields(result, "shapes", "output")
-        if not isinstance(shapes, dict):
-            return wrong(NO_MODULE)
-        if shapes != (want_shapes := shapes_of(case["state"])):
-            return wrong(self._state_hint(shapes, want_shapes))
-        want = self._output(case)
-        if same_tensor(output, want, TOLERANCE):
-            return right()
-        hint = first_mistake(output, self.mistakes, lambda **m: self._output(case, **m))
-        return wrong(
-            hint
-            or f"names and shapes are right, but the output is not: it should have shape "
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return (
+            f"names and shapes are right, but the output is not: it should have shape "
             f"{tuple(want.shape)}, it is {describe(output)}. Compare forward with the drawing"
         )
 
-    def _state_hint(self, have: dict, want: dict) -> str:
+    def state_hint(self, have: dict, want: dict) -> str:
         extra, missing = sorted(set(have) - set(want)), sorted(set(want) - set(have))
         if any(name.startswith("conv") and name.endswith("bias") for name in extra):
             return "batch norm follows each convolution and has a bias: bias=False in nn.Conv2d"
@@ -173,12 +141,9 @@ class Block(Exercise):
                 "here x does not fit: self.downsample should be nn.Sequential of a 1×1 convolution "
                 "without bias and a batch norm; it has no tensor " + missing[0]
             )
-        if extra:
-            return f"the tensor {extra[0]} is not in the task"
-        name = next(name for name in want if have[name] != want[name])
-        return f"{name} should have shape {want[name]}, yours has {describe(have[name])}"
+        return super().state_hint(have, want)
 
-    def _output(
+    def reference(
         self,
         case: Case,
         *,
@@ -188,27 +153,21 @@ class Block(Exercise):
         add: bool = True,
         last: Callable = F.relu,
     ) -> Tensor:
-        """The block, computed with functions only; the options are the likely mistakes."""
         state, x = case["state"], case["x"]
-
-        def norm(out: Tensor, name: str) -> Tensor:
-            parts = ("running_mean", "running_var", "weight", "bias")
-            return F.batch_norm(out, *(state[f"{name}.{part}"] for part in parts))
-
         out, count = x, len(case["strides"])
         for number, stride in enumerate(strides(case["strides"]), 1):
             weight = state[f"conv{number}.weight"]
             out = F.conv2d(out, weight, stride=stride, padding=weight.shape[-1] // 2)
-            out = norm(out, f"bn{number}")
+            out = normed(out, state, f"bn{number}")
             out = between(out) if number < count else out
         out = branch(out)
         if add and "downsample.0.weight" in state:
-            x = F.conv2d(x, state["downsample.0.weight"], stride=case["stride"])
-            x = norm(x, "downsample.1")
+            x = F.conv2d(x, state["downsample.0.weight"], stride=case["arguments"]["stride"])
+            x = normed(x, state, "downsample.1")
         return last(out + x if add else out)
 
 
-COMMON_MISTAKES = {
+COMMON_MISTAKES: dict[str, dict] = {
     "the addition is missing: the shortcut brings x past the convolutions": dict(add=False),
     "add first, then the last ReLU: relu(F(x) + x), not relu(F(x)) + x": dict(
         branch=F.relu, last=identity
@@ -229,7 +188,7 @@ class BasicBlockExercise(Block):
         "the stride belongs to the first convolution": dict(strides=lambda s: s[::-1]),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, 4, 1)
         yield self._case(rng, 4, 8, 2)
         yield self._case(rng, 4, 6, 1)  # more channels, same size
@@ -252,7 +211,7 @@ class BottleneckExercise(Block):
         ),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 8, 2, 1)
         yield self._case(rng, 4, 2, 1)  # the channels change
         yield self._case(rng, 8, 2, 2)  # the size changes
@@ -291,7 +250,7 @@ class GradientNorms(Exercise):
 
     id, points, title = "07.4", 5, "Gradient norms"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, [], [5, 4], old=False)
         yield self._case(rng, [], [5, 4], old=True)  # gradients of another batch are still there
         yield self._case(rng, [3], [6], old=False)
@@ -300,18 +259,15 @@ class GradientNorms(Exercise):
             hidden = [int(n) for n in rng.integers(2, 7, int(rng.integers(1, 3)))]
             yield self._case(rng, channels, hidden, old=bool(rng.integers(2)))
 
-    def _case(
-        self, rng: np.random.Generator, channels: list[int], hidden: list[int], *, old: bool
-    ) -> Case:
-        size, before, state = 6, 2, {}
+    def _case(self, rng: Generator, channels: list[int], hidden: list[int], *, old: bool) -> Case:
+        size, before = 6, 2
+        state: dict[str, Tensor] = {}
         for place, out in enumerate(channels):
-            state[f"conv{place}.weight"] = normal(rng, out, before, 3, 3, scale=0.4)
-            state[f"conv{place}.bias"] = normal(rng, out, scale=0.3)
+            state |= layer_state(rng, f"conv{place}", out, before, 3, 3, scale=0.4)
             size, before = size - 2, out
         read = before * size**2
         for place, out in enumerate([*hidden, 3]):
-            state[f"linear{place}.weight"] = normal(rng, out, read, scale=read**-0.5)
-            state[f"linear{place}.bias"] = normal(rng, out, scale=0.3)
+            state |= layer_state(rng, f"linear{place}", out, read, scale=read**-0.5)
             read = out
         images = normal(rng, 4, 2, 6, 6)
         labels = torch.from_numpy(rng.integers(0, 3, 4))
@@ -363,10 +319,10 @@ class GradientNorms(Exercise):
     ) -> dict[str, float]:
         model = _network(case["state"])
         loss = F.cross_entropy(model(case["images"]), case["labels"], reduction=reduction)
-        loss.backward()
         chosen = {n: p for n, p in model.named_parameters() if biases or p.ndim > 1}
-        tensors = {n: p.detach() if of_weights else p.grad + old for n, p in chosen.items()}
-        return {name: measure(tensor).item() for name, tensor in tensors.items()}
+        weights = list(chosen.values())
+        tensors = weights if of_weights else [g + old for g in torch.autograd.grad(loss, weights)]
+        return {name: measure(t.detach()).item() for name, t in zip(chosen, tensors, strict=True)}
 
     def _hint(self, case: Case, norms: dict) -> str:
         old = case["old_gradients"]
@@ -388,9 +344,8 @@ class GradientNorms(Exercise):
             ),
             "the loss is the mean over the batch, not the sum": dict(reduction="sum"),
         }
-        for hint, mistake in mistakes.items():
-            if self._same(norms, self._norms(case, **mistake)):
-                return hint
+        if hint := first_mistake(norms, mistakes, lambda m: self._norms(case, **m), self._same):
+            return hint
         want = self._norms(case)
         name = next(k for k, v in want.items() if not self._same({k: norms[k]}, {k: v}))
         return f"{name}: expected {want[name]:.5f}, got {describe(norms[name])}"
@@ -398,7 +353,7 @@ class GradientNorms(Exercise):
 
 # --- 07.5 ----------------------------------------------------------------------------------------
 
-BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+BLOCKS: dict[str, type[BasicBlock | Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 def _stages(kinds: list[str]) -> nn.Sequential:
@@ -455,7 +410,7 @@ class StartAsIdentity(Exercise):
 
     id, points, title = "07.5", 5, "Blocks that start as the identity"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for kinds in (["basic"], ["bottleneck"], ["basic", "bottleneck"], ["basic", "basic"]):
             state = _stages(kinds).state_dict()
             floats = {k: v for k, v in state.items() if v.is_floating_point()}
@@ -481,9 +436,8 @@ class StartAsIdentity(Exercise):
             if result.get("trained") is True:
                 return right()
             return wrong("these weights must still be trained: leave requires_grad as it is")
-        for hint, wanted in ZERO_MISTAKES.items():
-            if self._same(state, _zeroed(case, wanted)):
-                return wrong(hint)
+        if hint := first_mistake(state, ZERO_MISTAKES, lambda m: _zeroed(case, m), self._same):
+            return wrong(hint)
         name = next(name for name in want if not same_tensor(state[name], want[name]))
         return wrong(f"the tensor {name} should be {self._say(case, want, name)}")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,25 +22,26 @@ from .core import (
     tensor_problem,
     wrong,
 )
-from .shared import field, normal
+from .shared import field, first_mistake, layer_state, normal
 
 TOLERANCE = 1e-5  # single numbers, unlike the outputs of networks, can be compared closely
 
 
-def _labels(rng: np.random.Generator, count: int, classes: int) -> Tensor:
+def _labels(rng: Generator, count: int, classes: int) -> Tensor:
     return torch.from_numpy(rng.integers(0, classes, count))
 
 
-def _probabilities(rng: np.random.Generator, count: int, classes: int, scale: float = 2.0):
+def _probabilities(rng: Generator, count: int, classes: int, scale: float = 2.0):
     return normal(rng, count, classes, scale=scale).softmax(1)
 
 
 def _first_hint(result: Any, mistakes: dict[str, Any], same: Callable) -> str | None:
     """The hint of the first mistake that leads to this result; a mistake may lead to several."""
-    for hint, values in mistakes.items():
-        if any(same(result, v) for v in (values if isinstance(values, list) else [values])):
-            return hint
-    return None
+
+    def leads_here(result: Any, values: Any) -> bool:
+        return any(same(result, v) for v in (values if isinstance(values, list) else [values]))
+
+    return first_mistake(result, mistakes, same=leads_here)
 
 
 # --- 08.1 ----------------------------------------------------------------------------------------
@@ -67,16 +69,16 @@ class TopKError(Exercise):
 
     id, points, title = "08.1", 5, "Top-k error"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         animals = torch.tensor([0.1, 0.6, 0.05, 0.05, 0.2]).repeat(5, 1)
-        for labels, k in (
+        for asked, k in (
             ([1, 4, 4, 2, 3], 1),
             ([1, 4, 4, 2, 3], 2),
             ([1, 4, 4, 3, 3], 4),  # classes 2 and 3 are equal, and the lower one comes first:
             ([1, 4, 4, 2, 2], 4),  # 3 is out, 2 is in
             ([1, 4, 4, 2, 3], 5),
         ):
-            yield {"scores": animals, "labels": torch.tensor(labels), "k": k}
+            yield {"scores": animals, "labels": torch.tensor(asked), "k": k}
         yield {"scores": torch.zeros(5, 5), "labels": torch.arange(5), "k": 2}
         for _ in range(12):
             count, classes = (int(n) for n in rng.integers((1, 3), (30, 8)))
@@ -91,9 +93,6 @@ class TopKError(Exercise):
             return super().describe(case)
         scores = ", ".join(f"{score:g}" for score in case["scores"][0].tolist())
         return f"each image has scores ({scores}), labels={case['labels'].tolist()}, k={case['k']}"
-
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["scores"], case["labels"], case["k"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
         want = _top_k_error(case)
@@ -142,7 +141,7 @@ class Pictures(Exercise):
 
     id, points, title = "08.2", 5, "Pictures from normalised images"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         course = ([0.374, 0.377, 0.368], [0.315, 0.272, 0.282])
         yield self._case(rng, (2, 3, 4, 5), *course)
         yield self._case(rng, (2, 3, 3, 3), *course)  # every side could be the channels
@@ -152,7 +151,7 @@ class Pictures(Exercise):
             mean, std = rng.uniform(0.2, 0.8, channels), rng.uniform(0.1, 0.4, channels)
             yield self._case(rng, (count, channels, height, width), mean.tolist(), std.tolist())
 
-    def _case(self, rng: np.random.Generator, shape: tuple, mean: list, std: list) -> Case:
+    def _case(self, rng: Generator, shape: tuple, mean: list, std: list) -> Case:
         pixels = torch.from_numpy(rng.uniform(-0.02, 1.02, shape).astype(np.float32))
         images = (pixels - _per_channel(mean)) / _per_channel(std)
         return {"images": images, "mean": mean, "std": std}
@@ -223,7 +222,7 @@ class SureMistakes(Exercise):
 
     id, points, title = "08.3", 6, "Most confident mistakes"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         sure = torch.tensor([0.9, 0.6, 0.8, 0.8, 0.99])  # two wrong ones equally sure, one right
         two = torch.stack([sure, 1 - sure], dim=1)
         yield {"probabilities": two, "labels": torch.tensor([1, 1, 1, 1, 0]), "n": 3}
@@ -234,9 +233,6 @@ class SureMistakes(Exercise):
             probabilities = _probabilities(rng, count, classes)
             labels, n = _labels(rng, count, classes), int(rng.integers(1, 8))
             yield {"probabilities": probabilities, "labels": labels, "n": n}
-
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["probabilities"], case["labels"], case["n"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
         confidence, predicted = case["probabilities"].max(1)
@@ -307,7 +303,7 @@ class CalibrationError(Exercise):
 
     id, points, title = "08.4", 6, "Expected calibration error"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         sure = torch.tensor([0.75, 0.75, 0.75, 0.75, 0.625, 1.0])
         two = torch.stack([sure, 1 - sure], dim=1)
         labels = torch.tensor([0, 1, 0, 1, 0, 1])
@@ -321,9 +317,6 @@ class CalibrationError(Exercise):
             likely = torch.from_numpy(rng.random(count)) < 0.6
             labels = torch.where(likely, probabilities.argmax(1), labels)
             yield {"probabilities": probabilities, "labels": labels, "bins": bins}
-
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["probabilities"], case["labels"], case["bins"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
         counts, sure, correct = _bins(case)
@@ -397,23 +390,21 @@ class GradCam(Exercise):
 
     id, points, title = "08.5", 8, "Grad-CAM"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, count=1, size=(6, 6))
         yield self._case(rng, count=4, size=(6, 8))
         for _ in range(6):
             height, width = (2 * int(n) for n in rng.integers(2, 5, 2))
             yield self._case(rng, count=int(rng.integers(2, 6)), size=(height, width))
 
-    def _case(self, rng: np.random.Generator, *, count: int, size: tuple[int, int]) -> Case:
+    def _case(self, rng: Generator, *, count: int, size: tuple[int, int]) -> Case:
         height, width = size
         channels, hidden, classes = (int(n) for n in rng.integers((2, 2, 3), 6))
         read = hidden * (height // 2) * (width // 2)
         shapes = {"first": (channels, 2, 3, 3), "second": (hidden, channels, 3, 3)}
-        state = {}
+        state: dict[str, Tensor] = {}
         for name, shape in (shapes | {"last": (classes, read)}).items():
-            scale = (2 / np.prod(shape[1:])) ** 0.5
-            state[f"{name}.weight"] = normal(rng, *shape, scale=scale)
-            state[f"{name}.bias"] = normal(rng, shape[0], scale=0.3)
+            state |= layer_state(rng, name, *shape)
         images, labels = normal(rng, count, 2, height, width), _labels(rng, count, classes)
         return {"state": state, "images": images, "classes": labels}
 
@@ -455,14 +446,9 @@ class GradCam(Exercise):
             "the gradient is missing: weigh the maps before you add them": dict(
                 weigh=torch.ones_like
             ),
+            "add the weighted maps: the sum over the channels, not the mean": dict(add=torch.mean),
         }
-        channels = len(case["state"]["first.bias"])
-        hint = _first_hint(
-            result,
-            {hint: self._maps(case, **mistake) for hint, mistake in mistakes.items()}
-            | {"add the weighted maps: the sum over the channels, not the mean": want / channels},
-            same_tensor,
-        )
+        hint = first_mistake(result, mistakes, lambda m: self._maps(case, **m), same_tensor)
         return wrong(hint or tensor_problem(result, want) or "the values are not right")
 
     def _maps(
@@ -470,6 +456,7 @@ class GradCam(Exercise):
         case: Case,
         *,
         relu: bool = True,
+        add: Callable = torch.sum,
         target: str = "logit",
         weigh: Callable[[Tensor], Tensor] = lambda g: g.mean((2, 3), keepdim=True),
     ) -> Tensor:
@@ -486,7 +473,7 @@ class GradCam(Exercise):
         elif target == "all":
             chosen = logits.sum()
         (gradient,) = torch.autograd.grad(chosen, maps)
-        result = (weigh(gradient) * maps.detach()).sum(1)
+        result = add(weigh(gradient) * maps.detach(), 1)
         return result.relu() if relu else result
 
 

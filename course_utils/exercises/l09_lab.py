@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import eq
 from statistics import mean, median
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.random import Generator
+from torch import Tensor
 from torch.nn import functional as F
 
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
 from .shared import (
-    NO_MODULE,
-    NO_PARAMETERS,
-    TOLERANCE,
-    fields,
+    BuildModule,
     first_mistake,
     identity,
+    layer_state,
     normal,
-    shapes_of,
 )
 
 # --- 09.1 ----------------------------------------------------------------------------------------
@@ -31,7 +30,7 @@ class FallingRate(Exercise):
 
     id, points, title = "09.1", 4, "A learning rate that falls in steps"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for epoch in (0, 19, 20, 39, 40):
             yield dict(epoch=epoch, start=0.001, every=20, factor=3)
         for _ in range(8):
@@ -49,10 +48,10 @@ class FallingRate(Exercise):
         epoch, start, every, factor = (case[n] for n in ("epoch", "start", "every", "factor"))
         want = start / factor ** (epoch // every)
 
-        def same(value: float) -> bool:
+        def same(result: Any, value: float) -> bool:
             return same_number(result, value, 1e-6 * value)
 
-        if same(want):
+        if same(result, want):
             return right()
         mistakes = {
             "the rate falls after every `every` epochs, not in every epoch": start / factor**epoch,
@@ -69,10 +68,8 @@ class FallingRate(Exercise):
             ),
             "the rate falls: divide by the factor": start * factor ** (epoch // every),
         }
-        for hint, value in mistakes.items():
-            if same(value):
-                return wrong(hint)
-        return wrong(f"expected {want:.6g}, got {describe(result)}")
+        hint = first_mistake(result, mistakes, same=same)
+        return wrong(hint or f"expected {want:.6g}, got {describe(result)}")
 
 
 # --- 09.2 ----------------------------------------------------------------------------------------
@@ -105,7 +102,7 @@ def _statistics(
     return center, spread
 
 
-STATISTICS_MISTAKES: dict[str, dict] = {
+STATISTICS_MISTAKES = {
     "divide the pixels by 255: the statistics are for values from 0 to 1": dict(scale=1),
     "this is the mean of the standard deviations of single images: the differences between images "
     "are lost": dict(per_image=True),
@@ -125,7 +122,7 @@ class StreamingStatistics(Exercise):
 
     id, points, title = "09.2", 8, "Mean and standard deviation in one pass"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield {"batches": self._batches(rng, [1], 3, 2)}
         yield {"batches": self._batches(rng, [4, 1], 3, 3)}  # the last batch is smaller
         yield {"batches": self._batches(rng, [3, 2, 1], 1, 4)}
@@ -138,7 +135,7 @@ class StreamingStatistics(Exercise):
 
     def _batches(
         self,
-        rng: np.random.Generator,
+        rng: Generator,
         sizes: list[int],
         channels: int,
         side: int,
@@ -169,9 +166,10 @@ class StreamingStatistics(Exercise):
         for name, value in zip(("mean", "std"), result, strict=True):
             if not isinstance(value, Tensor) or value.shape != (channels,):
                 return wrong(f"{name} should have {channels} numbers, one a channel")
-        for hint, mistake in STATISTICS_MISTAKES.items():
-            if self._same(result, _statistics(case["batches"], **mistake)):
-                return wrong(hint)
+        if hint := first_mistake(
+            result, STATISTICS_MISTAKES, lambda m: _statistics(case["batches"], **m), self._same
+        ):
+            return wrong(hint)
         if same_tensor(result[0], want[0], 1e-5):
             text = "the mean is right; the std should be"
             if want[1].max() < 0.01:
@@ -197,100 +195,68 @@ class StreamingStatistics(Exercise):
 # --- 09.3 ----------------------------------------------------------------------------------------
 
 
-def _seven_logits(
-    case: Case,
-    *,
-    conv: Callable[[Tensor], Tensor] = F.relu,
-    hidden: Callable[[Tensor], Tensor] = F.relu,
-    last: Callable[[Tensor], Tensor] = identity,
-    pool: Callable[[Tensor, int], Tensor] = F.max_pool2d,
-) -> Tensor:
-    """The network, computed with functions only; the options are the likely mistakes."""
-    state, x = case["state"], case["images"]
-    for place in (0, 2, 5, 7, 9):
-        name = f"features.{place}"
-        x = conv(F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1))
-        x = pool(x, 2) if place in (2, 9) else x
-    x = x.flatten(1)
-    x = hidden(F.linear(x, state["classifier.0.weight"], state["classifier.0.bias"]))
-    return last(F.linear(x, state["classifier.2.weight"], state["classifier.2.bias"]))
-
-
-SEVEN_MISTAKES: dict[str, dict] = {
-    "a ReLU follows each convolution": dict(conv=identity),
-    "a ReLU stands between the two linear layers": dict(hidden=identity),
-    "no ReLU after the last layer: logits may be negative": dict(last=F.relu),
-    "no softmax in the network: the loss does that": dict(last=lambda x: x.softmax(dim=1)),
-    "the pools take the maximum, not the mean": dict(pool=F.avg_pool2d),
-}
-
-
-class SevenLayers(Exercise):
+class SevenLayers(BuildModule):
     """The answer: a class `SevenLayers(num_classes, channels, hidden)` for 32x32 images."""
 
     id, points, title = "09.3", 8, "Seven layers"
+    mistakes = {
+        "a ReLU follows each convolution": dict(conv=identity),
+        "a ReLU stands between the two linear layers": dict(hidden=identity),
+        "no ReLU after the last layer: logits may be negative": dict(last=F.relu),
+        "no softmax in the network: the loss does that": dict(last=lambda x: x.softmax(dim=1)),
+        "the pools take the maximum, not the mean": dict(pool=F.avg_pool2d),
+    }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 10, (4, 8), 12)
         for _ in range(5):
             first, second, hidden = (int(n) for n in rng.integers((2, 2, 4), (6, 8, 16)))
             yield self._case(rng, int(rng.integers(2, 20)), (first, second), hidden)
 
     def _case(
-        self, rng: np.random.Generator, num_classes: int, channels: tuple[int, int], hidden: int
+        self, rng: Generator, num_classes: int, channels: tuple[int, int], hidden: int
     ) -> Case:
         first, second = channels
         sizes = {0: (first, 3), 2: (first, first), 5: (second, first), 7: (second, second)}
-        state = {}
+        state: dict[str, Tensor] = {}
         for place, (out, read) in (sizes | {9: (second, second)}).items():
-            scale = (2 / (9 * read)) ** 0.5
-            state[f"features.{place}.weight"] = normal(rng, out, read, 3, 3, scale=scale)
-            state[f"features.{place}.bias"] = normal(rng, out, scale=0.3)
-        for place, (out, read) in {0: (hidden, second * 64), 2: (num_classes, hidden)}.items():
-            state[f"classifier.{place}.weight"] = normal(rng, out, read, scale=(2 / read) ** 0.5)
-            state[f"classifier.{place}.bias"] = normal(rng, out, scale=0.3)
-        return {
-            "num_classes": num_classes,
-            "channels": list(channels),
-            "hidden": hidden,
-            "state": state,
-            "images": normal(rng, 2, 3, 32, 32),
-        }
+            state |= layer_state(rng, f"features.{place}", out, read, 3, 3)
+        state |= layer_state(rng, "classifier.0", hidden, second * 64)
+        state |= layer_state(rng, "classifier.2", num_classes, hidden)
+        arguments = {"num_classes": num_classes, "channels": list(channels), "hidden": hidden}
+        return {"arguments": arguments, "state": state, "x": normal(rng, 2, 3, 32, 32)}
 
-    def describe(self, case: Case) -> str:
-        names = ("num_classes", "channels", "hidden")
-        return ", ".join(f"{name}={case[name]}" for name in names)
+    def reference(
+        self,
+        case: Case,
+        *,
+        conv: Callable[[Tensor], Tensor] = F.relu,
+        hidden: Callable[[Tensor], Tensor] = F.relu,
+        last: Callable[[Tensor], Tensor] = identity,
+        pool: Callable[[Tensor, int], Tensor] = F.max_pool2d,
+    ) -> Tensor:
+        state, x = case["state"], case["x"]
+        for place in (0, 2, 5, 7, 9):
+            name = f"features.{place}"
+            x = conv(F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1))
+            x = pool(x, 2) if place in (2, 9) else x
+        x = x.flatten(1)
+        x = hidden(F.linear(x, state["classifier.0.weight"], state["classifier.0.bias"]))
+        return last(F.linear(x, state["classifier.2.weight"], state["classifier.2.bias"]))
 
-    def run(self, answer: Any, case: Case) -> Any:
-        model = answer(case["num_classes"], case["channels"], case["hidden"])
-        if not isinstance(model, nn.Module):
-            return {"shapes": None}
-        result = {"shapes": shapes_of(model.state_dict()), "logits": None}
-        if result["shapes"] == shapes_of(case["state"]):
-            model.load_state_dict(case["state"])
-            with torch.no_grad():
-                result["logits"] = model.eval()(case["images"])
-        return result
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return "names and shapes are right, the logits are not: compare forward"
 
-    def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, logits = fields(result, "shapes", "logits")
-        if not isinstance(shapes, dict):
-            return wrong(NO_MODULE)
-        if not shapes:
-            return wrong(NO_PARAMETERS)
-        need = shapes_of(case["state"])
-        if missing := [name for name in need if name not in shapes]:
-            return wrong(f"there is no tensor {missing[0]}; the model has {', '.join(shapes)}")
-        if extra := [name for name in shapes if name not in need]:
-            return wrong(f"the tensor {extra[0]} is not in the task: seven layers with weights")
-        if odd := [name for name in need if shapes[name] != need[name]]:
-            name = odd[0]
-            return wrong(f"{name} should have shape {need[name]}, it has {describe(shapes[name])}")
-        want = _seven_logits(case)
-        if same_tensor(logits, want, TOLERANCE):
-            return right()
-        hint = first_mistake(logits, SEVEN_MISTAKES, lambda **m: _seven_logits(case, **m))
-        return wrong(hint or "names and shapes are right, the logits are not: compare forward")
+    def state_hint(self, have: dict, want: dict) -> str:
+        missing = [name for name in want if name not in have]
+        if have and missing:
+            return f"there is no tensor {missing[0]}; the model has {', '.join(have)}"
+        if extra := [name for name in have if name not in want]:
+            return f"the tensor {extra[0]} is not in the task: seven layers with weights"
+        return super().state_hint(have, want)
+
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+        return f"{name} should have shape {want}, it has {describe(have)}"
 
 
 # --- 09.4 ----------------------------------------------------------------------------------------
@@ -316,7 +282,7 @@ def _decisions(
     return decisions
 
 
-PRUNING_MISTAKES: dict[str, dict] = {
+PRUNING_MISTAKES = {
     "a trial that equals the median goes on": dict(below=lambda value, limit: value <= limit),
     "compare with the median, not with the mean": dict(middle=mean),
     "compare with the median, not with the best": dict(middle=max),
@@ -339,7 +305,7 @@ class MedianPruning(Exercise):
 
     id, points, title = "09.4", 6, "When to stop a trial"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         level = [[0.1, 0.2, 0.3], [0.3, 0.4, 0.5], [0.5, 0.6, 0.7]]
         yield dict(values=[0.35, 0.35, 0.6], others=level)
         yield dict(values=[0.3, 0.4, 0.4], others=level)  # equal to the median
@@ -366,9 +332,8 @@ class MedianPruning(Exercise):
             return wrong(f"return True or False; your code returned {describe(odd[0])}")
         if result == want:
             return right()
-        for hint, mistake in PRUNING_MISTAKES.items():
-            if _decisions(case, **mistake) == result:
-                return wrong(hint)
+        if hint := first_mistake(result, PRUNING_MISTAKES, lambda m: _decisions(case, **m), eq):
+            return wrong(hint)
         epoch = next(
             e for e, (have, need) in enumerate(zip(result, want, strict=True)) if have != need
         )

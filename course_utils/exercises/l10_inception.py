@@ -3,115 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import eq
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..models.googlenet import MODULES
-from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
+from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
 from .shared import (
-    NO_MODULE,
-    NO_PARAMETERS,
-    TOLERANCE,
-    fields,
+    BuildModule,
+    field,
     first_mistake,
     identity,
+    layer_state,
+    norm_state,
     normal,
-    shapes_of,
+    normed,
 )
 
 # --- modules: 10.1, 10.3, 10.4 -------------------------------------------------------------------
 
 
-def _convolution(
-    rng: np.random.Generator, name: str, out: int, read: int, size: int
-) -> dict[str, Tensor]:
-    scale = (2 / (read * size**2)) ** 0.5
-    return {f"{name}.weight": normal(rng, out, read, size, size, scale=scale)}
-
-
-def _norm(rng: np.random.Generator, name: str, channels: int) -> dict[str, Tensor]:
-    return {
-        f"{name}.weight": 1 + normal(rng, channels, scale=0.3),
-        f"{name}.bias": normal(rng, channels, scale=0.3),
-        f"{name}.running_mean": normal(rng, channels, scale=0.3),
-        f"{name}.running_var": normal(rng, channels).abs() + 0.5,
-    }
-
-
-def _normed(x: Tensor, state: dict[str, Tensor], name: str, eps: float = 1e-5) -> Tensor:
-    parts = ("running_mean", "running_var", "weight", "bias")
-    return F.batch_norm(x, *(state[f"{name}.{part}"] for part in parts), eps=eps)
-
-
-class Module(Exercise):
-    """The answer is a class of modules; it is given weights, and its output is compared.
-
-    A case holds ``arguments`` of the class by name, the ``state`` to load, and the input ``x``.
-    """
-
-    mistakes: dict[str, dict]
+class ConvModule(BuildModule):
+    """A module of convolutions and batch norms; shapes that do not fit get a hint of their own."""
 
     def describe(self, case: Case) -> str:
-        arguments = [f"{name}={value}" for name, value in case["arguments"].items()]
-        return f"{', '.join(arguments)}; x of shape {tuple(case['x'].shape)}"
+        return f"{super().describe(case)}; x of shape {tuple(case['x'].shape)}"
 
-    def run(self, answer: Any, case: Case) -> Any:
-        module = answer(*case["arguments"].values())
-        if not isinstance(module, nn.Module):
-            return {"shapes": None}
-        result = {"shapes": shapes_of(module.state_dict()), "output": None, "error": None}
-        if result["shapes"] == shapes_of(case["state"]):
-            module.load_state_dict(case["state"], strict=False)
-            try:
-                with torch.no_grad():
-                    result["output"] = module.eval()(case["x"])
-            except RuntimeError as error:  # shapes that do not fit deserve a hint of their own
-                result["error"] = str(error)
-        return result
+    def outputs(self, module: nn.Module, case: Case) -> dict[str, Any]:
+        try:
+            return super().outputs(module, case)
+        except RuntimeError as error:
+            return {"error": str(error)}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, output, error = fields(result, "shapes", "output", "error")
-        if not isinstance(shapes, dict):
-            return wrong(NO_MODULE)
-        if shapes != (want_shapes := shapes_of(case["state"])):
-            return wrong(self._state_hint(shapes, want_shapes))
+    def judge_output(self, case: Case, result: Any) -> Verdict:
+        error = field(result, "error")
         if error is not None:
-            return wrong(self._error_hint(error))
-        want = self._output(case)
-        if same_tensor(output, want, TOLERANCE):
-            return right()
-        hint = first_mistake(output, self.mistakes, lambda **m: self._output(case, **m))
-        return wrong(
-            hint
-            or f"names and shapes of the weights are right, but the output is not: it should have "
+            return wrong(self.error_hint(error))
+        return super().judge_output(case, result)
+
+    def error_hint(self, error: Any) -> str:
+        return f"forward stops with: {describe(error)}"
+
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return (
+            f"names and shapes of the weights are right, but the output is not: it should have "
             f"shape {tuple(want.shape)}, it is {describe(output)}. Read forward once more"
         )
 
-    def _state_hint(self, have: dict, want: dict) -> str:
-        if not have:
-            return NO_PARAMETERS
+    def state_hint(self, have: dict, want: dict) -> str:
         if biases := [n for n in have if n.endswith("bias") and n.split(".")[-2][:4] == "conv"]:
             return f"batch norm has a bias already: bias=False in nn.Conv2d (you have {biases[0]})"
-        if missing := sorted(set(want) - set(have)):
-            return f"the state dict has no tensor {missing[0]}; it has {', '.join(sorted(have))}"
-        if extra := sorted(set(have) - set(want)):
-            return f"the tensor {extra[0]} is not in the task"
-        name = next(name for name in want if have[name] != want[name])
-        return self._shape_hint(name, have[name], want[name])
-
-    def _shape_hint(self, name: str, have: Any, want: list[int]) -> str:
-        return f"{name} should have shape {want}, yours has {describe(have)}"
-
-    def _error_hint(self, error: Any) -> str:
-        return f"forward stops with: {describe(error)}"
-
-    def _output(self, case: Case, **mistake: Any) -> Tensor:
-        """What is right, computed with functions only; the options are the likely mistakes."""
-        raise NotImplementedError
+        return super().state_hint(have, want)
 
 
 # --- 10.1 ----------------------------------------------------------------------------------------
@@ -127,7 +73,7 @@ def _joined(branches: Sequence[Tensor]) -> Tensor:
     return torch.cat(list(branches), dim=1)
 
 
-class InceptionExercise(Module):
+class InceptionExercise(ConvModule):
     """The answer: a class `InceptionModule(in_channels, ch1x1, ..., pool_proj)`."""
 
     id, points, title = "10.1", 8, "The inception module"
@@ -145,7 +91,7 @@ class InceptionExercise(Module):
         "use BasicConv2d for the convolutions: its batch norm has eps=0.001": dict(eps=1e-5),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, (3, 2, 3, 2, 3, 3), (4, 6))  # each branch has as many channels
         yield self._case(rng, 6, (4, 3, 5, 2, 3, 2), (5, 5))
         yield self._case(rng, 1, (1, 1, 1, 1, 1, 1), (1, 1))  # one pixel
@@ -155,7 +101,7 @@ class InceptionExercise(Module):
             size = tuple(int(n) for n in rng.integers(1, 9, 2))
             yield self._case(rng, int(rng.integers(1, 8)), plan, size)
 
-    def _case(self, rng: np.random.Generator, in_channels: int, plan: tuple, size: tuple) -> Case:
+    def _case(self, rng: Generator, in_channels: int, plan: tuple, shape: tuple) -> Case:
         ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj = plan
         layers = {
             "branch1": (ch1x1, in_channels, 1),
@@ -165,14 +111,15 @@ class InceptionExercise(Module):
             "branch3.1": (ch5x5, ch5x5red, 5),
             "branch4.1": (pool_proj, in_channels, 1),
         }
-        state = {}
-        for name, sizes in layers.items():
-            state |= _convolution(rng, f"{name}.conv", *sizes)
-            state |= _norm(rng, f"{name}.bn", sizes[0])
+        state: dict[str, Tensor] = {}
+        for name, (out, read, size) in layers.items():
+            state |= layer_state(rng, f"{name}.conv", out, read, size, size, bias=0)
+            state |= norm_state(rng, out, f"{name}.bn.")
         arguments = {"in_channels": in_channels} | dict(zip(CHANNELS, plan, strict=True))
-        return {"arguments": arguments, "state": state, "x": normal(rng, 2, in_channels, *size)}
+        x = normal(rng, 2, in_channels, *shape)
+        return {"arguments": arguments, "state": state, "x": x}
 
-    def _output(
+    def reference(
         self,
         case: Case,
         *,
@@ -186,17 +133,17 @@ class InceptionExercise(Module):
         def layer(x: Tensor, name: str) -> Tensor:
             weight = state[f"{name}.conv.weight"]
             x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-            return last(_normed(x, state, f"{name}.bn", eps))
+            return last(normed(x, state, f"{name}.bn", eps))
 
         second, third = (layer(layer(x, f"{b}.0"), f"{b}.1") for b in ("branch2", "branch3"))
         return join([layer(x, "branch1"), second, third, layer(pool(x), "branch4.1")])
 
-    def _shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
         if name == "branch3.1.conv.weight" and isinstance(have, list) and have[2:] == [3, 3]:
             return "this exercise follows the paper: the second convolution of branch3 is 5×5"
-        return super()._shape_hint(name, have, want)
+        return super().shape_hint(name, have, want)
 
-    def _error_hint(self, error: Any) -> str:
+    def error_hint(self, error: Any) -> str:
         return (
             "the branches do not fit together: each must keep the rows and columns of x, also the "
             f"pool (stride 1, padding 1), and dim=1 is joined. PyTorch says: {describe(error)}"
@@ -243,7 +190,7 @@ class ModuleWeights(Exercise):
 
     id, points, title = "10.2", 5, "What reductions save"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         for in_channels, name in ((192, "3a"), (832, "5b")):
             yield {"in_channels": in_channels} | dict(zip(CHANNELS, MODULES[name], strict=True))
         yield {"in_channels": 3} | dict.fromkeys(CHANNELS, 8)  # nothing is reduced
@@ -260,12 +207,12 @@ class ModuleWeights(Exercise):
             return wrong(f"return three whole numbers; your code returned {describe(result)}")
         if all(same_number(*pair) for pair in zip(result, want, strict=True)):
             return right()
-        for options, hint in (
-            (dict(biases=True), "biases are not counted: batch norm follows each convolution"),
-            (dict(large=3), "the third branch has a 5×5 convolution: 25 weights a channel"),
-        ):
-            if result[:2] == _counts(**case, **options)[:2]:
-                return wrong(hint)
+        mistakes = {
+            "biases are not counted: batch norm follows each convolution": dict(biases=True),
+            "the third branch has a 5×5 convolution: 25 weights a channel": dict(large=3),
+        }
+        if hint := first_mistake(result[:2], mistakes, lambda m: _counts(**case, **m)[:2], same=eq):
+            return wrong(hint)
         if result[:2] == want[1::-1]:
             return wrong("first the weights with reductions, then those without")
         return wrong(self._hint(case, result, want))
@@ -293,7 +240,7 @@ class ModuleWeights(Exercise):
 # --- 10.3 ----------------------------------------------------------------------------------------
 
 
-class DenseLayerExercise(Module):
+class DenseLayerExercise(ConvModule):
     """The answer: a class `DenseUnit(in_channels, growth_rate)`."""
 
     id, points, title = "10.3", 7, "A dense layer"
@@ -314,7 +261,7 @@ class DenseLayerExercise(Module):
         "norm1 is followed by ReLU, then conv1": dict(first=identity, second=identity),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 3, 3, (4, 4))  # as many new channels as old ones
         yield self._case(rng, 6, 2, (5, 4))
         yield self._case(rng, 1, 1, (1, 1))
@@ -323,15 +270,15 @@ class DenseLayerExercise(Module):
             in_channels, growth_rate = int(rng.integers(1, 10)), int(rng.integers(1, 6))
             yield self._case(rng, in_channels, growth_rate, tuple(rng.integers(1, 8, 2).tolist()))
 
-    def _case(self, rng: np.random.Generator, in_channels: int, growth: int, size: tuple) -> Case:
-        state = _norm(rng, "norm1", in_channels)
-        state |= _convolution(rng, "conv1", 4 * growth, in_channels, 1)
-        state |= _norm(rng, "norm2", 4 * growth)
-        state |= _convolution(rng, "conv2", growth, 4 * growth, 3)
+    def _case(self, rng: Generator, in_channels: int, growth: int, size: tuple) -> Case:
+        state = norm_state(rng, in_channels, "norm1.")
+        state |= layer_state(rng, "conv1", 4 * growth, in_channels, 1, 1, bias=0)
+        state |= norm_state(rng, 4 * growth, "norm2.")
+        state |= layer_state(rng, "conv2", growth, 4 * growth, 3, 3, bias=0)
         arguments = {"in_channels": in_channels, "growth_rate": growth}
         return {"arguments": arguments, "state": state, "x": normal(rng, 2, in_channels, *size)}
 
-    def _output(
+    def reference(
         self,
         case: Case,
         *,
@@ -341,11 +288,11 @@ class DenseLayerExercise(Module):
         last: Callable = identity,
     ) -> Tensor:
         state, x = case["state"], case["x"]
-        out = F.conv2d(first(_normed(x, state, "norm1")), state["conv1.weight"])
-        out = F.conv2d(second(_normed(out, state, "norm2")), state["conv2.weight"], padding=1)
+        out = F.conv2d(first(normed(x, state, "norm1")), state["conv1.weight"])
+        out = F.conv2d(second(normed(out, state, "norm2")), state["conv2.weight"], padding=1)
         return last(join(x, out))
 
-    def _shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
         if name.startswith("norm1"):
             return (
                 "norm1 comes before conv1: it normalises the channels of x. "
@@ -353,9 +300,9 @@ class DenseLayerExercise(Module):
             )
         if name == "conv1.weight" and isinstance(have, list) and have[1:] == want[1:]:
             return f"conv1 makes 4 · growth_rate = {want[0]} channels, yours makes {have[0]}"
-        return super()._shape_hint(name, have, want)
+        return super().shape_hint(name, have, want)
 
-    def _error_hint(self, error: Any) -> str:
+    def error_hint(self, error: Any) -> str:
         return (
             "x and the new channels do not fit together: the 3×3 convolution needs padding 1, and "
             f"dim=1 is joined. PyTorch says: {describe(error)}"
@@ -369,7 +316,7 @@ def _halved(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-class TransitionExercise(Module):
+class TransitionExercise(ConvModule):
     """The answer: a class `HalfTransition(in_channels)`."""
 
     id, points, title = "10.4", 6, "The transition"
@@ -391,7 +338,7 @@ class TransitionExercise(Module):
         "no ReLU follows the convolution: the next block begins with its own": dict(last=F.relu),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 8, (6, 4))
         yield self._case(rng, 7, (4, 4))  # an odd number of channels
         yield self._case(rng, 4, (5, 7))  # odd sizes
@@ -399,13 +346,13 @@ class TransitionExercise(Module):
         for _ in range(6):
             yield self._case(rng, int(rng.integers(2, 12)), tuple(rng.integers(2, 10, 2).tolist()))
 
-    def _case(self, rng: np.random.Generator, in_channels: int, size: tuple) -> Case:
-        state = _norm(rng, "norm", in_channels)
-        state |= _convolution(rng, "conv", in_channels // 2, in_channels, 1)
+    def _case(self, rng: Generator, in_channels: int, size: tuple) -> Case:
+        state = norm_state(rng, in_channels, "norm.")
+        state |= layer_state(rng, "conv", in_channels // 2, in_channels, 1, 1, bias=0)
         arguments = {"in_channels": in_channels}
         return {"arguments": arguments, "state": state, "x": normal(rng, 2, in_channels, *size)}
 
-    def _output(
+    def reference(
         self,
         case: Case,
         *,
@@ -414,10 +361,10 @@ class TransitionExercise(Module):
         last: Callable = identity,
     ) -> Tensor:
         state = case["state"]
-        x = activation(_normed(case["x"], state, "norm"))
+        x = activation(normed(case["x"], state, "norm"))
         return pool(last(F.conv2d(x, state["conv.weight"])))
 
-    def _shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
         if name.startswith("norm"):
             return (
                 "batch norm comes first: it normalises the channels of x. "
@@ -425,7 +372,7 @@ class TransitionExercise(Module):
             )
         if name == "conv.weight" and isinstance(have, list) and have[1:] == want[1:]:
             return f"conv makes in_channels // 2 = {want[0]} channels, yours makes {have[0]}"
-        return super()._shape_hint(name, have, want)
+        return super().shape_hint(name, have, want)
 
 
 EXERCISES = [InceptionExercise(), ModuleWeights(), DenseLayerExercise(), TransitionExercise()]

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from operator import eq
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..models.efficientnet import scaled_channels
-from .core import Case, Exercise, Verdict, describe, right, same_tensor, tensor_problem, wrong
-from .shared import NO_MODULE, TOLERANCE, field, fields, first_mistake, identity, normal, shapes_of
+from .core import Case, Exercise, Verdict, describe, right, tensor_problem, wrong
+from .shared import (
+    TOLERANCE,
+    BuildModule,
+    close,
+    field,
+    first_mistake,
+    identity,
+    layer_state,
+    normal,
+)
 
 # --- 11.1 ----------------------------------------------------------------------------------------
 
@@ -37,21 +48,23 @@ def _in_turn(count: int, groups: int) -> Tensor:
     return torch.arange(count).view(-1, groups).T.flatten()
 
 
+def _as_they_are(x: Tensor, groups: int) -> Tensor:
+    return x
+
+
 def _grouped(
     case: Case,
     *,
-    inputs: Callable[[Tensor, int], Tensor] = identity,
-    filters: Callable[[Tensor, int], Tensor] = identity,
-    outputs: Callable[[Tensor, int], Tensor] = identity,
+    inputs: Callable[[Tensor, int], Tensor] = _as_they_are,
+    filters: Callable[[Tensor, int], Tensor] = _as_they_are,
+    outputs: Callable[[Tensor, int], Tensor] = _as_they_are,
     padding: int | None = None,
 ) -> Tensor:
     """Grouped convolution; the options are the likely mistakes."""
-    x, weight, groups = case["x"], case["weight"], case["groups"]
-    x = x if inputs is identity else inputs(x, groups)
-    weight = weight if filters is identity else filters(weight, groups)
+    groups = case["groups"]
+    x, weight = inputs(case["x"], groups), filters(case["weight"], groups)
     padding = weight.shape[-1] // 2 if padding is None else padding
-    out = F.conv2d(x, weight, padding=padding, groups=groups)
-    return out if outputs is identity else outputs(out, groups)
+    return outputs(F.conv2d(x, weight, padding=padding, groups=groups), groups)
 
 
 def _first_only(x: Tensor, groups: int) -> Tensor:
@@ -87,7 +100,7 @@ class GroupedConvolution(Exercise):
         ),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, 6, 3, 2)
         yield self._case(rng, 4, 6, 3, 1)  # one group: an ordinary convolution
         yield self._case(rng, 6, 6, 3, 6)  # as many as channels: depthwise
@@ -98,7 +111,7 @@ class GroupedConvolution(Exercise):
             yield self._case(rng, groups * each, groups * filters, kernel_size, groups)
 
     def _case(
-        self, rng: np.random.Generator, channels: int, filters: int, kernel_size: int, groups: int
+        self, rng: Generator, channels: int, filters: int, kernel_size: int, groups: int
     ) -> Case:
         weight = normal(rng, filters, channels // groups, kernel_size, kernel_size)
         return {"x": normal(rng, 2, channels, 7, 6), "weight": weight, "groups": groups}
@@ -110,18 +123,18 @@ class GroupedConvolution(Exercise):
 
     def judge(self, case: Case, result: Any) -> Verdict:
         value, want = field(result, "result"), _grouped(case)
-        if same_tensor(value, want, TOLERANCE):
+        if close(value, want):
             if result.get("groups") == 1:
                 return right()
             return wrong("this lets PyTorch do the groups: call F.conv2d without its groups")
-        hint = first_mistake(value, self.mistakes, lambda **mistake: _grouped(case, **mistake))
-        return wrong(hint or tensor_problem(value, want, TOLERANCE))
+        hint = first_mistake(value, self.mistakes, lambda m: _grouped(case, **m))
+        return wrong(hint or str(tensor_problem(value, want, TOLERANCE)))
 
 
 # --- 11.2 ----------------------------------------------------------------------------------------
 
 
-class SqueezeExcitationExercise(Exercise):
+class SqueezeExcitationExercise(BuildModule):
     """The answer: a class `SqueezeExcite(channels, squeeze_channels)`."""
 
     id, points, title = "11.2", 6, "Squeeze and excitation"
@@ -146,7 +159,7 @@ class SqueezeExcitationExercise(Exercise):
         "the mean over all pixels comes first: one number for each channel": dict(squeeze=identity),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 4, 2, (2, 2))
         yield self._case(rng, 8, 1, (3, 5))
         yield self._case(rng, 3, 6, (4, 4))  # the middle may be wider too
@@ -154,63 +167,45 @@ class SqueezeExcitationExercise(Exercise):
             channels, squeeze, height, width = (int(n) for n in rng.integers(2, 9, 4))
             yield self._case(rng, channels, squeeze, (height, width))
 
-    def _case(
-        self, rng: np.random.Generator, channels: int, squeeze: int, size: tuple[int, int]
-    ) -> Case:
-        state = {
-            "fc1.weight": normal(rng, squeeze, channels, 1, 1),
-            "fc1.bias": normal(rng, squeeze),
-            "fc2.weight": normal(rng, channels, squeeze, 1, 1),
-            "fc2.bias": normal(rng, channels),
-        }
+    def _case(self, rng: Generator, channels: int, squeeze: int, size: tuple[int, int]) -> Case:
+        state = layer_state(rng, "fc1", squeeze, channels, 1, 1, scale=1, bias=1)
+        state |= layer_state(rng, "fc2", channels, squeeze, 1, 1, scale=1, bias=1)
+        arguments = {"channels": channels, "squeeze_channels": squeeze}
         x = 0.5 + normal(rng, 3, channels, *size)
-        return {"channels": channels, "squeeze_channels": squeeze, "state": state, "x": x}
+        return {"arguments": arguments, "state": state, "x": x}
 
     def describe(self, case: Case) -> str:
-        names = ("channels", "squeeze_channels")
-        shape = tuple(case["x"].shape)
-        return ", ".join(f"{name}={case[name]}" for name in names) + f", x of shape {shape}"
+        return f"{super().describe(case)}, x of shape {tuple(case['x'].shape)}"
 
-    def run(self, answer: Any, case: Case) -> Any:
-        block = answer(case["channels"], case["squeeze_channels"])
-        if not isinstance(block, nn.Module):
-            return {"shapes": None}
-        result = {"shapes": shapes_of(block.state_dict()), "output": None}
-        if result["shapes"] == shapes_of(case["state"]):
-            block.load_state_dict(case["state"])
-            before = case["x"].clone()
-            with torch.no_grad():
-                result["output"] = block.eval()(case["x"])
-            result["unchanged"] = torch.equal(before, case["x"])
-        return result
+    def outputs(self, module: nn.Module, case: Case) -> dict[str, Any]:
+        before = case["x"].clone()
+        result = super().outputs(module, case)
+        return result | {"unchanged": torch.equal(before, case["x"])}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
-        shapes, output, unchanged = fields(result, "shapes", "output", "unchanged")
-        if not isinstance(shapes, dict):
-            return wrong(NO_MODULE)
-        if shapes != (want_shapes := shapes_of(case["state"])):
-            return wrong(self._state_hint(shapes, want_shapes))
-        want = self._output(case)
-        if same_tensor(output, want, TOLERANCE):
-            if unchanged is True:
-                return right()
+    def judge_output(self, case: Case, result: Any) -> Verdict:
+        verdict = super().judge_output(case, result)
+        if verdict.is_right and field(result, "unchanged") is not True:
             return wrong("x was changed: return a new tensor")
-        hint = first_mistake(output, self.mistakes, lambda **m: self._output(case, **m))
-        return wrong(hint or f"the layers are right, forward is not: got {describe(output)}")
+        return verdict
 
-    def _state_hint(self, have: dict, want: dict) -> str:
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return f"the layers are right, forward is not: got {describe(output)}"
+
+    def state_hint(self, have: dict, want: dict) -> str:
         if have and set(have) == {name for name in want if name.endswith("weight")}:
             return "both layers have a bias"
         if missing := sorted(set(want) - set(have)):
             return f"the state dict has no tensor {missing[0]}; it has {sorted(have)}"
         if extra := sorted(set(have) - set(want)):
             return f"the tensor {extra[0]} is not in the task: only fc1 and fc2 have weights"
-        name = next(name for name in want if have[name] != want[name])
-        if isinstance(have[name], list) and want[name] == [*have[name], 1, 1]:
-            return "fc1 and fc2 are 1×1 convolutions, not linear layers: shapes end with 1, 1"
-        return f"{name} should have shape {want[name]}, yours has {describe(have[name])}"
+        return super().state_hint(have, want)
 
-    def _output(
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+        if isinstance(have, list) and want == [*have, 1, 1]:
+            return "fc1 and fc2 are 1×1 convolutions, not linear layers: shapes end with 1, 1"
+        return super().shape_hint(name, have, want)
+
+    def reference(
         self,
         case: Case,
         *,
@@ -219,7 +214,6 @@ class SqueezeExcitationExercise(Exercise):
         last: Callable[[Tensor], Tensor] = torch.sigmoid,
         merge: Callable[[Tensor, Tensor], Tensor] = torch.mul,
     ) -> Tensor:
-        """The block; the options are the likely mistakes."""
         state, x = case["state"], case["x"]
         out = between(F.conv2d(squeeze(x), state["fc1.weight"], state["fc1.bias"]))
         return merge(last(F.conv2d(out, state["fc2.weight"], state["fc2.bias"])), x)
@@ -270,7 +264,7 @@ class CostOfMBConv(Exercise):
         "the middle has in_channels · expand channels": dict(inner_of="out_channels"),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(16, 24, 3, 6, 112, 2)  # the first block of B0's second stage
         yield self._case(32, 16, 3, 1, 112, 1)  # its first block: nothing to expand
         yield self._case(24, 40, 5, 6, 7, 2)  # an odd size
@@ -297,12 +291,13 @@ class CostOfMBConv(Exercise):
             return right()
         if result == [weights, products]:
             return wrong("a multiply-add counts as two FLOPs")
-        for hint, mistake in self.mistakes.items():
-            mistaken = _cost(case, **mistake)
-            if result == [mistaken[0], 2 * mistaken[1]] or (
-                "biases" in mistake and result[0] == mistaken[0]
-            ):
-                return wrong(hint)
+
+        def leads_here(result: list, mistake: dict[str, Any]) -> bool:
+            weights, products = _cost(case, **mistake)
+            return result[0] == weights and ("biases" in mistake or result[1] == 2 * products)
+
+        if hint := first_mistake(result, self.mistakes, same=leads_here):
+            return wrong(hint)
         return wrong(f"expected ({weights}, {2 * products}), got ({result[0]}, {result[1]})")
 
 
@@ -370,7 +365,7 @@ class CompoundScaling(Exercise):
         ),
     }
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         b0 = {"channels": [32, 16, 24, 40, 80, 112, 192, 320], "layers": [1, 2, 2, 3, 3, 4, 1]}
         yield b0 | {"resolution": 224, "phi": 1.01}
         yield b0 | {"resolution": 224, "phi": 2.01}
@@ -399,9 +394,8 @@ class CompoundScaling(Exercise):
         if result == want:
             whole = all(type(n) is int for n in [*result[0], *result[1], result[2]])
             return right() if whole else wrong("all numbers should be whole: int, not float")
-        for hint, mistake in self.mistakes.items():
-            if result == _scaled(case, **mistake):
-                return wrong(hint)
+        if hint := first_mistake(result, self.mistakes, lambda m: _scaled(case, **m), eq):
+            return wrong(hint)
         parts = zip(("channels", "layers", "resolution"), result, want, strict=True)
         name, have, expected = next(part for part in parts if part[1] != part[2])
         return wrong(f"{name}: expected {expected}, got {describe(have)}")
@@ -428,7 +422,7 @@ class ClassActivationMap(Exercise):
 
     id, points, title = "11.5", 5, "Class activation map"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case(rng, 2, 3, 4, (2, 2))
         yield self._case(rng, 1, 5, 3, (1, 1))  # one image, one place
         yield self._case(rng, 4, 6, 2, (3, 5))
@@ -437,18 +431,15 @@ class ClassActivationMap(Exercise):
             yield self._case(rng, count, channels, classes, (height, width))
 
     def _case(
-        self, rng: np.random.Generator, count: int, channels: int, k: int, size: tuple[int, int]
+        self, rng: Generator, count: int, channels: int, k: int, size: tuple[int, int]
     ) -> Case:
         classes = torch.from_numpy(rng.permutation(np.arange(count) % k))
         maps = normal(rng, count, channels, *size).relu()
         return {"maps": maps, "weight": normal(rng, k, channels), "classes": classes}
 
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["maps"], case["weight"], case["classes"])
-
     def judge(self, case: Case, result: Any) -> Verdict:
         want = _activation_map(case)
-        if same_tensor(result, want, TOLERANCE):
+        if close(result, want):
             return right()
         mistakes = {
             "keep negative values: they speak against the class (no ReLU here)": dict(after=F.relu),
@@ -468,12 +459,12 @@ class ClassActivationMap(Exercise):
                 after=lambda maps: maps[:, None]
             ),
         }
-        hint = first_mistake(result, mistakes, lambda **m: _activation_map(case, **m))
-        return wrong(hint or self._shape_hint(case, result) or tensor_problem(result, want))
+        hint = first_mistake(result, mistakes, lambda m: _activation_map(case, **m))
+        return wrong(hint or self._shape_hint(case, result) or str(tensor_problem(result, want)))
 
     def _shape_hint(self, case: Case, result: Any) -> str | None:
         every = torch.einsum("kc,nchw->nkhw", case["weight"], case["maps"])
-        if same_tensor(result, every, TOLERANCE):
+        if close(result, every):
             return "these are the maps of all classes: take for image i that of classes[i]"
         return None
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
+from numpy.random import Generator
 from torch import Tensor
 
 from ..models.keras_weights import dense_to_keras, kernel_to_keras
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, wrong
-from .shared import normal
+from .shared import first_mistake, normal
 
 
 def _judge(result: Any, want: Tensor, mistakes: dict[str, Callable[[], Tensor]]) -> Verdict:
     if same_tensor(result, want):
         return right()
-    for hint, mistake in mistakes.items():
-        if same_tensor(result, mistake()):
-            return wrong(hint)
+    if hint := first_mistake(result, mistakes, lambda make: make(), same_tensor):
+        return wrong(hint)
     if isinstance(result, Tensor) and result.shape == want.shape:
         return wrong("the shape is right, but the numbers stand in other places")
     return wrong(f"the result should have shape {tuple(want.shape)}; it is {describe(result)}")
@@ -29,15 +28,12 @@ class KernelOrder(Exercise):
 
     id, points, title = "12.1", 4, "A kernel in Keras's order"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+    def cases(self, rng: Generator) -> Iterator[Case]:
         yield {"weight": normal(rng, 4, 3, 2, 5)}
         yield {"weight": normal(rng, 3, 3, 3, 3)}  # every order has this shape
         yield {"weight": normal(rng, 6, 1, 1, 1)}
         for _ in range(6):
             yield {"weight": normal(rng, *(int(n) for n in rng.integers(1, 6, 4)))}
-
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["weight"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
         weight = case["weight"]
@@ -63,15 +59,13 @@ class DenseOrder(Exercise):
 
     id, points, title = "12.2", 6, "The first linear layer in Keras's order"
 
-    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
-        sizes = [(2, 3, 2), (5, 1, 1), (3, 1, 4), (4, 6, 1)]  # (out, channels, side)
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        # (out, channels, side)
+        sizes: list[tuple[int, ...]] = [(2, 3, 2), (5, 1, 1), (3, 1, 4), (4, 6, 1)]
         sizes += [tuple(int(n) for n in rng.integers((1, 2, 2), (6, 6, 5))) for _ in range(6)]
         for out, channels, side in sizes:
             weight = normal(rng, out, channels * side**2)
             yield {"weight": weight, "channels": channels, "side": side}
-
-    def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["weight"], case["channels"], case["side"])
 
     def judge(self, case: Case, result: Any) -> Verdict:
         weight, channels, side = case["weight"], case["channels"], case["side"]

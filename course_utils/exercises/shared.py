@@ -1,16 +1,23 @@
-"""What exercises of several lectures share: random tensors, parts of results, common mistakes."""
+"""What exercises of several lectures share: building modules, random tensors, common mistakes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .core import same_tensor
+from .core import Case, Exercise, Verdict, describe, right, same_tensor, wrong
+
+Value = TypeVar("Value")
 
 TOLERANCE = 1e-4  # networks add up thousands of products: more than single numbers need
 NO_MODULE = "the answer should be a class that inherits from nn.Module"
@@ -20,12 +27,7 @@ NO_PARAMETERS = (
 )
 
 
-def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    """Return normally distributed float32 numbers with mean 0 and standard deviation ``scale``."""
-    return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
-
-
-def identity(x: Tensor) -> Tensor:
+def identity(x: Any) -> Any:
     """Return x: stands where a mistake would change something."""
     return x
 
@@ -40,23 +42,205 @@ def fields(result: Any, *names: str) -> list[Any]:
     return [field(result, name) for name in names]
 
 
-def shapes_of(state: dict[str, Tensor]) -> dict[str, list[int]]:
+# --- right or wrong ------------------------------------------------------------------------------
+
+
+def close(result: Any, want: Tensor) -> bool:
+    """Return whether ``result`` is what a network should give, up to rounding."""
+    return same_tensor(result, want, TOLERANCE)
+
+
+def first_mistake(
+    result: Any,
+    mistakes: Mapping[str, Any],
+    make: Callable[[Any], Any] = identity,
+    same: Callable[[Any, Any], bool] = close,
+) -> str | None:
+    """Return the hint of the first mistake that leads to this result, or None.
+
+    Args:
+        result: what the student's code returned.
+        mistakes: hints, each with its mistake.
+        make: returns what a mistake leads to. By default the mistake is the wrong result itself.
+        same: whether the student's result and a mistaken one are the same.
+    """
+    for hint, mistake in mistakes.items():
+        try:
+            mistaken = make(mistake)
+        except RuntimeError:  # with this mistake the shapes of the case do not fit
+            continue
+        if same(result, mistaken):
+            return hint
+    return None
+
+
+# --- random tensors ------------------------------------------------------------------------------
+
+
+def normal(rng: Generator, *shape: int, scale: float = 1.0) -> Tensor:
+    """Return normally distributed float32 numbers with mean 0 and standard deviation ``scale``."""
+    return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
+
+
+def layer_state(
+    rng: Generator, name: str, *shape: int, scale: float = 0, bias: float = 0.3
+) -> dict[str, Tensor]:
+    """Return random weights of a layer; by default numbers keep their size on the way through it.
+
+    Args:
+        rng: where the numbers come from.
+        name: what the names of the tensors begin with.
+        shape: the shape of the weight, the outputs first.
+        scale: standard deviation of the weight.
+        bias: standard deviation of the bias; 0 for a layer without one.
+    """
+    scale = scale or (2 / math.prod(shape[1:])) ** 0.5
+    state = {f"{name}.weight": normal(rng, *shape, scale=scale)}
+    return state | ({f"{name}.bias": normal(rng, shape[0], scale=bias)} if bias else {})
+
+
+def norm_state(
+    rng: Generator, channels: int, prefix: str = "", mean_scale: float = 0.3
+) -> dict[str, Tensor]:
+    """Return weights and running statistics of a batch norm that are far from 0 and 1."""
+    return {
+        f"{prefix}weight": 1 + normal(rng, channels, scale=0.3),
+        f"{prefix}bias": normal(rng, channels, scale=0.3),
+        f"{prefix}running_mean": normal(rng, channels, scale=mean_scale),
+        f"{prefix}running_var": normal(rng, channels).abs() + 0.5,
+    }
+
+
+def normed(x: Tensor, state: dict[str, Tensor], name: str, eps: float = 1e-5) -> Tensor:
+    """Return ``x`` (N, C, H, W) after the batch norm of this name, in evaluation mode."""
+    parts = ("running_mean", "running_var", "weight", "bias")
+    mean, variance, weight, bias = (state[f"{name}.{part}"] for part in parts)
+    return F.batch_norm(x, mean, variance, weight, bias, eps=eps)
+
+
+# --- modules -------------------------------------------------------------------------------------
+
+
+def numbered(values: Iterable[Value]) -> dict[str, Value]:
+    """Return values by their place: for weights whose names are the student's own."""
+    return {str(place): value for place, value in enumerate(values)}
+
+
+def shapes_of(state: Mapping[str, Tensor]) -> dict[str, list[int]]:
     """Return the shapes of a state dict, without batch norm's counters."""
     return {k: list(v.shape) for k, v in state.items() if not k.endswith("num_batches_tracked")}
 
 
-def first_mistake(
-    result: Any, mistakes: dict[str, dict], make: Callable[..., Tensor]
-) -> str | None:
-    """Return the hint of the first mistake that leads to this result: hint -> options of make."""
-    for hint, mistake in mistakes.items():
-        try:
-            value = make(**mistake)
-        except RuntimeError:  # with this mistake the shapes of the case do not fit
-            continue
-        if same_tensor(result, value, TOLERANCE):
-            return hint
-    return None
+class BuildModule(Exercise):
+    """The answer is a class of modules: it is built, given weights, and its output compared.
+
+    A case holds the ``arguments`` of the class by name, the ``state`` to load, and the input ``x``.
+    ``run`` and what it calls stand before ``judge``: only they go to where student code runs.
+    """
+
+    mistakes: dict[str, dict[str, Any]]  # hints, with the options of `reference` that lead there
+    reference: Callable[..., Tensor]  # (case, **mistake): the output, computed with functions only
+
+    def describe(self, case: Case) -> str:
+        """Return the arguments as one line."""
+        return ", ".join(f"{name}={value}" for name, value in case["arguments"].items())
+
+    def run(self, answer: Any, case: Case) -> Any:
+        """Build the module; if its weights have the right shapes, set them and run it."""
+        module = self.build(answer, case)
+        if not isinstance(module, nn.Module):
+            return {"shapes": None}
+        result = self.look(module)
+        if result["shapes"] == self.shapes(case):
+            with torch.no_grad():
+                for name, weight in self.weights(module).items():
+                    if name in case.get("state", ()):
+                        weight.copy_(case["state"][name])
+                result |= self.outputs(module.eval(), case)
+        return result
+
+    def build(self, answer: Any, case: Case) -> Any:
+        """Return what the answer makes of the arguments."""
+        return answer(*case["arguments"].values())
+
+    def look(self, module: nn.Module) -> dict[str, Any]:
+        """Return what is noted of the module as it was built."""
+        return {"shapes": shapes_of(self.weights(module))}
+
+    def weights(self, module: nn.Module) -> dict[str, Tensor]:
+        """Return the tensors of the module under the names that the state has."""
+        return module.state_dict()
+
+    def shapes(self, case: Case) -> dict[str, list[int]]:
+        """Return the shapes that the weights should have."""
+        return shapes_of(case["state"])
+
+    def outputs(self, module: nn.Module, case: Case) -> dict[str, Any]:
+        """Run the module, which is in evaluation mode and has the case's weights."""
+        return {"output": module(case["x"])}
+
+    def judge(self, case: Case, result: Any) -> Verdict:
+        """Compare the shapes of the weights, then the output."""
+        shapes, want = field(result, "shapes"), self.shapes(case)
+        if not isinstance(shapes, dict):
+            return wrong(NO_MODULE)
+        if shapes != want:
+            return wrong(self.state_hint(shapes, want))
+        return self.judge_output(case, result)
+
+    def judge_output(self, case: Case, result: Any) -> Verdict:
+        """Compare the output with that of the reference."""
+        output, want = field(result, "output"), self.reference(case)
+        if close(output, want):
+            return right()
+        hint = first_mistake(output, self.mistakes, lambda m: self.reference(case, **m))
+        return wrong(hint or self.output_hint(output, want))
+
+    @abstractmethod
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        """Return the hint for an output that comes from no known mistake."""
+
+    def state_hint(self, have: dict, want: dict) -> str:
+        """Return what is wrong with the shapes of the weights."""
+        if not have:
+            return NO_PARAMETERS
+        if missing := sorted(set(want) - set(have)):
+            return f"the state dict has no tensor {missing[0]}; it has {', '.join(sorted(have))}"
+        if extra := sorted(set(have) - set(want)):
+            return f"the tensor {extra[0]} is not in the task"
+        name = next(name for name in want if have[name] != want[name])
+        return self.shape_hint(name, have[name], want[name])
+
+    def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
+        """Return the hint for a weight of another shape."""
+        return f"{name} should have shape {want}, yours has {describe(have)}"
+
+
+def not_logits(output: Any, want: Tensor) -> str | None:
+    """Return the hint for an output that has not the shape of logits; None if it has."""
+    if isinstance(output, Tensor) and output.shape == want.shape:
+        return None
+    return (
+        f"the output should be logits of shape (N, num_classes) = {tuple(want.shape)}, "
+        f"it is {describe(output)}"
+    )
+
+
+# --- what runs ------------------------------------------------------------------------------------
+
+
+class Calls(TorchFunctionMode):
+    """Notes the names of the torch functions that are called inside its `with` block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(
+        self, function: Callable, types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        self.names.append(getattr(function, "__name__", ""))
+        return function(*arguments, **(options or {}))
 
 
 class Watch(TorchDispatchMode):

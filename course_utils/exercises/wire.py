@@ -54,7 +54,9 @@ def encode(value: Any, depth: int = 0) -> Any:
 def decode(value: Any, limit: int | None = MAX_BYTES) -> Any:
     """Return what ``encode`` was given.
 
-    limit: characters that the JSON may have, about; None for data of one's own.
+    Args:
+        value: what JSON was read as.
+        limit: characters that the JSON may have, about; None for data of one's own.
 
     Raises:
         ValueError: it is nothing that ``encode`` makes, or larger than ``limit``.

@@ -1,9 +1,10 @@
 """A stand-in accelerator for tests: the device "strict".
 
-It computes on the CPU but does not forgive what a GPU does not forgive. Its tensors refuse `.numpy()` and refuse to meet a CPU tensor in one operation, except a number
-without dimensions, as on CUDA. On two points it is stricter than CUDA: an index, too, must be on
-the device, and there is no float64, as on Apple's MPS. Results equal the CPU's bit by bit, so that
-a notebook must print the same on both.
+It computes on the CPU but does not forgive what a GPU does not forgive. Its tensors refuse
+`.numpy()` and refuse to meet a CPU tensor in one operation, except a number without dimensions, as
+on CUDA. On two points it is stricter than CUDA: an index, too, must be on the device, and there is
+no float64, as on Apple's MPS. Results equal the CPU's bit by bit, so that a notebook must print the
+same on both.
 
 torch loads it by itself (entry point "torch.backends") where this folder is on PYTHONPATH:
 

@@ -22,10 +22,11 @@ def make_course_copy(folder: Path) -> None:
     """Write the stripped copy of the course into ``folder``, which exists and is empty."""
     exercises = folder / "course_utils" / "exercises"
     copy_package(exercises.parent)
-    for path in exercises.glob("l[0-9][0-9]_*.py"):
-        path.write_text(without_keys(path.read_text("utf-8")), "utf-8")
     shared, core = exercises / "shared.py", exercises / "core.py"
-    shared.write_text(only(shared.read_text("utf-8"), _imported(exercises, "shared")), "utf-8")
+    bases = shared.read_text("utf-8")
+    for path in exercises.glob("l[0-9][0-9]_*.py"):
+        path.write_text(without_keys(path.read_text("utf-8"), bases=bases), "utf-8")
+    shared.write_text(without_keys(bases, _imported(exercises, "shared")), "utf-8")
     needed = {"Outcome", "outcome_of"} | _imported(exercises, "core")
     core.write_text(without_keys(core.read_text("utf-8"), needed), "utf-8")
     package = exercises / "__init__.py"
@@ -34,11 +35,20 @@ def make_course_copy(folder: Path) -> None:
     shutil.copyfile(Path(__file__).with_name("zygote.py"), folder / "zygote.py")
 
 
-def without_keys(source: str, roots: frozenset[str] | set[str] = frozenset({"EXERCISES"})) -> str:
-    """Return a module of exercises with only what running them needs, and no word of prose."""
+def without_keys(
+    source: str, roots: frozenset[str] | set[str] = frozenset({"EXERCISES"}), bases: str = ""
+) -> str:
+    """Return a module of exercises with only what running them needs, and no word of prose.
+
+    Args:
+        source: the module's text.
+        roots: names that must stay.
+        bases: text of a module that its exercises may inherit from; what a `run` there calls stays.
+    """
     tree = ast.parse(source)
-    exercises = list(_exercises(tree))
-    names = _reachable(part for exercise in exercises for part in exercise.body)
+    inherited = list(_exercises(ast.parse(bases)))
+    exercises = list(_exercises(tree, {exercise.name for exercise in inherited}))
+    names = _reachable(part for exercise in [*inherited, *exercises] for part in exercise.body)
     for exercise in exercises:
         exercise.body = [part for part in exercise.body if _bound(part) & names]
     for node in ast.walk(tree):
@@ -59,9 +69,9 @@ def without_scoring(source: str) -> str:
     return only(ast.unparse(tree), KEPT_OF_THE_PACKAGE)
 
 
-def _exercises(tree: ast.Module) -> Iterator[ast.ClassDef]:
+def _exercises(tree: ast.Module, known: Iterable[str] = ()) -> Iterator[ast.ClassDef]:
     """Yield the classes of a module that are exercises: `Exercise` and what inherits from it."""
-    names = {"Exercise"}
+    names = {"Exercise", *known}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             bases = {base.id for base in node.bases if isinstance(base, ast.Name)}

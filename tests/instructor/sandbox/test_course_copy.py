@@ -149,6 +149,26 @@ def test_only_what_is_needed_is_kept():
     assert only(source, {"F"}) == "import a\nx = a.y\n\ndef f():\n    return x\nF = f\n"
 
 
+def test_what_the_run_of_a_base_class_calls_stays_and_its_judge_does_not(view):
+    bases = (
+        "class Base(Exercise):\n    def run(self, a, c): return self.build(a)\n"
+        "    def build(self, a): return a()\n    def judge(self, c, r): return self.key(c)\n"
+    )
+    source = (
+        "from .shared import Base, HINT\nclass A(Base):\n    id = 1\n"
+        "    def build(self, a): return a(1)\n    def key(self, c): return HINT\n"
+        "EXERCISES = [A()]"
+    )
+    assert without_keys(source, bases=bases) == (
+        "from .shared import Base\n\nclass A(Base):\n    id = 1\n\n"
+        "    def build(self, a):\n        return a(1)\nEXERCISES = [A()]\n"
+    )
+    shared = (view / "course_utils" / "exercises" / "shared.py").read_text("utf-8")
+    assert "def run" in shared
+    assert "judge" not in shared
+    assert not texts(shared)
+
+
 def test_methods_that_run_uses_stay():
     source = (
         "class A(Exercise):\n    id = 1\n    mistakes = {'a hint': None}\n    size = 3\n"
