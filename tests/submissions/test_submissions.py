@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from corpus import POINTS, all_single, class_zip
-from course_utils.instructor.grading.run import case_seed
+from course_utils.instructor.grading.submission_run import case_seed
 
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import score
