@@ -22,6 +22,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+if "--worker" in sys.argv:
+    import torch  # noqa: F401 - before the course, whose own setting then comes too late
+
 from course_utils.lectures import store_part
 from course_utils.runtime import machine
 from course_utils.runtime.threads import THREAD_VARIABLES
@@ -71,8 +74,6 @@ class Worker:
 
 def work() -> None:
     """Answer each line "seconds network" with a rate: the part that runs in a worker."""
-    import torch  # noqa: F401 - first: then what the course sets comes too late
-
     from course_utils.models.lenet import LeNet5
     from course_utils.models.resnet import SmallResNet
     from course_utils.models.vgg import slim_vgg
