@@ -1,0 +1,70 @@
+"""Layers that learn their sizes from the first images that they see, such as `nn.LazyLinear`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from .evaluation import evaluation_mode
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def lazy_parts(model: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers that have no size yet, by their names."""
+    from torch.nn.parameter import is_lazy
+
+    named = chain(model.named_parameters(), model.named_buffers())
+    return {name: part for name, part in named if is_lazy(part)}
+
+
+def build_lazy_layers(model: nn.Module, images: Tensor) -> None:
+    """Give lazy layers their sizes by one look at images; a network without them is not run.
+
+    Their weights are drawn as those of any layer that is made now, on the device that the model is
+    on. The mode of the model stays as it is.
+
+    Args:
+        model: the network.
+        images: float (N, C, H, W), as the network will see them.
+
+    Raises:
+        ValueError: a layer is still without a size, as evaluation does not use it.
+    """
+    lazy = lazy_parts(model)
+    if not lazy:
+        return
+    device = next(iter(lazy.values())).device
+    with evaluation_mode(model):
+        model(images.to(device))
+    if left := lazy_parts(model):
+        raise ValueError(
+            f"{', '.join(left)}: still without a size after a look at an image in evaluation mode. "
+            "Run the network once by hand in training mode, or give these layers their sizes."
+        )
+
+
+def built_copy(model: nn.Module, images: Tensor) -> nn.Module:
+    """Return a copy of a network in which lazy layers have their sizes. It draws from no generator.
+
+    Args:
+        model: the network, which stays as it is.
+        images: float (N, C, H, W), as the network will see them.
+    """
+    import torch
+    from torch.nn.parameter import UninitializedBuffer
+
+    # torch copies a parameter without a size, but not a buffer.
+    new_buffer: Callable[..., Tensor] = UninitializedBuffer
+    known = {
+        id(part): new_buffer(device=part.device, dtype=part.dtype)
+        for part in lazy_parts(model).values()
+        if isinstance(part, UninitializedBuffer)
+    }
+    twin = copy.deepcopy(model, known)
+    with torch.random.fork_rng([]):
+        build_lazy_layers(twin, images)
+    return twin
