@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,8 @@ from ..runtime import synchronize
 GAIN = 1.2  # half precision changes results a little, so it must be clearly faster
 ENOUGH = 2  # seconds of measuring: longer steps need fewer repetitions
 LOSS = 1.5  # channels_last changes nothing but speed, so it only must not be clearly slower
+
+Placed = TypeVar("Placed", Tensor, nn.Module)
 
 
 @dataclass
@@ -58,10 +61,10 @@ class Precision:
             self.device.type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed
         )
 
-    def place(self, thing: Tensor | nn.Module) -> Tensor | nn.Module:
+    def place(self, thing: Placed) -> Placed:
         """Move images (N, C, H, W) or a network to the device, in the memory format."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return thing.to(self.device, memory_format=layout)
+        return thing.to(self.device).to(memory_format=layout)
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of a loss."""

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime import progress
+from ..runtime.lazy import built_copy, lazy_parts
 from .recipe import OPTIMIZERS, epoch_randomness, make_optimizer
 
 MEMORY = 0.9  # of the smoothed loss: it averages about ten batches
@@ -85,7 +86,9 @@ def learning_rate_range_test(
             f"the test goes from a smaller rate up to a larger one in at least 2 steps, "
             f"got {smallest} to {largest} in {steps}"
         )
-    model = copy.deepcopy(model).train()
+    lazy = lazy_parts(model)
+    model = built_copy(model, next(iter(loader))[0]) if lazy else copy.deepcopy(model)
+    model.train()
     device = next(model.parameters()).device
     descent = make_optimizer(optimizer, model, smallest, weight_decay)
     growth = (largest / smallest) ** (1 / (steps - 1))
