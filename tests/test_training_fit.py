@@ -1,12 +1,10 @@
 import functools
 import io
-import itertools
 import os
 import random
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 from tqdm import tqdm
-from training_data import bright_quarters
+from training_data import bright_quarters, interrupt
 
 from course_utils.data import batches
 from course_utils.training import (
@@ -51,21 +49,6 @@ def small_net(seed=0):
 def same_weights(a, b):
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
     return all(torch.equal(x, y) for x, y in pairs)
-
-
-@contextmanager
-def interrupt(step):
-    """Press the stop button before this step of training."""
-    steps, plain = itertools.count(1), precision.Precision.step
-
-    def stop(self, optimizer):
-        if next(steps) == step:
-            raise KeyboardInterrupt
-        plain(self, optimizer)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision.Precision, "step", stop)
-        yield
 
 
 @pytest.fixture(scope="module")

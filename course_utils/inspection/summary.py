@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..runtime import need
 from ..runtime.evaluation import evaluation_mode
-from ..runtime.lazy import built_copy, lazy_parts
+from ..runtime.networks import built_copy, lazy_parts
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,17 @@ def facts(name: str, thing: Any) -> Facts:
 
 
 def unchanged(before: Facts, after: Facts) -> Facts:
-    """Return the facts that are the same before and after; NaN is the same as NaN.
+    """Return the facts that are the same before and after, with all that belongs to them.
+
+    NaN is the same as NaN.
 
     Example:
         >>> unchanged({"width": 8, "calls": 0}, {"width": 8, "calls": 1})
         {'width': 8}
     """
-    return {n: v for n, v in before.items() if n in after and repr(after[n]) == repr(v)}
+    moved = [n for n, v in before.items() if n not in after or repr(after[n]) != repr(v)]
+    parts = tuple(f"{name}." for name in moved)
+    return {n: v for n, v in before.items() if n not in moved and not n.startswith(parts)}
 
 
 def checksum(values: Tensor | np.ndarray) -> str:
@@ -59,8 +63,10 @@ def checksum(values: Tensor | np.ndarray) -> str:
     try:
         tensor = values if isinstance(values, Tensor) else torch.tensor(values)
         tensor = tensor.detach().cpu().contiguous()
-        return f"{kind} {_sha(tensor.flatten().view(torch.uint8).numpy())}"
-    except (NotImplementedError, RuntimeError, TypeError):  # sparse; without values; of objects
+        # A tensor of one number can be contiguous with any stride, but not seen as bytes.
+        numbers = tensor.as_strided((tensor.numel(),), (1,))
+        return f"{kind} {_sha(numbers.view(torch.uint8).numpy())}"
+    except (NotImplementedError, TypeError):  # sparse, or without values; NumPy's objects and texts
         return kind
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..data import ImageData, batches
 from ..runtime import get_device, release_memory
-from ..runtime.lazy import build_lazy_layers
+from ..runtime.networks import build_lazy_layers
 from .checkpoint import Checkpoint, CheckpointError
 from .facts import facts
 from .history import History

@@ -5,7 +5,6 @@ Smith, "Cyclical learning rates for training neural networks", WACV 2017.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime import progress
-from ..runtime.lazy import built_copy, lazy_parts
+from ..runtime.networks import built_copy, copy_of, lazy_parts
 from .recipe import OPTIMIZERS, epoch_randomness, make_optimizer
 
 MEMORY = 0.9  # of the smoothed loss: it averages about ten batches
@@ -87,7 +86,7 @@ def learning_rate_range_test(
             f"got {smallest} to {largest} in {steps}"
         )
     lazy = lazy_parts(model)
-    model = built_copy(model, next(iter(loader))[0]) if lazy else copy.deepcopy(model)
+    model = built_copy(model, next(iter(loader))[0]) if lazy else copy_of(model)
     model.train()
     device = next(model.parameters()).device
     descent = make_optimizer(optimizer, model, smallest, weight_decay)

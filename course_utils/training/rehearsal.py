@@ -8,7 +8,6 @@ faster way is used only where the network works with it, and gives the same resu
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import warnings
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from ..data import ImageData
 from ..runtime.evaluation import evaluation_mode
+from ..runtime.networks import copy_of
 from .precision import Precision
 from .recipe import epoch_randomness
 
@@ -62,7 +62,7 @@ def rehearse(model: nn.Module, data: ImageData, amp: Precision) -> Rehearsal:
     images, labels = data.normalize(data.train.images[:2]), data.train.labels[:2]
     with _unnoticed(amp.device):
         try:
-            twin = plain.place(copy.deepcopy(model))
+            twin = plain.place(copy_of(model))
             output = _output(twin, images, plain)
         except Exception:  # the code of a student can raise anything
             return Rehearsal(plain)

@@ -1,16 +1,47 @@
-"""Layers that learn their sizes from the first images that they see, such as `nn.LazyLinear`."""
+"""Copies of networks, and layers that learn their sizes from the first images that they see."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .evaluation import evaluation_mode
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+def copy_of(model: nn.Module) -> nn.Module:
+    """Return a copy of a network.
+
+    torch itself copies neither a buffer without a size, nor a tensor in the middle of a graph, such
+    as maps that a network has kept. Here, the copy of such maps has no graph.
+    """
+    from torch.nn.parameter import UninitializedBuffer
+
+    new_buffer: Callable[..., Tensor] = UninitializedBuffer
+    copies: dict[int, Any] = {}
+    for buffer in lazy_parts(model).values():
+        if isinstance(buffer, UninitializedBuffer):
+            copies[id(buffer)] = new_buffer(device=buffer.device, dtype=buffer.dtype)
+    for part in model.modules():
+        for tensor in _tensors(vars(part), depth=4):
+            if tensor.grad_fn is not None:
+                copies[id(tensor)] = tensor.detach().clone()
+    return copy.deepcopy(model, copies)
+
+
+def _tensors(thing: Any, depth: int) -> Iterator[Tensor]:
+    from torch import Tensor
+    from torch.nn.parameter import is_lazy
+
+    if isinstance(thing, Tensor) and not is_lazy(thing):
+        yield thing
+    elif isinstance(thing, (dict, list, tuple)) and depth:
+        for part in thing.values() if isinstance(thing, dict) else thing:
+            yield from _tensors(part, depth - 1)
 
 
 def lazy_parts(model: nn.Module) -> dict[str, Tensor]:
@@ -55,16 +86,8 @@ def built_copy(model: nn.Module, images: Tensor) -> nn.Module:
         images: float (N, C, H, W), as the network will see them.
     """
     import torch
-    from torch.nn.parameter import UninitializedBuffer
 
-    # torch copies a parameter without a size, but not a buffer.
-    new_buffer: Callable[..., Tensor] = UninitializedBuffer
-    known = {
-        id(part): new_buffer(device=part.device, dtype=part.dtype)
-        for part in lazy_parts(model).values()
-        if isinstance(part, UninitializedBuffer)
-    }
-    twin = copy.deepcopy(model, known)
+    twin = copy_of(model)
     with torch.random.fork_rng([]):
         build_lazy_layers(twin, images)
     return twin
