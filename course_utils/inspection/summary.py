@@ -19,9 +19,12 @@ from ..runtime.networks import built_copy, lazy_parts
 class Footprint:
     """Numbers and bytes of a network: all in the types it uses, activations for one image.
 
-    ``parameters`` counts each one once, also where layers share it; ``trainable`` those that an
-    optimizer may change. ``buffer_bytes`` is for what is stored but not trained, such as batch
-    norm's statistics; ``activation_bytes`` for the outputs of all layers.
+    Attributes:
+        parameters: each one counts once, also where layers share it.
+        trainable: those that an optimizer may change.
+        parameter_bytes: what all parameters take.
+        buffer_bytes: what is stored but not trained, such as batch norm's statistics.
+        activation_bytes: the outputs of all layers.
     """
 
     parameters: int

@@ -37,6 +37,11 @@ class Precision:
     float32 needs nothing. bfloat16 has float32's range, so autocast is enough. float16 has not:
     small gradients would become 0, so the loss is scaled up first and the gradients down again
     (Micikevicius et al., "Mixed precision training", 2018).
+
+    Attributes:
+        device: where to compute.
+        dtype: float32, bfloat16 or float16.
+        channels_last: whether the channels of a pixel lie side by side in memory.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -77,7 +82,10 @@ class Precision:
 
 
 def choose_precision(device: torch.device | str, fast: bool = True) -> Precision:
-    """Return the fastest way to train on this device; plain float32 when ``fast`` is False."""
+    """Return the fastest way to train on this device; plain float32 when ``fast`` is False.
+
+    It suits the networks of the course. `fit` tries it out, as not every network works with it.
+    """
     device = torch.device(device)
     if not fast:
         return Precision(device)

@@ -55,7 +55,7 @@ class Recipe:
 def make_optimizer(
     name: str, model: nn.Module, learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """Return Adam (Kingma and Ba, 2015) or SGD with Nesterov momentum 0.9.
+    """Return Adam (Kingma and Ba, 2015) or SGD with Nesterov momentum 0.9, for what is not frozen.
 
     Adam's weight decay is decoupled (AdamW: Loshchilov and Hutter, 2019); without weight decay the
     two are the same.

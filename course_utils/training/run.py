@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from .last_batch import LastImageJoined
 from .loop import TrainingDiverged, evaluate, train_one_epoch
 from .precision import Precision
 from .recipe import Recipe, epoch_randomness, make_optimizer, make_schedule
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Run:
@@ -61,7 +64,7 @@ class Run:
                 if checkpoint is not None:
                     checkpoint.save(self._state())
 
-    def _train_epoch(self, bar: Any) -> EpochRow:
+    def _train_epoch(self, bar: tqdm) -> EpochRow:
         epoch, rate = self.next_epoch, self.optimizer.param_groups[0]["lr"]
         self.loader.set_epoch(epoch)
         with (
