@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..runtime import need
 from ..runtime.evaluation import evaluation_mode
-from ..runtime.networks import built_copy, lazy_parts
+from ..runtime.networks import build_lazy_layers, copy_of, lazy_parts
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def summary(model: nn.Module, input_shape: tuple[int, int, int]) -> None:
     """
     need("torchsummary")
     sizes = footprint(model, input_shape)  # first: it fails where the network refuses the input
-    twin = built_copy(model, _zeros(model, input_shape)).cpu().float()
+    twin = _built(model, input_shape).cpu().float()
     if not list(twin.children()):  # torchsummary lists the parts of a network, not the whole
         twin = nn.Sequential(twin)
     try:
@@ -105,7 +105,7 @@ def footprint(model: nn.Module, input_shape: tuple[int, int, int]) -> Footprint:
         156
     """
     if lazy_parts(model):
-        model = built_copy(model, _zeros(model, input_shape))
+        model = _built(model, input_shape)
     parameters = list(model.parameters())
     return Footprint(
         parameters=sum(p.numel() for p in parameters),
@@ -157,6 +157,14 @@ def _nbytes(output: Any) -> int:
         return output.nbytes
     parts = output.values() if isinstance(output, dict) else output
     return sum(map(_nbytes, parts)) if isinstance(output, (dict, list, tuple)) else 0
+
+
+def _built(model: nn.Module, input_shape: tuple[int, int, int]) -> nn.Module:
+    """Return a copy in which lazy layers have their sizes."""
+    twin = copy_of(model)
+    with torch.random.fork_rng([]):
+        build_lazy_layers(twin, _zeros(model, input_shape))
+    return twin
 
 
 def _zeros(model: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:

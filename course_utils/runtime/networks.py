@@ -76,18 +76,3 @@ def build_lazy_layers(model: nn.Module, images: Tensor) -> None:
             f"{', '.join(left)}: still without a size after a look at an image in evaluation mode. "
             "Run the network once by hand in training mode, or give these layers their sizes."
         )
-
-
-def built_copy(model: nn.Module, images: Tensor) -> nn.Module:
-    """Return a copy of a network in which lazy layers have their sizes. It draws from no generator.
-
-    Args:
-        model: the network, which stays as it is.
-        images: float (N, C, H, W), as the network will see them.
-    """
-    import torch
-
-    twin = copy_of(model)
-    with torch.random.fork_rng([]):
-        build_lazy_layers(twin, images)
-    return twin

@@ -1,9 +1,8 @@
-"""What a function does, as far as its compiled code tells: a checksum, and the names it uses."""
+"""What functions and classes are made of: compiled code, and the values that it reads."""
 
 from __future__ import annotations
 
 import dis
-import inspect
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -65,28 +64,16 @@ def closed_over(function: FunctionType) -> dict[str, Any]:
     return values
 
 
-def used_members(kind: type, start: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """Yield name and value of what these methods use of their class, directly or not.
-
-    The definition of each base class is among them: super() may use it.
-    """
-    waiting, known = list(start), set(start)
-    while waiting:
-        name = waiting.pop(0)
-        for base in kind.__mro__:
-            if name not in vars(base) or is_installed(base):
-                continue
-            member = vars(base)[name]
+def members(kind: type) -> Iterator[tuple[str, Any]]:
+    """Yield the methods and attributes of a class, and those of its bases: super() may use them."""
+    for base in kind.__mro__:
+        for name, member in () if is_installed(base) else vars(base).items():
             if isinstance(member, (staticmethod, classmethod)):
                 member = member.__func__
             elif isinstance(member, property):
                 member = member.fget
-            yield name if base is kind else f"{base.__name__}.{name}", member
-            inner = inspect.unwrap(member)  # what a decorator has wrapped
-            if isinstance(inner, FunctionType):
-                used = {name for code in _codes(inner.__code__) for name in code.co_names}
-                waiting += sorted(used - known)
-                known |= used
+            if isinstance(member, FunctionType) or not name.startswith("__"):
+                yield name if base is kind else f"{base.__name__}.{name}", member
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .bytecode import closed_over, content, global_values, is_installed, used_members
+from .bytecode import closed_over, content, global_values, is_installed, members
 
 Facts = dict[str, str | int | float | bool | None]
 
@@ -78,6 +78,7 @@ class _Finder:
         self.depth = 0
         # What is described already, by address. It is held, so that no address comes again.
         self.seen: dict[int, Any] = {}
+        self.kinds: set[type] = set()
 
     def add(self, name: str, thing: Any) -> None:
         """Note a thing, and what it holds, under a name."""
@@ -114,14 +115,21 @@ class _Finder:
         elif isinstance(thing, nn.Module):
             self._network(name, thing)
         elif isinstance(thing, type):
-            self._all(name, used_members(thing, ("__init__", "__call__", "forward")))
+            self._all(name, members(thing))
         elif not isinstance(thing, NAMED):
-            self._all(name, used_members(type(thing), ("__call__",)))
-            self._all(name, _attributes(thing).items())
+            self._object(name, thing)
 
     def _all(self, name: str, things: Iterable[tuple[Any, Any]]) -> None:
         for key, thing in things:
             self.add(f"{name}.{key}", thing)
+
+    def _object(self, name: str, thing: Any, leave_out: Collection[str] = ()) -> None:
+        kind, own = type(thing), _attributes(thing)
+        if kind not in self.kinds:
+            self.kinds.add(kind)
+            # What __init__ does is seen in what it has made.
+            self._all(name, ((n, m) for n, m in members(kind) if not n.endswith("__init__")))
+        self._all(name, ((n, value) for n, value in own.items() if n not in leave_out))
 
     def _container(self, name: str, things: Any) -> None:
         if isinstance(things, (set, frozenset)):  # a set has no order
@@ -155,9 +163,7 @@ class _Finder:
             place = f"{name}.{path}" if path else name
             self.found[place] = _name_of(part)
             self.seen[id(part)] = part
-            self._all(place, used_members(type(part), ("forward",)))
-            own = _attributes(part)
-            self._all(place, ((k, v) for k, v in own.items() if k not in OF_EVERY_MODULE))
+            self._object(place, part, leave_out=OF_EVERY_MODULE)
         self._all(name, model.named_parameters())
         saved = model.state_dict()  # with the buffers that training changes
         for path, buffer in model.named_buffers():

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime import progress
-from ..runtime.networks import built_copy, copy_of, lazy_parts
+from ..runtime.networks import copy_of
 from .recipe import OPTIMIZERS, epoch_randomness, make_optimizer
 
 MEMORY = 0.9  # of the smoothed loss: it averages about ten batches
@@ -104,9 +104,7 @@ def learning_rate_range_test(
             f"the test goes from a smaller rate up to a larger one in at least 2 steps, "
             f"got {smallest} to {largest} in {steps}"
         )
-    lazy = lazy_parts(model)
-    model = built_copy(model, next(iter(loader))[0]) if lazy else copy_of(model)
-    model.train()
+    model = copy_of(model).train()
     device = next(model.parameters()).device
     descent = make_optimizer(optimizer, model, smallest, weight_decay)
     growth = (largest / smallest) ** (1 / (steps - 1))

@@ -75,6 +75,15 @@ def test_what_torchsummary_cannot_show_is_said_in_one_line(capsys, name):
     assert rest[0].startswith(f"Parameters: {sum(p.numel() for p in model.parameters()):,} ")
 
 
+def test_a_network_may_return_several_things_itself(capsys):
+    class Two(Rows):
+        def forward(self, x):
+            return {"one": self.out(x), "two": self.out(x)}
+
+    summary(Two(nn.Identity()), (1, 8, 8))
+    assert "Linear-2             [-1, 1, 8, 10]              90" in capsys.readouterr().out
+
+
 def test_a_transformer_layer_is_counted_in_its_parts():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     sizes = footprint(Encodes(layer), (1, 6, 8))

@@ -328,6 +328,63 @@ def test_other_test_images_do_not_matter(data, tmp_path):
     assert fit(net(), changed, **SETTINGS, checkpoint=file) == first
 
 
+class Policy:
+    def __init__(self, padding):
+        self.padding = padding
+
+    def apply(self, images):
+        return pad_crop(images, self.padding)
+
+
+class Wider(Policy):
+    def apply(self, images):
+        return pad_crop(images, self.padding + 1)
+
+
+def follows(policy):
+    return lambda images, generator=None: policy.apply(images)
+
+
+def decorated(factor):
+    @torch.no_grad()
+    def augment(images, generator=None):
+        return images * factor
+
+    return augment
+
+
+class WithProperty(Policy):
+    half = property(lambda self: self.padding // 2)
+
+
+class WithOtherProperty(Policy):
+    half = property(lambda self: self.padding // 3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (follows(Policy(1)), follows(Policy(2)), "it.policy.padding 1 there, 2 here"),
+        (follows(Policy(1)), follows(Wider(1)), "it.policy 'Policy' there, 'Wider' here"),
+        (decorated(1), decorated(2), ".factor 1 there, 2 here"),
+        (WithProperty, WithOtherProperty, "it.half() 'code"),
+        (Policy, Wider, "it.apply() 'code"),
+        (nn.ReLU, nn.GELU, "it 'ReLU' there, 'GELU' here"),
+        (np.float32(1), np.float32(2), "it 1.0 there, 2.0 here"),
+        (1, True, "it 1 there, True here"),
+        ({1, 2}, {1, 3}, "['1', '2']\" there"),
+        (torch.float32, torch.float16, "it 'torch.float32' there"),
+    ],
+)
+def test_facts_tell_what_differs(one, other, message):
+    assert message in "; ".join(differences(facts("it", one), facts("it", other)))
+    assert not differences(facts("it", one), facts("it", one))
+
+
+def test_not_a_number_is_the_same_as_itself():
+    assert not differences(facts("it", float("nan")), facts("it", float("nan")))
+
+
 class TakesNotes(Custom):
     """Keeps what it saw, as for Grad-CAM: this is not what the network is."""
 

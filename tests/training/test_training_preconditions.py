@@ -187,7 +187,10 @@ def test_a_lazy_layer_that_evaluation_does_not_use_is_named(data):
         fit(Auxiliary(), data, **SETTINGS)
 
 
-def test_the_range_test_takes_lazy_layers_and_leaves_them(data):
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_range_test_takes_lazy_layers_and_leaves_them(data, optimizer):
     model, loader = lazy(), batches(data, batch_size=32)
-    assert len(learning_rate_range_test(model, loader, steps=3)) == 3
+    state = torch.get_rng_state()
+    assert len(learning_rate_range_test(model, loader, optimizer=optimizer, steps=3)) == 3
     assert isinstance(model[0].weight, nn.UninitializedParameter)
+    assert torch.equal(torch.get_rng_state(), state)

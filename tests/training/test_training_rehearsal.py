@@ -75,6 +75,43 @@ class Strided(Net):
         return x.as_strided((len(x), x[0].numel()), (x[0].numel(), 1))
 
 
+class StridedALittle(Strided):
+    """The same, but most of the result does not come from the maps."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.no_grad():
+            self.out.weight.mul_(0.5)
+            self.out.bias.add_(1)
+
+
+class Halved(torch.autograd.Function):
+    """A function whose way back is written by hand."""
+
+    @staticmethod
+    def forward(context, x):
+        return x / 2
+
+    @staticmethod
+    def backward(context, gradient):
+        return (gradient.view(len(gradient), -1) / 2).view_as(gradient)
+
+
+class ViewedOnTheWayBack(Net):
+    def __init__(self):
+        super().__init__()
+        self.more = nn.Conv2d(6, 6, 3, padding=1)
+
+    def between(self, x):
+        return self.more(Halved.apply(x))
+
+
+class Warns(Net):
+    def between(self, x):
+        warnings.warn("a network may warn", stacklevel=1)
+        return x
+
+
 class ToNumPy(Net):
     def between(self, x):
         self.largest = x.detach().cpu().numpy().max()
@@ -102,6 +139,8 @@ class AsksForTheType(Net):
         (Viewed, "bfloat16, contiguous"),
         (ViewedInTraining, "bfloat16, contiguous"),
         (Strided, "bfloat16, contiguous"),
+        (StridedALittle, "bfloat16, contiguous"),
+        (ViewedOnTheWayBack, "bfloat16, contiguous"),
         (ToNumPy, "float32, contiguous"),
         (KeepsMaps, "float32, contiguous"),
         (AsksForTheType, "float32, contiguous"),
@@ -157,6 +196,10 @@ def test_a_rehearsal_leaves_no_trace(capsys):
     assert all(parameter.grad is None for parameter in model.parameters())
     assert (model.training, model[0].training) == (True, False)
     assert model[1].conv.weight.is_contiguous()
+
+
+def test_a_network_that_warns_is_not_taken_for_one_that_fails():
+    assert rehearse(Warns(), bright_quarters(size=16), FAST).amp == FAST
 
 
 def test_a_network_that_cannot_be_copied_trains_in_the_plain_way(fastest):
