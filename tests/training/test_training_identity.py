@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, dataclass, replace
+from enum import IntEnum
 from types import SimpleNamespace
 
 import numpy as np
@@ -357,6 +358,14 @@ class WithProperty(Policy):
     half = property(lambda self: self.padding // 2)
 
 
+class WithStatic(Policy):
+    half = staticmethod(lambda padding: padding // 2)
+
+
+class WithOtherStatic(Policy):
+    half = staticmethod(lambda padding: padding // 3)
+
+
 class WithOtherProperty(Policy):
     half = property(lambda self: self.padding // 3)
 
@@ -368,6 +377,7 @@ class WithOtherProperty(Policy):
         (follows(Policy(1)), follows(Wider(1)), "it.policy 'Policy' there, 'Wider' here"),
         (decorated(1), decorated(2), ".factor 1 there, 2 here"),
         (WithProperty, WithOtherProperty, "it.half() 'code"),
+        (WithStatic, WithOtherStatic, "it.half() 'code"),
         (Policy, Wider, "it.apply() 'code"),
         (nn.ReLU, nn.GELU, "it 'ReLU' there, 'GELU' here"),
         (np.float32(1), np.float32(2), "it 1.0 there, 2.0 here"),
@@ -379,6 +389,18 @@ class WithOtherProperty(Policy):
 def test_facts_tell_what_differs(one, other, message):
     assert message in "; ".join(differences(facts("it", one), facts("it", other)))
     assert not differences(facts("it", one), facts("it", one))
+
+
+def test_facts_can_be_saved_and_read_without_running_code(tmp_path):
+    class Size(IntEnum):
+        SMALL = 1
+
+    class Text(str):
+        __slots__ = ()
+
+    found = facts("it", [Size.SMALL, Text("a"), np.int64(3), np.str_("b"), object()])
+    torch.save(found, tmp_path / "facts.pt")
+    assert torch.load(tmp_path / "facts.pt", weights_only=True) == found
 
 
 def test_not_a_number_is_the_same_as_itself():
