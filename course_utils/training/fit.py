@@ -140,6 +140,7 @@ def fit(
         file = Checkpoint(Path(checkpoint), identity(recipe, known, rehearsal.used, data, augment))
         state = file.load()
         in_use = _in_use(recipe, file, state, halve_batch)
+    rehearsal = replace(rehearsal, used=None)  # it takes as much memory as the model
     history = History(description=description)
     while True:
         try:

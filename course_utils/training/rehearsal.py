@@ -59,7 +59,8 @@ def rehearse(model: nn.Module, data: ImageData, amp: Precision) -> Rehearsal:
             each class.
     """
     plain = Precision(amp.device)
-    images, labels = data.normalize(data.train.images[:2]), data.train.labels[:2]
+    two = data.train.at([0, -1])  # there may be only one
+    images, labels = data.normalize(two.images), two.labels
     with _unnoticed(amp.device):
         try:
             twin = plain.place(copy_of(model))
@@ -71,8 +72,8 @@ def rehearse(model: nn.Module, data: ImageData, amp: Precision) -> Rehearsal:
         ways = [] if amp == plain else [amp, replace(amp, channels_last=False)]
         found = next((way for way in ways if _works(twin, images, labels, way)), plain)
         plain.place(twin)
-        one, two = (_trains(twin, images[:n], labels[:n], plain) for n in (1, 2))
-    return Rehearsal(found, 2 if two and not one else 1, twin)
+        with_one, with_two = (_trains(twin, images[:n], labels[:n], plain) for n in (1, 2))
+    return Rehearsal(found, 2 if with_two and not with_one else 1, twin)
 
 
 @contextlib.contextmanager

@@ -89,9 +89,8 @@ def test_batches_of_one_image_only_are_refused(data, images, size):
     few = replace(data, train=data.train.at(list(range(images))))
     with pytest.raises(ValueError, match=f"{images} images in batches of {size}.*batch_size=2"):
         without_single_image(batches(few, batch_size=size))
-    if images > 1:
-        with pytest.raises(ValueError, match="cannot train on a batch of one image"):
-            fit(normed(), few, **SETTINGS | {"batch_size": size})
+    with pytest.raises(ValueError, match="cannot train on a batch of one image"):
+        fit(normed(), few, **SETTINGS | {"batch_size": size})
 
 
 def test_halving_ends_where_batches_would_have_one_image(data, monkeypatch):
