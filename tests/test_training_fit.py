@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 from tqdm import tqdm
-from training_data import bright_quarters
+from training_data import bright_quarters, interrupt
 
 from course_utils.data import batches
 from course_utils.training import (
@@ -49,21 +49,6 @@ def small_net(seed=0):
 def same_weights(a, b):
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
     return all(torch.equal(x, y) for x, y in pairs)
-
-
-class Stop:
-    """An augmentation that raises KeyboardInterrupt in its n-th batch, once."""
-
-    __qualname__ = "noisy"
-
-    def __init__(self, batch):
-        self.left = batch
-
-    def __call__(self, images, generator=None):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-        return noisy(images, generator)
 
 
 @pytest.fixture(scope="module")
@@ -236,8 +221,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 
     file = tmp_path / "runs" / "net.pt"
     model = small_net()
-    with pytest.raises(KeyboardInterrupt) as stop:
-        fit(model, data, **settings, augment=Stop(8), checkpoint=file)
+    with interrupt(8), pytest.raises(KeyboardInterrupt) as stop:
+        fit(model, data, **settings, augment=noisy, checkpoint=file)
     assert isinstance(stop.value, TrainingInterrupted)
     assert stop.value.history.rows == expected.rows[:2]
     assert stop.value.history.stopped == "interrupted in epoch 3"
@@ -257,8 +242,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 
 def test_an_interrupt_in_the_first_epoch_leaves_the_initial_weights(data, capsys):
     model = small_net()
-    with pytest.raises(TrainingInterrupted):
-        fit(model, data, **SETTINGS, augment=Stop(2))
+    with interrupt(2), pytest.raises(TrainingInterrupted):
+        fit(model, data, **SETTINGS)
     assert same_weights(model, small_net())
     assert not model.training
     assert capsys.readouterr().out == (
@@ -369,7 +354,7 @@ def test_a_checkpoint_cannot_run_code(data, tmp_path):
             return (os.mkdir, (str(tmp_path / "attacked"),))
 
     file = tmp_path / "net.pt"
-    torch.save({"format": checkpoint.FORMAT, "settings": Attack()}, file)
+    torch.save({"format": checkpoint.FORMAT, "identity": Attack()}, file)
     with pytest.raises(CheckpointError, match="is damaged"):
         fit(small_net(), data, **SETTINGS, checkpoint=file)
     assert not (tmp_path / "attacked").exists()
@@ -397,14 +382,25 @@ def test_a_checkpoint_of_other_settings_is_refused(data, tmp_path, saved, change
 def test_a_checkpoint_of_another_model_is_refused(data, tmp_path, saved):
     file = tmp_path / "net.pt"
     file.write_bytes(saved)
-    with pytest.raises(CheckpointError, match="'Sequential, .* there, 'Linear, "):
-        fit(nn.Linear(16, 4), data, **SETTINGS | {"epochs": 1}, checkpoint=file)
     layers = nn.Conv2d(1, 4, 4, stride=4), nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4)
     same_count = nn.Sequential(*layers)
     before = {name: value.clone() for name, value in same_count.state_dict().items()}
-    with pytest.raises(CheckpointError, match="does not fit this model"):
+    with pytest.raises(
+        CheckpointError, match="model.1 'BatchNorm2d' there, 'Flatten' here; .*more"
+    ):
         fit(same_count, data, **SETTINGS | {"epochs": 1}, checkpoint=file)
     assert all(torch.equal(before[name], v) for name, v in same_count.state_dict().items())
+
+
+def test_a_checkpoint_without_all_parts_is_refused(data, tmp_path, saved):
+    file = tmp_path / "net.pt"
+    content = torch.load(io.BytesIO(saved), weights_only=True)
+    del content["optimizer"]
+    torch.save(content, file)
+    model = small_net(seed=3)
+    with pytest.raises(CheckpointError, match=r"does not fit this model \('optimizer'\)"):
+        fit(model, data, **SETTINGS | {"epochs": 1}, checkpoint=file)
+    assert same_weights(model, small_net(seed=3))
 
 
 def test_a_rate_that_is_far_too_large_keeps_the_history_so_far(data):

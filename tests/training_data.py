@@ -1,8 +1,13 @@
-"""A small data set that a network learns in a second, for the tests of training."""
+"""For the tests of training: a small data set that a network learns in a second; an interrupt."""
 
+import itertools
+from contextlib import contextmanager
+
+import pytest
 import torch
 
 from course_utils.data import ImageData, Split
+from course_utils.training import Precision
 
 
 def bright_quarters(train=96, validation=32, test=32, size=32, seed=0) -> ImageData:
@@ -21,3 +26,18 @@ def bright_quarters(train=96, validation=32, test=32, size=32, seed=0) -> ImageD
     names = ("top left", "top right", "bottom left", "bottom right")
     parts = split(train), split(validation), split(test)
     return ImageData("quarters", "Bright quarters", "made by a test", names, *parts, (0.3,), (0.2,))
+
+
+@contextmanager
+def interrupt(step):
+    """Press the stop button before this step of training."""
+    steps, plain = itertools.count(1), Precision.step
+
+    def stop(self, optimizer):
+        if next(steps) == step:
+            raise KeyboardInterrupt
+        plain(self, optimizer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Precision, "step", stop)
+        yield

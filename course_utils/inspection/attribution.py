@@ -18,13 +18,22 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> T
     """Return where the maps of a layer speak for a class, float32 (N, h, w) >= 0 on the CPU.
 
     The weight of a map is the mean of the gradient of the class's logit over the map's pixels. The
-    result is ReLU of the weighted sum of the maps, as large as they are.
+    result is ReLU of the weighted sum of the maps, as large as they are. The model, its mode and
+    its gradients are not changed.
 
-    images: normalised float (N, C, H, W). classes: int64 (N,), the class asked about for each
-    image. layer: a name in ``model.named_modules()`` whose output is (N, C, h, w). The model, its
-    mode and its gradients are not changed.
+    Args:
+        model: the network.
+        images: normalised float (N, C, H, W).
+        classes: int64 (N,), the class asked about for each image.
+        layer: a name in ``model.named_modules()`` whose output is (N, C, h, w).
 
-    Raises ValueError: there is no such layer, it was not used, or its output has another shape.
+    Raises:
+        ValueError: there is no such layer, it was not used, or its output has another shape.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 5), nn.Flatten(), nn.Linear(4 * 28 * 28, 10))
+        >>> grad_cam(net, torch.rand(2, 3, 32, 32), torch.tensor([7, 1]), "0").shape
+        torch.Size([2, 28, 28])
     """
     maps, logits = _maps_and_logits(model, images, layer)
     chosen = logits.gather(1, classes.to(logits.device)[:, None])
@@ -67,8 +76,20 @@ def occlusion(
     images. It moves by ``stride``. A pixel's value is the mean, over the squares that cover it, of
     how much the probability of the class falls; below 0 where it rises.
 
-    images: normalised float (N, C, H, W). classes: int64 (N,), the class asked about.
-    Raises ValueError when the squares do not end at the border of the images, or leave gaps.
+    Args:
+        model: the network.
+        images: normalised float (N, C, H, W).
+        classes: int64 (N,), the class asked about for each image.
+        size: side of the square, in pixels.
+        stride: step of the square, in pixels.
+
+    Raises:
+        ValueError: the squares do not end at the border of the images, or leave gaps.
+
+    Example:
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
+        >>> occlusion(net, torch.zeros(1, 1, 32, 32), torch.tensor([3])).abs().max().item()
+        0.0
     """
     height, width = images.shape[2:]
     if not 1 <= stride <= size <= min(height, width) or any(

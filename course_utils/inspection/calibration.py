@@ -19,8 +19,11 @@ HALVINGS = 60
 class Reliability:
     """Predictions in B bins of equal width by their confidence; bin b is (edge b, edge b+1].
 
-    edges: float64 (B + 1,), from 0 to 1. counts: int64 (B,), predictions in each bin.
-    confidence, accuracy: float64 (B,), their means in each bin; NaN where a bin is empty.
+    Attributes:
+        edges: float64 (B + 1,), from 0 to 1.
+        counts: int64 (B,), predictions in each bin.
+        confidence: float64 (B,), the mean in each bin; NaN where a bin is empty.
+        accuracy: float64 (B,), likewise.
     """
 
     edges: Tensor
@@ -38,8 +41,18 @@ class Reliability:
 def reliability(confidence: Tensor, correct: Tensor, bins: int = 10) -> Reliability:
     """Sort predictions into bins by their confidence.
 
-    confidence: float (N,), from 0 to 1: the probability of the predicted class. correct: bool (N,).
-    Raises ValueError when the shapes differ, there is no prediction, or a number is out of range.
+    Args:
+        confidence: float (N,), from 0 to 1: the probability of the predicted class.
+        correct: bool (N,), whether the prediction is right.
+        bins: how many there are.
+
+    Raises:
+        ValueError: the shapes differ, there is no prediction, or a number is out of range.
+
+    Example:
+        >>> sure, hit = torch.tensor([0.6, 0.8, 0.9]), torch.tensor([True, False, True])
+        >>> reliability(sure, hit, bins=2).counts.tolist()
+        [0, 3]
     """
     if confidence.ndim != 1 or confidence.shape != correct.shape or len(confidence) == 0:
         raise ValueError(
@@ -59,7 +72,13 @@ def reliability(confidence: Tensor, correct: Tensor, bins: int = 10) -> Reliabil
 
 
 def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = 10) -> float:
-    """Return the mean gap between confidence and accuracy; see `reliability` for the arguments."""
+    """Return the mean gap between confidence and accuracy; see `reliability` for the arguments.
+
+    Example:
+        >>> sure, hit = torch.tensor([0.75, 0.75]), torch.tensor([True, False])
+        >>> expected_calibration_error(sure, hit)
+        0.25
+    """
     return reliability(confidence, correct, bins).error
 
 
@@ -71,8 +90,17 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     between 0.01 and 100; one of the two is returned where the loss falls up to there, for example
     when every prediction is right.
 
-    logits: float (N, K), of images that the network was not trained on. labels: int64 (N,).
-    Raises ValueError when shapes do not fit, there is no image, or a logit is not finite.
+    Args:
+        logits: float (N, K), of images that the network was not trained on.
+        labels: int64 (N,).
+
+    Raises:
+        ValueError: shapes do not fit, there is no image, or a logit is not finite.
+
+    Example:
+        >>> logits = torch.tensor([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0], [4.0, 0.0]])
+        >>> round(fit_temperature(logits, torch.tensor([0, 0, 0, 1])), 3)  # 4 / log(3)
+        3.641
     """
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or len(labels) == 0:
         raise ValueError(

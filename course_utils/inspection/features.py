@@ -10,12 +10,22 @@ from ..runtime.evaluation import evaluation_mode
 def feature_maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     """Return what a layer puts out for these images, float on the CPU, usually (N, C, H, W).
 
-    images: normalised float (N, C, H, W). layer: its name in ``model.named_modules()``, for
-    example "features.0". The layer is read with a forward hook (a function that torch calls with a
-    layer's output); the model and its mode are not changed.
+    The layer is read with a forward hook (a function that torch calls with a layer's output); the
+    model and its mode are not changed.
+
+    Args:
+        model: the network.
+        images: normalised float (N, C, H, W).
+        layer: its name in ``model.named_modules()``, for example "features.0".
 
     Raises:
         ValueError: the model has no such layer, or does not use it for these images.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU())
+        >>> feature_maps(net, torch.rand(2, 1, 32, 32), "1").shape
+        torch.Size([2, 6, 28, 28])
     """
     layers = dict(model.named_modules())
     if layer not in layers:
@@ -37,7 +47,14 @@ def feature_maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
 def first_layer_filters(model: nn.Module) -> Tensor:
     """Return the weights of the first convolution, float32 (filters, channels, height, width).
 
-    They are the only filters that see pixels. Raises ValueError when there is no convolution.
+    They are the only filters that see pixels.
+
+    Raises:
+        ValueError: there is no convolution.
+
+    Example:
+        >>> first_layer_filters(nn.Sequential(nn.Conv2d(3, 6, 5), nn.ReLU())).shape
+        torch.Size([6, 3, 5, 5])
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -22,7 +22,16 @@ def gradient_flow(
     keeps its weights, its mode and its gradients; batch norm's running statistics move by one
     batch if the model is in training mode.
 
-    images: normalised float (N, C, H, W) on the model's device. labels: int64 (N,), likewise.
+    Args:
+        model: the network.
+        images: normalised float (N, C, H, W), on the model's device.
+        labels: int64 (N,), likewise.
+        layers: the kinds of layers that are looked at.
+
+    Example:
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+        >>> list(gradient_flow(net, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3])))
+        ['1', '3']
     """
     norms: dict[str, float] = {}
     hooks = []
@@ -49,11 +58,20 @@ def gradient_flow(
 
 
 def random_direction(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return a random direction in the space of the weights, on their device.
+    """Return a random direction in the space of the weights, by their names, on their device.
 
     Each filter (each row of a linear layer) gets a random direction with its own norm, so that
     networks whose weights differ in size can be compared. Biases and batch norm stay where they
     are: their direction is 0. Li et al., "Visualizing the loss landscape of neural nets", 2018.
+
+    Args:
+        model: the network.
+        generator: draws the direction, on the CPU.
+
+    Example:
+        >>> direction = random_direction(nn.Linear(3, 2), torch.Generator().manual_seed(0))
+        >>> {name: tuple(step.shape) for name, step in direction.items()}
+        {'weight': (2, 3), 'bias': (2,)}
     """
     direction = {}
     for name, weight in model.named_parameters():
@@ -79,7 +97,19 @@ def loss_along(
     Batch norm uses the statistics of these images, as in training: those that it stored belong to
     the weights at distance 0. The model is not changed.
 
-    images: normalised float (N, C, H, W) on the model's device. labels: int64 (N,), likewise.
+    Args:
+        model: the network.
+        images: normalised float (N, C, H, W), on the model's device.
+        labels: int64 (N,), likewise.
+        direction: a step for each weight, as from `random_direction`.
+        distances: how far to go, in such steps.
+
+    Example:
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> back = {name: -weight.detach() for name, weight in net.named_parameters()}
+        >>> losses = loss_along(net, torch.rand(1, 1, 2, 2), torch.tensor([0]), back, [0, 1])
+        >>> round(losses[1], 4)  # all weights are 0: log(2)
+        0.6931
     """
     was_training = model.training
     losses = []

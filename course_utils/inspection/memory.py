@@ -17,7 +17,9 @@ class _Storages(TorchDispatchMode):
         super().__init__()
         self.found: dict[int, tuple[StorageWeakRef, int]] = {}
 
-    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, arguments: tuple = (), options: dict | None = None
+    ) -> Any:
         result = operation(*arguments, **(options or {}))
         self._note(result)
         return result
@@ -43,7 +45,13 @@ def held_bytes(model: nn.Module, images: Tensor) -> int:
     counted. Dropout and batch norm work as in training; the mode, the weights and batch norm's
     statistics are left as they were.
 
-    images: float (N, C, H, W) on the model's device.
+    Args:
+        model: the network.
+        images: float (N, C, H, W), on the model's device.
+
+    Example:
+        >>> held_bytes(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Sigmoid()), torch.rand(1, 1, 6, 6))
+        128
     """
     was_training = model.training
     buffers = [buffer.clone() for buffer in model.buffers()]

@@ -17,7 +17,12 @@ from ..runtime.evaluation import evaluation_mode
 
 @dataclass(frozen=True)
 class Predictions:
-    """Class probabilities, float32 (N, K), and the true labels, int64 (N,), both on the CPU."""
+    """Class probabilities, float32 (N, K), and the true labels, int64 (N,), both on the CPU.
+
+    Example:
+        >>> Predictions(torch.tensor([[0.9, 0.1], [0.6, 0.4]]), torch.tensor([0, 1]))
+        Predictions(1 of 2 right, 50.0%)
+    """
 
     probabilities: Tensor
     labels: Tensor
@@ -42,6 +47,7 @@ class Predictions:
 
     @property
     def accuracy(self) -> float:
+        """The share of right predictions, from 0 to 1."""
         return self.correct.sum().item() / len(self)
 
     def __repr__(self) -> str:
@@ -56,10 +62,24 @@ def predict(
     device: torch.device | str | None = None,
     batch_size: int = 512,
 ) -> Predictions:
-    """Return what a network predicts for a split: its name, or any Split of the same kind.
+    """Return what a network predicts. The model is not changed, and neither is its mode.
 
-    ``device`` is the model's own if None. The model is not changed, and neither is its mode.
-    Raises ValueError when the split is empty.
+    Args:
+        model: takes float32 images (N, C, H, W), and returns logits (N, K).
+        data: normalises the images.
+        split: the name of a part of ``data``, or any Split of the same kind.
+        device: the model's own if None.
+        batch_size: images that go through the network at once.
+
+    Raises:
+        ValueError: the split is empty.
+
+    Example:
+        >>> from course_utils.data import load_data
+        >>> data = load_data("fashion_mnist", profile="quick")
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
+        >>> predict(net, data, data.test.take(100)).probabilities.shape
+        torch.Size([100, 10])
     """
     part = data.split(split) if isinstance(split, str) else split
     if len(part) == 0:
@@ -76,7 +96,20 @@ def predict(
 def label_predictor(
     model: nn.Module, data: ImageData, *, device: torch.device | str | None = None
 ) -> Callable[[Tensor], Tensor]:
-    """Return a function from uint8 images (N, C, H, W) to predicted classes, int64 (N,)."""
+    """Return a function from uint8 images (N, C, H, W) to predicted classes, int64 (N,).
+
+    Args:
+        model: takes float32 images (N, C, H, W), and returns logits (N, K).
+        data: normalises the images.
+        device: the model's own if None.
+
+    Example:
+        >>> from course_utils.data import load_data
+        >>> data = load_data("fashion_mnist", profile="quick")
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
+        >>> label_predictor(net, data)(data.test.images[:5]).shape
+        torch.Size([5])
+    """
 
     def predict_labels(images: Tensor) -> Tensor:
         unknown = torch.zeros(len(images), dtype=torch.int64)
@@ -93,8 +126,18 @@ def accuracy_by_shift(
     They move towards the four corners in turn, a quarter of them towards each, so that no direction
     counts more than another. What comes in from outside is black.
 
-    predict_labels: takes uint8 images (N, C, H, W), returns class numbers (N,), as the functions
-    of `label_predictor` do, and ``KNearestNeighbors.predict``.
+    Args:
+        predict_labels: takes uint8 images (N, C, H, W), returns class numbers (N,), as the
+            functions of `label_predictor` do, and ``KNearestNeighbors.predict``.
+        split: uint8 images (N, C, H, W) and labels (N,).
+        shifts: how far the images are moved, in pixels.
+
+    Example:
+        >>> images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
+        >>> images[:, :, 0] = 255
+        >>> lit_at_the_top = lambda images: (images[:, 0, 0].amax(1) > 0).long()
+        >>> accuracy_by_shift(lit_at_the_top, Split(images, torch.ones(4).long()), [0, 1])
+        {0: 1.0, 1: 0.0}
     """
     corners = [(1, 1), (-1, 1), (-1, -1), (1, -1)]
     accuracies = {}
@@ -110,8 +153,17 @@ def accuracy_by_shift(
 def confusion_matrix(labels: Tensor, predicted: Tensor, num_classes: int) -> Tensor:
     """Return how often each class (row) was predicted as each class (column), int64 (K, K).
 
-    labels, predicted: int64 (N,). Raises ValueError when their shapes differ or a number is not
-    in 0..num_classes-1.
+    Args:
+        labels: int64 (N,), the true classes.
+        predicted: int64 (N,).
+        num_classes: K.
+
+    Raises:
+        ValueError: the shapes differ, or a number is not in 0..num_classes-1.
+
+    Example:
+        >>> confusion_matrix(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
+        [[1, 1], [0, 1]]
     """
     labels, predicted = labels.cpu(), predicted.cpu()
     if labels.ndim != 1 or labels.shape != predicted.shape:
@@ -130,6 +182,11 @@ def most_confident_mistakes(predictions: Predictions, n: int = 16) -> Tensor:
     """Return the positions of the n wrong predictions with the highest confidence, int64 (<= n,).
 
     The surest comes first; of equally sure ones, the one that stands first in the split.
+
+    Example:
+        >>> said = Predictions(torch.tensor([[0.6, 0.4], [0.9, 0.1]]), torch.tensor([1, 1]))
+        >>> most_confident_mistakes(said).tolist()
+        [1, 0]
     """
     wrong = (~predictions.correct).nonzero().flatten()
     order = predictions.confidence[wrong].argsort(descending=True, stable=True)
@@ -142,8 +199,17 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
     Wilson's score interval (1927): unlike accuracy +- 2 standard errors, it never leaves [0, 1] and
     is right for few images and for accuracies near 0 and 1.
 
+    Args:
+        correct: how many predictions are right.
+        total: how many there are.
+        confidence: the share of such intervals that hold the true accuracy.
+
     Raises:
         ValueError: not 0 <= correct <= total, total is 0, or confidence is not in (0, 1).
+
+    Example:
+        >>> print("{:.3f} to {:.3f}".format(*wilson_interval(850, 1000)))
+        0.827 to 0.871
     """
     if not 0 <= correct <= total or total == 0:
         raise ValueError(f"{correct} correct of {total} is impossible")

@@ -6,6 +6,7 @@ from .history import EpochRow, History
 from .loop import Evaluation, TrainingDiverged, evaluate, top_k_accuracy, train_one_epoch
 from .precision import Precision, choose_precision
 from .range_test import RangeTest, learning_rate_range_test
+from .recipe import Recipe
 
 __all__ = [
     "CheckpointError",
@@ -15,6 +16,7 @@ __all__ = [
     "OutOfMemory",
     "Precision",
     "RangeTest",
+    "Recipe",
     "TrainingDiverged",
     "TrainingInterrupted",
     "choose_precision",

@@ -9,7 +9,11 @@ from typing import Any
 
 import torch
 
-FORMAT = "course training run, version 1"
+from .facts import Facts
+from .identity import differences
+
+FORMAT = "course training run, version 2"
+MOST_DIFFERENCES = 3  # that a message names
 
 
 class CheckpointError(ValueError):
@@ -21,55 +25,56 @@ class CheckpointError(ValueError):
         )
 
 
-def save_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:
-    """Write a run. The file at ``path`` is the old one or the new one, never half of one.
+class Checkpoint:
+    """The file of one run. It knows its run by its facts; see `identity`."""
 
-    An interrupt while writing takes effect after the file is complete, so that it costs no epoch.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"format": FORMAT, "settings": settings, **state}
-    try:
-        _write(path, content)
-    except KeyboardInterrupt:
-        _write(path, content)
-        raise
+    def __init__(self, path: Path, identity: Facts) -> None:
+        self.path, self.identity = path, identity
 
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the run. The file is the old one or the new one, never half of one.
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+        An interrupt while writing takes effect after the file is complete, so that it costs no
+        epoch.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"format": FORMAT, "identity": self.identity, **state}
+        try:
+            self._write(content)
+        except KeyboardInterrupt:
+            self._write(content)
+            raise
 
+    def _write(self, content: dict[str, Any]) -> None:
+        temporary = self.path.with_name(self.path.name + ".part")
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.path)
 
-def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of the run at ``path``, with its tensors on the CPU.
+    def load(self) -> dict[str, Any] | None:
+        """Return the state of the run, with its tensors on the CPU; None if there is no file.
 
-    Raises:
-        CheckpointError: the file is damaged, is no checkpoint, or belongs to a run with other
-            ``settings``.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the check sums
-            broken = archive.testzip()
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes zipfile and torch raise almost anything
-        raise CheckpointError(path, f"is damaged ({type(error).__name__})") from None
-    if broken:
-        raise CheckpointError(path, f"is damaged (check sum of {broken})")
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(path, "is not a checkpoint written by fit")
-    _compare(path, content["settings"], settings)
-    return content
-
-
-def _compare(path: Path, written: dict[str, Any], wanted: dict[str, Any]) -> None:
-    different = [
-        f"{name} {written.get(name)!r} there, {value!r} here"
-        for name, value in wanted.items()
-        if written.get(name) != value
-    ]
-    if different:
-        raise CheckpointError(path, f"belongs to another run ({'; '.join(different)})")
+        Raises:
+            CheckpointError: the file is damaged, is no checkpoint, or belongs to another run.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with zipfile.ZipFile(self.path) as archive:  # torch does not look at the check sums
+                broken = archive.testzip()
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file makes zipfile and torch raise almost anything
+            raise CheckpointError(self.path, f"is damaged ({type(error).__name__})") from None
+        if broken:
+            raise CheckpointError(self.path, f"is damaged (check sum of {broken})")
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise CheckpointError(
+                self.path, "is not a checkpoint written by fit, or by another version of it"
+            )
+        if different := differences(content["identity"], self.identity):
+            named, left = different[:MOST_DIFFERENCES], len(different) - MOST_DIFFERENCES
+            named += [f"and {left} more"] if left > 0 else []
+            raise CheckpointError(self.path, f"belongs to another run ({'; '.join(named)})")
+        return content

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = {  # field of EpochRow: how its table column shows it
     "epoch": "{:d}",
@@ -39,8 +42,17 @@ class EpochRow:
 class History:
     """The rows of a run. It shows itself as a table, and ``plot()`` draws the learning curves.
 
-    ``history["validation_accuracy"]`` is a column as a list. ``stopped`` says why a run ended
-    early; it is empty after a complete one.
+    ``history["validation_accuracy"]`` is a column as a list.
+
+    Attributes:
+        rows: one for each completed epoch.
+        description: what was trained.
+        stopped: why a run ended early; empty after a complete one.
+
+    Example:
+        >>> row = EpochRow(1, 0.9, 0.7, 0.8, 0.75, 1e-3, seconds=2.0)
+        >>> History([row])["validation_accuracy"], History([row]).best.epoch
+        ([0.75], 1)
     """
 
     rows: list[EpochRow] = field(default_factory=list)
@@ -59,13 +71,14 @@ class History:
     def best(self) -> EpochRow:
         """The epoch with the highest validation accuracy; of equals, the one with less loss.
 
-        Raises ValueError when no epoch was completed.
+        Raises:
+            ValueError: no epoch was completed.
         """
         if not self.rows:
             raise ValueError(f"no epoch was completed ({self.stopped or 'nothing was trained'})")
         return max(self.rows, key=lambda row: (row.validation_accuracy, -row.validation_loss))
 
-    def plot(self) -> Any:
+    def plot(self) -> Figure:
         """Return a Figure with the learning curves: loss and accuracy against the epoch."""
         from ..plots import learning_curves
 

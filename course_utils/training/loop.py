@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,26 @@ from ..runtime.evaluation import evaluation_mode
 from .history import History
 from .precision import Precision
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 CHECK_EVERY = 20  # batches: to read a loss, the program waits until the device has computed it
 
 
 class TrainingDiverged(ArithmeticError):
-    """The loss became infinite or not a number. ``history`` holds the epochs before it."""
+    """The loss became infinite or not a number. ``history`` holds the epochs before it.
 
-    def __init__(self, batch: int, epoch: int | None = None, history: History | None = None):
+    Example:
+        >>> raise TrainingDiverged(batch=3, epoch=1)
+        Traceback (most recent call last):
+            ...
+        course_utils.training.loop.TrainingDiverged: The loss is not finite in batch 3 of epoch \
+1: the steps are too large. Try a learning rate ten times smaller.
+    """
+
+    def __init__(
+        self, batch: int, epoch: int | None = None, history: History | None = None
+    ) -> None:
         self.batch, self.epoch = batch, epoch
         self.history = History() if history is None else history
         place = f"batch {batch}" + (f" of epoch {epoch}" if epoch else "")
@@ -49,26 +62,38 @@ def train_one_epoch(
     loader: Iterable[tuple[Tensor, Tensor]],
     optimizer: torch.optim.Optimizer,
     *,
-    scheduler: Any = None,
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     device: torch.device | str | None = None,
     amp: Precision | None = None,
     label_smoothing: float = 0.0,
-    bar: Any = None,
+    bar: tqdm | None = None,
 ) -> tuple[float, float]:
     """Train on every batch of ``loader`` once; return the mean loss and the accuracy.
 
     Both are means over all images, collected while the weights change. The model is left in
     training mode.
 
-    loader: yields images (B, C, H, W) float and labels (B,) int64.
-    scheduler: stepped after every batch. device: the model's own if None.
-    amp: how to compute (plain float32 if None). bar: a tqdm bar, moved on by one a batch.
-    label_smoothing: this share of the aimed-at probability goes to all classes evenly (Szegedy et
-        al., 2016); the mean loss returned is the smoothed one.
+    Args:
+        model: takes float32 images (B, C, H, W), and returns logits (B, K).
+        loader: yields images (B, C, H, W) float and labels (B,) int64.
+        optimizer: moves the weights after every batch.
+        scheduler: stepped after every batch.
+        device: the model's own if None.
+        amp: how to compute (plain float32 if None).
+        label_smoothing: this share of the aimed-at probability goes to all classes evenly (Szegedy
+            et al., 2016); the mean loss returned is the smoothed one.
+        bar: a tqdm bar, moved on by one a batch.
 
     Raises:
         TrainingDiverged: the loss is not finite.
         ValueError: the loader is empty.
+
+    Example:
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> still = torch.optim.SGD(net.parameters(), lr=0.0)
+        >>> batch = torch.rand(8, 1, 2, 2), torch.zeros(8, dtype=torch.int64)
+        >>> train_one_epoch(net, [batch], still) == train_one_epoch(net, [batch], still)
+        True
     """
     device = device or _device_of(model)
     amp = amp or Precision(torch.device(device))
@@ -103,8 +128,20 @@ def evaluate(
     """Return the loss and accuracy over every batch of ``loader``, in float32.
 
     Runs in evaluation mode and without gradients, and puts the mode of each part of the model back
-    as it was. loader: yields images (B, C, H, W) float and labels (B,) int64; ``device`` is the
-    model's own if None. Raises ValueError when the loader is empty.
+    as it was.
+
+    Args:
+        model: takes float32 images (B, C, H, W), and returns logits (B, K).
+        loader: yields images (B, C, H, W) float and labels (B,) int64.
+        device: the model's own if None.
+
+    Raises:
+        ValueError: the loader is empty.
+
+    Example:
+        >>> net = nn.Flatten()  # the pixels are the logits
+        >>> print(evaluate(net, [(torch.eye(2).reshape(2, 1, 1, 2), torch.tensor([0, 1]))]))
+        loss 0.3133, accuracy 100.0% (2 of 2)
     """
     device = device or _device_of(model)
     totals = _Totals(must_be_finite=False)
@@ -119,13 +156,22 @@ def evaluate(
 def top_k_accuracy(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Return the share of images whose label is among the k classes with the highest logits.
 
-    logits: float (N, K); labels: int64 (N,). Of classes with equal logits, the lower class number
-    comes first, so that ``k=1`` equals the accuracy of ``logits.argmax(1)``, and never more than k
-    classes count.
+    Of classes with equal logits, the lower class number comes first, so that ``k=1`` equals the
+    accuracy of ``logits.argmax(1)``, and never more than k classes count.
+
+    Args:
+        logits: float (N, K), or probabilities.
+        labels: int64 (N,).
+        k: how many classes count.
 
     Raises:
         ValueError: shapes do not fit, a label is not a class, k is not in 1..K, there is no image,
             or a logit is not a number.
+
+    Example:
+        >>> logits = torch.tensor([[1.0, 3.0, 2.0], [5.0, 0.0, 4.0]])
+        >>> top_k_accuracy(logits, torch.tensor([2, 1]), k=2)
+        0.5
     """
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or len(labels) == 0:
         raise ValueError(

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,8 @@ GAIN = 1.2  # half precision changes results a little, so it must be clearly fas
 ENOUGH = 2  # seconds of measuring: longer steps need fewer repetitions
 LOSS = 1.5  # channels_last changes nothing but speed, so it only must not be clearly slower
 
+Placed = TypeVar("Placed", Tensor, nn.Module)
+
 
 @dataclass
 class Precision:
@@ -34,6 +37,11 @@ class Precision:
     float32 needs nothing. bfloat16 has float32's range, so autocast is enough. float16 has not:
     small gradients would become 0, so the loss is scaled up first and the gradients down again
     (Micikevicius et al., "Mixed precision training", 2018).
+
+    Attributes:
+        device: where to compute.
+        dtype: float32, bfloat16 or float16.
+        channels_last: whether the channels of a pixel lie side by side in memory.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -58,10 +66,10 @@ class Precision:
             self.device.type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed
         )
 
-    def place(self, thing: Tensor | nn.Module) -> Tensor | nn.Module:
+    def place(self, thing: Placed) -> Placed:
         """Move images (N, C, H, W) or a network to the device, in the memory format."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return thing.to(self.device, memory_format=layout)
+        return thing.to(self.device).to(memory_format=layout)
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of a loss."""
@@ -74,7 +82,10 @@ class Precision:
 
 
 def choose_precision(device: torch.device | str, fast: bool = True) -> Precision:
-    """Return the fastest way to train on this device; plain float32 when ``fast`` is False."""
+    """Return the fastest way to train on this device; plain float32 when ``fast`` is False.
+
+    It suits the networks of the course. `fit` tries it out, as not every network works with it.
+    """
     device = torch.device(device)
     if not fast:
         return Precision(device)

@@ -5,7 +5,6 @@ Smith, "Cyclical learning rates for training neural networks", WACV 2017.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime import progress
+from ..runtime.networks import copy_of
 from .recipe import OPTIMIZERS, epoch_randomness, make_optimizer
 
 MEMORY = 0.9  # of the smoothed loss: it averages about ten batches
@@ -24,9 +24,13 @@ DIVERGED = 2.0  # the test stops when the smoothed loss is so many times its low
 
 @dataclass(frozen=True)
 class RangeTest:
-    """One row a step: the learning rate, the loss of its batch, and the smoothed loss (nats).
+    """One row a step: the learning rate, the loss of its batch, and the smoothed loss.
 
-    ``diverged`` says whether the loss grew out of bounds before the largest rate was reached.
+    Attributes:
+        learning_rates: they grow by the same factor each step.
+        losses: in nats.
+        smoothed: running means of the losses.
+        diverged: whether the loss grew out of bounds before the largest rate was reached.
     """
 
     learning_rates: list[float]
@@ -70,13 +74,28 @@ def learning_rate_range_test(
     """Train for a few steps while the learning rate grows by the same factor each step.
 
     Works on a copy: the model is not changed. It starts from the model's weights, on the model's
-    device, and goes through the loader again and again if ``steps`` need it.
+    device.
 
-    loader: yields images (B, C, H, W) float and labels (B,) int64.
-    optimizer: "adam" or "sgd", as `fit` makes them. seed: of dropout.
+    Args:
+        model: takes float32 images (B, C, H, W), and returns logits (B, K).
+        loader: yields images (B, C, H, W) float and labels (B,) int64, again and again if ``steps``
+            need it.
+        optimizer: "adam" or "sgd", as `fit` makes them.
+        smallest: the learning rate of the first step.
+        largest: that of the last step.
+        steps: how many there are, if the loss stays in bounds.
+        weight_decay: see `fit`.
+        seed: of dropout.
 
     Raises:
         ValueError: the loader is empty, or a setting is unknown or out of range.
+
+    Example:
+        >>> batch = torch.eye(2).reshape(2, 1, 1, 2), torch.tensor([0, 1])
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        >>> result = learning_rate_range_test(net, [batch], steps=3, largest=0.01)
+        >>> [round(rate, 6) for rate in result.learning_rates]
+        [0.0001, 0.001, 0.01]
     """
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer {optimizer!r} is unknown: choose one of {OPTIMIZERS}")
@@ -85,7 +104,7 @@ def learning_rate_range_test(
             f"the test goes from a smaller rate up to a larger one in at least 2 steps, "
             f"got {smallest} to {largest} in {steps}"
         )
-    model = copy.deepcopy(model).train()
+    model = copy_of(model).train()
     device = next(model.parameters()).device
     descent = make_optimizer(optimizer, model, smallest, weight_decay)
     growth = (largest / smallest) ** (1 / (steps - 1))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,50 @@ OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("one_cycle", "step", None)
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What `fit` was asked for, in plain numbers and words; see there for what they mean.
+
+    What is in use may differ: where memory is too small, a run goes on with smaller batches.
+
+    Raises:
+        ValueError: a setting is unknown or out of range.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    schedule: str | None
+    weight_decay: float
+    label_smoothing: float
+    fast: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} {getattr(self, name)!r} is unknown: choose one of {choices}"
+                )
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if not 0 <= self.label_smoothing <= 1:
+            raise ValueError(f"label_smoothing must be from 0 to 1, got {self.label_smoothing}")
+
+
 def make_optimizer(
     name: str, model: nn.Module, learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """Return Adam (Kingma and Ba, 2015) or SGD with Nesterov momentum 0.9.
+    """Return Adam (Kingma and Ba, 2015) or SGD with Nesterov momentum 0.9, for what is not frozen.
 
     Adam's weight decay is decoupled (AdamW: Loshchilov and Hutter, 2019); without weight decay the
     two are the same.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
-    kind: type[torch.optim.Optimizer] = torch.optim.AdamW
+    kind: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
     if name == "sgd":
         kind, settings = torch.optim.SGD, settings | {"momentum": 0.9, "nesterov": True}
     try:
@@ -40,7 +74,7 @@ def make_optimizer(
 
 def make_schedule(
     name: str | None, optimizer: torch.optim.Optimizer, epochs: int, batches_per_epoch: int
-) -> Any:
+) -> torch.optim.lr_scheduler.LRScheduler | None:
     """Return a schedule to step after every batch, or None for a constant rate.
 
     ``"one_cycle"``: from 1/25 of the rate up to the rate in the first 30 % of the steps, then down

@@ -4,69 +4,72 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ..data import BatchLoader
 from ..runtime import Timer, progress
-from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, CheckpointError
 from .history import EpochRow, History
+from .last_batch import LastImageJoined
 from .loop import TrainingDiverged, evaluate, train_one_epoch
 from .precision import Precision
-from .recipe import epoch_randomness, make_optimizer, make_schedule
+from .recipe import Recipe, epoch_randomness, make_optimizer, make_schedule
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Run:
-    """A model on its way through the epochs of one `fit`; see there for the settings."""
+    """A model on its way through the epochs of one `fit`, with the recipe that is in use."""
 
     def __init__(
         self,
         model: nn.Module,
-        train: BatchLoader,
+        train: BatchLoader | LastImageJoined,
         validation: BatchLoader,
         amp: Precision,
-        settings: dict[str, Any],
+        recipe: Recipe,
         history: History,
     ) -> None:
         self.model = amp.place(model)
         self.loader, self.validation = train, validation
-        self.amp, self.settings, self.history = amp, settings, history
-        self.epochs = settings["epochs"]
+        self.amp, self.recipe, self.history = amp, recipe, history
         self.optimizer = make_optimizer(
-            settings["optimizer"], model, settings["learning_rate"], settings["weight_decay"]
+            recipe.optimizer, model, recipe.learning_rate, recipe.weight_decay
         )
         self.scheduler = make_schedule(
-            settings["schedule"], self.optimizer, self.epochs, len(self.loader)
+            recipe.schedule, self.optimizer, recipe.epochs, len(self.loader)
         )
         self.best = _copy(model.state_dict())
 
     @property
     def next_epoch(self) -> int:
+        """The number of the epoch that comes next, from 1."""
         return len(self.history) + 1
 
-    def train(self, checkpoint: Path | None) -> None:
+    def train(self, checkpoint: Checkpoint | None) -> None:
         """Train the epochs that are left, and save the run after each."""
-        steps = (self.epochs - len(self.history)) * len(self.loader)
+        steps = (self.recipe.epochs - len(self.history)) * len(self.loader)
         name = self.history.description or type(self.model).__name__
         with progress(total=steps, description=name, unit="batch") as bar:
-            while self.next_epoch <= self.epochs:
-                bar.set_description(f"{name}, epoch {self.next_epoch}/{self.epochs}")
+            while self.next_epoch <= self.recipe.epochs:
+                bar.set_description(f"{name}, epoch {self.next_epoch}/{self.recipe.epochs}")
                 row = self._train_epoch(bar)
                 self.history.rows.append(row)
                 if self.history.best is row:
                     self.best = _copy(self.model.state_dict())
                 if checkpoint is not None:
-                    save_checkpoint(checkpoint, self.settings, self._state())
+                    checkpoint.save(self._state())
 
-    def _train_epoch(self, bar: Any) -> EpochRow:
+    def _train_epoch(self, bar: tqdm) -> EpochRow:
         epoch, rate = self.next_epoch, self.optimizer.param_groups[0]["lr"]
         self.loader.set_epoch(epoch)
         with (
             Timer(self.amp.device) as timer,
-            epoch_randomness(self.amp.device, self.settings["seed"], epoch),
+            epoch_randomness(self.amp.device, self.recipe.seed, epoch),
         ):
             loss, accuracy = train_one_epoch(
                 self.model,
@@ -75,7 +78,7 @@ class Run:
                 scheduler=self.scheduler,
                 device=self.amp.device,
                 amp=self.amp,
-                label_smoothing=self.settings["label_smoothing"],
+                label_smoothing=self.recipe.label_smoothing,
                 bar=bar,
             )
             result = evaluate(self.model, self.validation, device=self.amp.device)
@@ -83,11 +86,8 @@ class Run:
             raise TrainingDiverged(batch=len(self.loader))
         return EpochRow(epoch, loss, accuracy, result.loss, result.accuracy, rate, timer.seconds)
 
-    def resume(self, checkpoint: Path) -> None:
-        """Go on from a checkpoint, if there is one."""
-        if not checkpoint.exists():
-            return
-        state = load_checkpoint(checkpoint, self.settings)
+    def resume(self, checkpoint: Checkpoint, state: dict[str, Any]) -> None:
+        """Go on from the state that a checkpoint holds."""
         try:
             for name, part in self._stateful().items():
                 part.load_state_dict(state[name])
@@ -96,8 +96,9 @@ class Run:
             self.history.rows[:] = [EpochRow(*row) for row in state["history"]]
             self.best = state["best"]
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise CheckpointError(checkpoint, f"does not fit this model ({error})") from None
-        print(f"{checkpoint.name}: {len(self.history)} of {self.epochs} epochs are done already.")
+            raise CheckpointError(checkpoint.path, f"does not fit this model ({error})") from None
+        done = f"{len(self.history)} of {self.recipe.epochs} epochs are done already"
+        print(f"{checkpoint.path.name}: {done}.")
 
     def finish(self) -> None:
         """Leave the model with its best weights, in evaluation mode and the usual memory format."""
@@ -111,7 +112,8 @@ class Run:
     def _state(self) -> dict[str, Any]:
         rows = [astuple(row) for row in self.history.rows]
         states = {name: part.state_dict() for name, part in self._stateful().items()}
-        return states | {"best": self.best, "history": rows}
+        in_use = {"batch_size": self.recipe.batch_size}
+        return states | in_use | {"best": self.best, "history": rows}
 
 
 def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
