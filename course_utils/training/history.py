@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLUMNS = {  # field of EpochRow: how its table column shows it
     "epoch": "{:d}",
@@ -77,12 +73,6 @@ class History:
         if not self.rows:
             raise ValueError(f"no epoch was completed ({self.stopped or 'nothing was trained'})")
         return max(self.rows, key=lambda row: (row.validation_accuracy, -row.validation_loss))
-
-    def plot(self) -> Figure:
-        """Return a Figure with the learning curves: loss and accuracy against the epoch."""
-        from ..plots import learning_curves
-
-        return learning_curves(self)
 
     def _cells(self) -> list[list[str]]:
         return [

@@ -23,8 +23,6 @@ def lectures_by_plot():
         cells = nbformat.read(lecture.path, as_version=4).cells
         code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
         names = set(re.findall(r"\bplots\.(\w+)\(", code))
-        if re.search(r"\bhistory\.plot\(", code):
-            names.add("learning_curves")
         for name in names:
             used[name].append(lecture.path.name[:2])
     return used

@@ -20,7 +20,7 @@ def history(epochs=3, best=0.8, stopped="", description=""):
 
 
 def test_learning_curves_of_one_run():
-    figure = history(description="LeNet-5").plot()
+    figure = plots.learning_curves(history(description="LeNet-5"))
     assert_good_figure(
         figure,
         *("epoch", "cross-entropy loss (nats)", "accuracy", "LeNet-5"),

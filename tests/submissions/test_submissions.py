@@ -9,10 +9,10 @@ import threading
 
 import pytest
 from corpus import POINTS, all_single, class_zip
-from course_utils.instructor.grading.submission_run import case_seed
 
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import score
+from course_utils.instructor.grading.submission_run import case_seed
 from course_utils.instructor.reports.results import FULL, read_results
 from course_utils.instructor.sandbox.sandbox import sandbox_problem
 
