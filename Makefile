@@ -26,7 +26,7 @@ help:
 	@sed -n 's/^# make /make /p' Makefile
 
 lab: $(READY)
-	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -5,8 +5,9 @@
 A process for each setting trains three networks; the processes take turns, one at a time, and then
 do the same beside a program that keeps one core busy. A ratio is that of a setting's rate to the
 default's in the same round; the table in RESULTS.md has the median of the rounds. A setting is good
-when it loses at most 5 % on a quiet machine and gains much on a busy one. The course's own is
-THREAD_VARIABLES in course_utils/runtime/threads.py. Run it while nothing else runs: four minutes.
+when it loses at most 5 % on a quiet machine and gains much on a busy one. In the last row a process
+looks before each training at what other programs do, as the first cell of a lecture does. Run it
+while nothing else runs: three minutes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if "--worker" in sys.argv:
 
 from course_utils.lectures import store_part
 from course_utils.runtime import machine
-from course_utils.runtime.threads import THREAD_VARIABLES
+from course_utils.runtime.threads import Load, threads_beside
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
 SETTINGS: dict[str, dict[str, str]] = {
     "default": {},
     "passive waiting": {"OMP_WAIT_POLICY": "passive"},
-    "10,000 spins": {"GOMP_SPINCOUNT": "10000"},
     "1,000 spins": {"GOMP_SPINCOUNT": "1000"},
     "one thread": {"OMP_NUM_THREADS": "1"},
+    "free cores only": {},
 }
+CHOOSES = "free cores only"
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS", "KMP_BLOCKTIME")
 NETWORKS = ("LeNet-5", "VGG-11, a quarter", "ResNet-20")
 CONDITIONS = ("quiet", "busy")
@@ -48,11 +50,11 @@ Rates = dict[tuple[str, str, str], list[float]]  # of (condition, network, setti
 class Worker:
     """A process that trains under one setting whenever it is asked to."""
 
-    def __init__(self, variables: dict[str, str]) -> None:
+    def __init__(self, setting: str) -> None:
         inherited = {k: v for k, v in os.environ.items() if k not in VARIABLES}
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker"],
-            env=inherited | variables,
+            [sys.executable, __file__, "--worker", setting],
+            env=inherited | SETTINGS[setting],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -72,8 +74,10 @@ class Worker:
         self.process.wait()
 
 
-def work() -> None:
+def work(setting: str) -> None:
     """Answer each line "seconds network" with a rate: the part that runs in a worker."""
+    import torch
+
     from course_utils.models.lenet import LeNet5
     from course_utils.models.resnet import SmallResNet
     from course_utils.models.vgg import slim_vgg
@@ -82,6 +86,8 @@ def work() -> None:
     trainings = {name: training(make()) for name, make in zip(NETWORKS, makers, strict=True)}
     for line in sys.stdin:
         seconds, name = line.rstrip("\n").split(" ", 1)
+        if setting == CHOOSES:
+            torch.set_num_threads(threads_beside(Load().of_others(), os.cpu_count() or 1))
         print(measured(trainings[name], float(seconds)), flush=True)
 
 
@@ -149,7 +155,7 @@ def table(rates: Rates) -> list[str]:
             ours, default = (rates[name, network, s] for s in (setting, "default"))
             ratio = statistics.median(a / b for a, b in zip(ours, default, strict=True))
             cells.append(f"{statistics.median(ours):,.0f} ({ratio:.2f})")
-        own = " (the course's)" if SETTINGS[setting] == THREAD_VARIABLES else ""
+        own = " (the course's)" if setting == CHOOSES else ""
         lines.append(f"| {setting}{own} | {' | '.join(cells)} |")
     return lines
 
@@ -158,12 +164,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.8, help="of one training")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=SETTINGS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work()
+        work(options.worker)
         return
-    workers = {name: Worker(variables) for name, variables in SETTINGS.items()}
+    workers = {name: Worker(name) for name in SETTINGS}
     try:
         lines = table(measure(workers, options.rounds, options.seconds))
     finally:

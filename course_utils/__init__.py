@@ -4,12 +4,7 @@ The names below are those that nearly every notebook uses. They are loaded at fi
 a command that needs no torch starts at once.
 """
 
-import os
 from importlib import import_module
-
-from .runtime.threads import thread_variables
-
-os.environ.update(thread_variables())  # for torch, which reads them when it is loaded
 
 _HOME = {
     "by_profile": "runtime",

@@ -25,6 +25,7 @@ NEEDED = (
     "safetensors",
     "tqdm",
     "filelock",
+    "psutil",
 )
 FOR_TESTS = ("jupyterlab", "ipywidgets", "nbval", "pytest", "pytest-xdist")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from .device import cpu_threads, get_device, seed_everything
+from .threads import leave_busy_cores
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +76,7 @@ def in_colab() -> bool:
 
 
 def setup(seed: int = 0) -> torch.device:
-    """Start a notebook: choose the device, seed everything, and print what was chosen.
+    """Start a notebook: choose device and threads, seed everything, and print what was chosen.
 
     Args:
         seed: of Python, NumPy and torch.
@@ -91,7 +92,8 @@ def setup(seed: int = 0) -> torch.device:
 
     device = get_device()
     seed_everything(seed)
-    name = f"cpu ({cpu_threads()})" if device.type == "cpu" else str(device)
+    note = leave_busy_cores()
+    name = f"cpu ({cpu_threads()}{note})" if device.type == "cpu" else str(device)
     print(f"Device: {name} | profile: {profile()} | torch {torch.__version__}")
     if device.type == "cpu" and in_colab():
         print("No GPU is on. To use one: Runtime > Change runtime type > T4 GPU, then run again.")

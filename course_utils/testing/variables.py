@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 
 from ..runtime import project_root
-from ..runtime.threads import kernel_threads, thread_variables
+from ..runtime.threads import kernel_threads
 
 
 def quick_variables(workers: int = 1) -> dict[str, str]:
     """Return the variables of a process that runs tests, beside ``workers`` - 1 others."""
-    return thread_variables() | {
+    return {
         "OMP_NUM_THREADS": str(kernel_threads(workers)),
         # What is stored is the quick profile's output. A progress bar prints times.
         "COURSE_PROFILE": "quick",

@@ -1,56 +1,83 @@
-"""OpenMP's variables are set before torch is loaded, and a user's own stay."""
+"""A notebook computes on the cores that are free; a user's own number of threads stays."""
 
 import os
-import re
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from course_utils.runtime import project_root
-from course_utils.runtime.threads import THREAD_VARIABLES, kernel_threads, thread_variables
+from course_utils.runtime import setup, threads
+from course_utils.runtime.threads import Load, kernel_threads, leave_busy_cores, threads_beside
 from course_utils.testing.variables import notebook_variables
 
-ASK = """import os, sys
-import course_utils
-assert "torch" not in sys.modules
-os.environ["OMP_DISPLAY_ENV"] = "verbose"
-import torch"""
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    """Let torch compute with two threads on a machine of two cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    yield
+    torch.set_num_threads(before)
 
 
-def spins(**variables):
-    """Return how often a thread of torch looks again before it lets go of its core."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
-    done = subprocess.run(
-        [sys.executable, "-c", ASK],
-        cwd=project_root(),
-        env=inherited | variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return int(re.search(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)[1])
+def others(monkeypatch, cores):
+    monkeypatch.setattr(threads.Load, "of_others", lambda self: cores)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="each system's OpenMP has its own words")
-def test_torch_gets_what_the_course_sets_and_the_user_has_the_last_word():
-    assert spins() == 0
-    assert spins(OMP_WAIT_POLICY="active") > 1000
+@given(st.floats(0, 64), st.integers(1, 64))
+def test_there_is_always_a_thread_and_never_more_than_before(cores, count):
+    assert 1 <= threads_beside(cores, count) <= count
 
 
-def test_the_variables_of_kernels_leave_what_the_user_has_set(monkeypatch):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    assert thread_variables() == THREAD_VARIABLES
-    assert notebook_variables()["OMP_WAIT_POLICY"] == "passive"
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    assert notebook_variables()["OMP_WAIT_POLICY"] == "active"
+@pytest.mark.parametrize(("cores", "left"), [(0.0, 2), (0.4, 2), (0.6, 1), (1.0, 1), (9.0, 1)])
+def test_busy_cores_are_left_alone(two_threads, monkeypatch, cores, left):
+    others(monkeypatch, cores)
+    said = leave_busy_cores()
+    assert torch.get_num_threads() == left
+    assert (f"other programs keep {cores} of 2 cores busy" in said) == (left < 2)
 
 
-def test_make_lab_sets_the_same():
-    text = (project_root() / "Makefile").read_text("utf-8")
-    lab = text[text.index("\nlab:") : text.index("\ntest:")]
-    for name, value in THREAD_VARIABLES.items():
-        assert f"{name}=$${{{name}:-{value}}}" in lab
+def test_a_users_number_of_threads_stays(two_threads, monkeypatch):
+    others(monkeypatch, 1.0)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert leave_busy_cores() == ""
+    assert torch.get_num_threads() == 2
+
+
+def test_the_first_line_of_a_lecture_says_so(two_threads, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    others(monkeypatch, 1.0)
+    setup()
+    assert "cpu (1 thread; other programs keep 1.0 of 2 cores busy)" in capsys.readouterr().out
+
+
+def test_programs_are_seen_that_keep_cores_busy():
+    """As many as there are cores: together they get at least a part of one on any machine."""
+    load = Load()
+    with ExitStack() as stack:
+        for _ in range(os.cpu_count()):
+            program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(program.wait)
+            stack.callback(program.kill)
+        for _ in range(10):
+            seen = load.of_others()
+            if seen > 0.2:
+                break
+    assert seen > 0.2
+
+
+def test_own_work_does_not_count(monkeypatch):
+    """Of three seconds on all cores in two by the clock, this process did two and a half."""
+    seconds = iter([(10.0, 100.0, 5.0), (12.0, 103.0, 7.5)])
+    monkeypatch.setattr(threads, "_seconds", lambda: next(seconds))
+    monkeypatch.setattr(threads.time, "monotonic", lambda: 12.0)
+    assert Load().of_others() == 0.25
 
 
 def test_threads_are_divided_among_workers(monkeypatch):

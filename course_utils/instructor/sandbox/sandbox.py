@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from ...runtime.threads import THREAD_VARIABLES
 from .memory import memory_of
 from .settings import GB, Fence
 
@@ -279,5 +278,4 @@ def student_variables(fence: Fence) -> dict[str, str]:
         "TQDM_DISABLE": "1",
         "KERAS_BACKEND": "torch",
         "OMP_NUM_THREADS": str(fence.threads),
-        **THREAD_VARIABLES,
     }
