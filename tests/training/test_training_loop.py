@@ -193,3 +193,21 @@ def test_top_k_with_ties(rows, draw):
 def test_top_k_refuses_what_makes_no_sense(logits, labels, k, message):
     with pytest.raises(ValueError, match=message):
         top_k_accuracy(logits, labels, k)
+
+
+def test_a_loss_that_is_not_finite_ends_the_epoch_soon():
+    """On a GPU each look at the loss waits for it, so there is one look in 20 batches."""
+    given = []
+
+    def endless():
+        while True:
+            given.append(len(given))
+            images = torch.full((2, 4), float("nan") if len(given) == 3 else 1.0)
+            yield images, torch.zeros(2, dtype=torch.int64)
+            assert len(given) < 100, "nobody has noticed"
+
+    model = nn.Linear(4, 2)
+    with pytest.raises(TrainingDiverged) as told:
+        train_one_epoch(model, endless(), torch.optim.SGD(model.parameters(), lr=0.1))
+    assert len(given) <= 20
+    assert told.value.batch == 3
