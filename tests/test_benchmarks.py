@@ -87,9 +87,9 @@ def test_a_setting_of_threads_is_compared_round_by_round():
     places = [(c, n) for c in threads.CONDITIONS for n in threads.NETWORKS]
     rates = {(*place, setting): [100, 10, 1] for place in places for setting in threads.SETTINGS}
     for place in places:
-        rates[(*place, "passive waiting")] = [100, 20, 20]
-    row = threads.table(rates)[3]
-    assert row.startswith("| passive waiting (the course's) | 20 (2.00) |")
+        rates[(*place, threads.CHOOSES)] = [100, 20, 20]
+    row = threads.table(rates)[-1]
+    assert row.startswith(f"| {threads.CHOOSES} (the course's) | 20 (2.00) |")
     assert row.count("|") == 2 + len(places)
 
 

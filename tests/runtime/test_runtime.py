@@ -112,7 +112,7 @@ def test_doctor_finds_this_machine_well(capsys):
 
 
 def test_doctor_names_problems_and_remedies(capsys, monkeypatch):
-    missing, broken = packages(("no-such-package", "pip"), serious=True)
+    missing, broken = packages(("no-such-package", "tqdm"), serious=True)
     assert missing.remedy == "python -m pip install -r requirements.txt"
     assert not broken.remedy
 

@@ -310,6 +310,19 @@ def test_a_submission_that_kills_its_workers_is_given_up(three, tmp_path):
 
 
 @needs_cluster
+def test_an_interrupt_that_python_drops_is_noticed():
+    from course_utils.instructor.grading.cluster import _kept_interrupts
+
+    before = signal.getsignal(signal.SIGINT)
+    with _kept_interrupts() as interrupted:
+        assert not interrupted.is_set()
+        with pytest.raises(KeyboardInterrupt):  # somebody may catch it
+            signal.raise_signal(signal.SIGINT)
+        assert interrupted.is_set()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@needs_cluster
 def test_an_interrupted_grading_goes_on_where_it_was(tmp_path):
     folder, out = tmp_path / "class", tmp_path / "out"
     folder.mkdir()

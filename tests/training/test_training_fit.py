@@ -273,7 +273,7 @@ def test_an_interrupt_while_saving_costs_no_epoch(data, tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys, torch
 torch.set_num_threads(1)  # another number would add up in another order
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = [sys.argv[2], os.path.dirname(sys.argv[2])]
 from test_training_fit import SETTINGS, bright_quarters, fit, small_net
 sync, calls = os.fsync, []
 def kill(number):

@@ -15,12 +15,15 @@ import os
 import platform
 import queue
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 
 from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 
@@ -191,11 +194,14 @@ class Distribution:
         waiting = deque(self.reporter.waiting.values())
         station = Station(course_identity(), self.run.settings)
         try:
-            self._open(station)
-            while waiting or self.running:
-                self._fill(waiting)
-                with contextlib.suppress(queue.Empty):
-                    self._take(self.done.get(timeout=GLANCE))
+            with _kept_interrupts() as interrupted:
+                self._open(station)
+                while waiting or self.running:
+                    if interrupted.is_set():
+                        raise KeyboardInterrupt
+                    self._fill(waiting)
+                    with contextlib.suppress(queue.Empty):
+                        self._take(self.done.get(timeout=GLANCE))
         finally:
             self._close()
 
@@ -262,6 +268,22 @@ class Distribution:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             self.client.cancel(list(self.running))
             self.client.unregister_worker_plugin(self.name)
+
+
+@contextlib.contextmanager
+def _kept_interrupts() -> Iterator[threading.Event]:
+    """Note an interrupt as well: Python drops one that comes while it clears an object away."""
+    interrupted = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _why(problem: BaseException) -> str:
