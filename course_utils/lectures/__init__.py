@@ -3,7 +3,6 @@
 ``running`` and ``storing``, which need kernels, are imported by name.
 """
 
-from ..runtime import write_whole
 from .addresses import (
     BADGE,
     FETCHED_FROM,
@@ -44,5 +43,4 @@ __all__ = [
     "repository",
     "setup_code",
     "store_part",
-    "write_whole",
 ]

@@ -45,17 +45,23 @@ def readme_figure(lectures: list[Lecture]) -> tuple[bytes, str]:
     raise ValueError(f"no notebook stores a figure in a cell tagged {README_FIGURE_TAG!r}")
 
 
-def renewed(readme: str, part: str, text: str) -> str:
-    """Return the README's text with ``text`` in its ``part``, between that part's two marks.
+def renewed(page: str, part: str, text: str, file: str = "README.md") -> str:
+    """Return a page with ``text`` in its ``part``, between that part's two marks.
+
+    Args:
+        page: the whole text of the page.
+        part: the name between the marks.
+        text: what to put between them.
+        file: how an error names the page.
 
     Raises:
         ValueError: the text has lost these marks.
     """
     begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     marks = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not marks.search(readme):
-        raise ValueError(f"README.md lacks the marks {begin} and {end}")
-    return marks.sub(lambda _: f"{begin}\n{text}\n{end}", readme)
+    if not marks.search(page):
+        raise ValueError(f"{file} lacks the marks {begin} and {end}")
+    return marks.sub(lambda _: f"{begin}\n{text}\n{end}", page)
 
 
 def store_part(file: str, part: str, lines: list[str]) -> None:
@@ -70,7 +76,7 @@ def store_part(file: str, part: str, lines: list[str]) -> None:
         ValueError: the file has no such marks.
     """
     path = project_root() / file
-    write_whole(path, renewed(path.read_text("utf-8"), part, "\n".join(lines)).encode())
+    write_whole(path, renewed(path.read_text("utf-8"), part, "\n".join(lines), file).encode())
 
 
 def renewed_readme(readme: str, lectures: list[Lecture], repository: str) -> str:

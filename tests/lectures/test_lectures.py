@@ -53,9 +53,11 @@ def test_course_map_shows_the_metadata(tmp_path):
     assert "/github/ada/course/blob/student/notebooks/04_alexnet.ipynb)" in row
 
 
-def test_a_readme_without_marks_is_an_error():
-    with pytest.raises(ValueError, match="lacks the marks"):
+def test_a_page_without_marks_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match=r"README\.md lacks the marks"):
         renewed("# A course", "course map", "| a table |")
+    with pytest.raises(ValueError, match=r"RESULTS\.md lacks the marks"):
+        renewed("# Results", "knn", "| a table |", "benchmarks/RESULTS.md")
 
 
 def test_a_part_of_a_file_is_stored(tmp_path, monkeypatch):
