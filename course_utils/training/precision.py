@@ -69,7 +69,7 @@ class Precision:
     def place(self, thing: Placed) -> Placed:
         """Move images (N, C, H, W) or a network to the device, in the memory format."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return thing.to(self.device).to(memory_format=layout)
+        return thing.to(memory_format=layout).to(self.device)
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of a loss."""
