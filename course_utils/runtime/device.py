@@ -1,8 +1,7 @@
 """The device that tensors live on, and what depends on it: seeds, waiting and timing.
 
-torch and NumPy are imported inside the functions: ``python -m course_utils doctor`` can still
-explain what is wrong on a machine where one is missing or broken, and OpenMP's variables are set
-before they are loaded.
+torch and NumPy are imported inside the functions, so that ``python -m course_utils doctor`` can
+still explain what is wrong on a machine where one is missing or broken.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Threads wait for each other after each step of a computation. Where another program wants one of
 their cores, one of them is always late: two threads on two cores are then half as fast as one
-alone. Other ways to wait do not mend that, and cost time on a quiet machine; benchmarks/threads.py
-measures both. So a notebook leaves those cores alone that other programs keep busy.
+alone. Another way to wait helps one network there, harms another, and costs time on a quiet
+machine; benchmarks/threads.py measures it. So a notebook leaves those cores alone that other
+programs keep busy.
 """
 
 from __future__ import annotations
