@@ -1,9 +1,12 @@
 """What an exercise is, how an answer is scored, and what ``check`` shows.
 
-An exercise is data and three small functions: ``cases`` makes the inputs, ``run`` gives one of
-them to the student's function or class, ``judge`` compares what came out. The three are kept
-apart so that they can run in different processes: while grading, only ``run`` happens where the
-student's code is. So results are plain data, and a judge never sees the student's object.
+An exercise is data and two small functions: ``run`` gives the inputs of one question to the
+student's function or class, ``judge`` compares what came out with the question's key. They are
+kept apart so that they can run in different processes: while grading, only ``run`` happens where
+the student's code is. So results are plain data, and a judge never sees the student's object.
+
+Nothing here knows an answer. What is right stands in the key, as plain data; what makes keys is
+`course_utils.instructor.examiners`, which students do not have.
 """
 
 from __future__ import annotations
@@ -11,15 +14,30 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.random import Generator
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Case = dict[str, Any]
+ROOM = 20  # a result may be this many times as large as its question: a judge's work has an end
+SMALLEST_ROOM = 20_000  # numbers and characters that every result may have
+
+
+@dataclass(frozen=True)
+class Question:
+    """One case of an exercise and its key, both plain data.
+
+    The key holds what is right and, where a hint can name a mistake, what that mistake leads to:
+    by habit ``{"want": ..., "mistakes": {hint: result}}``.
+    """
+
+    case: Case
+    key: Any
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,56 @@ class Unusable:
     kind: str
 
 
+class Watch:
+    """Notes what of PyTorch is used inside its `with` block.
+
+    Attributes:
+        calls: names of the functions that were called, in their order.
+        names: these, and the names of the operations that ran.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.operations: set[str] = set()
+        self.modes = (_Calls(self.calls), _Operations(self.operations))
+
+    def __enter__(self) -> Watch:
+        for mode in self.modes:
+            mode.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        for mode in reversed(self.modes):
+            mode.__exit__(*error)
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of functions and operations."""
+        return self.operations.union(self.calls)
+
+
+class _Calls(TorchFunctionMode):
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def __torch_function__(
+        self, function: Callable, types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        self.names.append(getattr(function, "__name__", ""))
+        return function(*arguments, **(options or {}))
+
+
+class _Operations(TorchDispatchMode):
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        self.names.add(operation.overloadpacket.__name__)
+        return operation(*arguments, **(options or {}))
+
+
 class Exercise(ABC):
     """One exercise, set by a subclass.
 
@@ -54,26 +122,28 @@ class Exercise(ABC):
         id: lecture.number, for example "02.1".
         points: the points for all cases.
         title: what it is about, in a few words.
-        ready_made: names of what PyTorch has and the answer must write itself. ``run`` watches for
-            them; a grader also looks into the code, from where ``run`` cannot be tampered with.
+        ready_made: names of what PyTorch has and the answer must write itself. ``check`` watches
+            for them; a grader names them to a person.
+        ready_made_hint: what ``check`` says of an answer that uses them.
     """
 
     id: str
     points: int
     title: str
     ready_made: tuple[str, ...] = ()
-
-    @abstractmethod
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        """Yield the inputs as plain data: the lecture's example, edge cases, then random ones."""
+    ready_made_hint: str = ""
 
     def run(self, answer: Any, case: Case) -> Any:
         """Give one case to the student's ``answer``: by default its values, in their order."""
         return answer(*case.values())
 
     @abstractmethod
-    def judge(self, case: Case, result: Any) -> Verdict:
-        """Compare ``result`` with what is right. It may be any plain data, also nonsense."""
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
+        """Compare ``result`` with the key. It may be any plain data, also nonsense."""
+
+    def objection(self, case: Case, watch: Watch) -> str:
+        """Return what ``check`` says of a right result that came about in a wrong way."""
+        return self.ready_made_hint if watch.names & {*self.ready_made} else ""
 
     def describe(self, case: Case) -> str:
         """Return the case as one line for the message of a failing check."""
@@ -112,23 +182,28 @@ class Score:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one case: a result, or the error that the answer stopped with."""
+    """What came of one case: a result, or the error that the answer stopped with.
+
+    objection: why the result does not count even if it is right.
+    """
 
     result: Any = None
     error: str = ""
     unsolved: bool = False
+    objection: str = ""
 
 
-def score(exercise: Exercise, answer: Any, seed: int = 0) -> Score:
-    """Run every case of ``exercise`` on ``answer`` and judge it. Raises nothing of its own."""
+def score(exercise: Exercise, answer: Any, questions: Sequence[Question]) -> Score:
+    """Run every question's case on ``answer`` and judge it. Raises nothing of its own."""
     name = getattr(answer, "__name__", type(answer).__name__)
-    cases = list(exercise.cases(np.random.default_rng(seed)))
     outcomes = []
-    for case in cases:
-        outcomes.append(outcome_of(exercise, answer, case))
-        if outcomes[-1].unsolved:
+    for question in questions:
+        with Watch() as watch:
+            outcome = outcome_of(exercise, answer, question.case)
+        outcomes.append(replace(outcome, objection=exercise.objection(question.case, watch)))
+        if outcome.unsolved:
             break
-    return judge_outcomes(exercise, name, cases, outcomes)
+    return judge_outcomes(exercise, name, questions, outcomes)
 
 
 def outcome_of(exercise: Exercise, answer: Any, case: Case) -> Outcome:
@@ -152,33 +227,90 @@ def _in_words(error: BaseException) -> str:
 def judge_outcomes(
     exercise: Exercise,
     name: str,
-    cases: list[Case],
-    outcomes: list[Outcome],
+    questions: Sequence[Question],
+    outcomes: Sequence[Outcome],
     missing: str = "no result came back",
 ) -> Score:
     """Judge what came of the first cases; those without an outcome failed, ``missing`` says why."""
+    total = len(questions)
     if any(outcome.unsolved for outcome in outcomes):
-        return Score(exercise, name, 0, len(cases), unsolved=True)
-    passed, first = 0, None
-    for case, outcome in zip(cases, outcomes, strict=False):
-        verdict = judge_outcome(exercise, case, outcome)
-        passed += verdict.is_right
-        if not verdict.is_right and first is None:
-            first = (exercise.describe(case), verdict.hint)
-    if first is None and len(outcomes) < len(cases):
-        first = (exercise.describe(cases[len(outcomes)]), missing)
-    failing_case, hint = first or ("", "")
-    return Score(exercise, name, passed, len(cases), failing_case=failing_case, hint=hint)
+        return Score(exercise, name, 0, total, unsolved=True)
+    verdicts = [judge_outcome(exercise, *both) for both in zip(questions, outcomes, strict=False)]
+    verdicts += [wrong(missing)] * (total - len(verdicts))
+    passed = sum(verdict.is_right for verdict in verdicts)
+    if passed == total:
+        return Score(exercise, name, passed, total)
+    empty = empty_answer(questions, outcomes) if passed else ""
+    if empty:
+        verdicts, passed = [wrong(empty)] * total, 0
+    place = next(i for i, verdict in enumerate(verdicts) if not verdict.is_right)
+    failing_case = exercise.describe(questions[place].case)
+    return Score(
+        exercise, name, passed, total, failing_case=failing_case, hint=verdicts[place].hint
+    )
 
 
-def judge_outcome(exercise: Exercise, case: Case, outcome: Outcome) -> Verdict:
+def judge_outcome(exercise: Exercise, question: Question, outcome: Outcome) -> Verdict:
     """Judge one outcome. A result that the judge itself fails on is wrong."""
     if outcome.error:
         return wrong(f"your code stops with {outcome.error}")
+    room = ROOM * (size_of(question.case) + size_of(question.key))
+    if size_of(outcome.result) > max(SMALLEST_ROOM, room):
+        return wrong("your result is far larger than what is asked for")
     try:
-        return exercise.judge(case, outcome.result)
+        verdict = exercise.judge(question.case, question.key, outcome.result)
     except Exception as error:
         return wrong(f"this result cannot be judged ({type(error).__name__})")
+    return wrong(outcome.objection) if verdict.is_right and outcome.objection else verdict
+
+
+def size_of(value: Any) -> int:
+    """Return how many numbers and characters plain data holds, about."""
+    size, waiting = 0, [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, (list, tuple)):
+            waiting += part
+        size += part.numel() if isinstance(part, torch.Tensor) else 1
+        size += len(part) if isinstance(part, str) else 0
+    return size
+
+
+def empty_answer(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> str:
+    """Return why an answer that is right here and there shows nothing; empty if it may."""
+    if len(outcomes) < 3 or any(outcome.error for outcome in outcomes):
+        return ""
+    results = [outcome.result for outcome in outcomes]
+    results = [_returned(result) for result in results]
+    if all(equal(result, results[0]) for result in results):
+        return "your answer gives the same result for every case"
+    given = (question.case.values() for question in questions)
+    if all(any(equal(r, x) for x in v) for r, v in zip(results, given, strict=False)):
+        return "your answer returns what it was given"
+    return ""
+
+
+def _returned(result: Any) -> Any:
+    """Return the part of a result that the student's code returned, where it has such a part."""
+    for name in ("returned", "output"):
+        if isinstance(result, dict) and name in result:
+            return result[name]
+    return result
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Return whether two plain values are the same in type, shape and every number."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other
 
 
 def run_case(exercise: Exercise, answer: Any, case: Case) -> Any:

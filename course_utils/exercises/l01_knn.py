@@ -14,6 +14,7 @@ from .core import (
     Case,
     Exercise,
     Verdict,
+    Watch,
     describe,
     right,
     same_number,
@@ -21,7 +22,7 @@ from .core import (
     tensor_problem,
     wrong,
 )
-from .shared import Calls, first_mistake
+from .shared import first_mistake
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -105,11 +106,11 @@ class PairwiseDistances(_Shown):
         return dict(queries=_tensor(numbers[:queries]), images=_tensor(numbers[queries:]))
 
     def run(self, answer: Any, case: Case) -> Any:
-        with Calls() as calls:
+        with Watch() as calls:
             distances = answer(case["queries"], case["images"])
-        return dict(distances=distances, calls=len(calls.names))
+        return dict(distances=distances, calls=len(calls.calls))
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         result = result if isinstance(result, dict) else {}
         distances, calls = result.get("distances"), result.get("calls")
         want = _l2(case["queries"], case["images"])
@@ -234,7 +235,7 @@ class PredictByVote(_Shown):
             labels = _tensor(rng.integers(0, classes, images), torch.int64)
             yield dict(distances=_tensor(distances), labels=labels, k=int(rng.integers(2, 9)))
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         distances, labels, k = case["distances"], case["labels"], case["k"]
         want = _elected(_nearest_labels(distances, labels, k))
         if same_tensor(result, want, 0):
@@ -362,7 +363,7 @@ class ChooseK(_Shown):
             folds=folds,
         )
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if not isinstance(result, list) or len(result) != 2:
             return wrong(f"return two things, best_k and accuracies, not {describe(result)}")
         best, accuracies = result
@@ -487,7 +488,7 @@ class TopKAccuracy(_Shown):
             labels = _tensor(rng.integers(0, classes, images), torch.int64)
             yield dict(scores=_tensor(scores), labels=labels, k=int(rng.integers(1, 4)))
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         scores, labels, k = case["scores"], case["labels"], case["k"]
         want = _share(_ranks(scores, labels) < k)
         if same_number(result, want, 1e-6):

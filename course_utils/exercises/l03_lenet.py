@@ -332,7 +332,7 @@ class TrainingStep(Exercise):
         returned = answer(model, case["images"], case["labels"], optimizer)
         return {"returned": returned, "state": _state(model)}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         returned, state = fields(result, "returned", "state")
         want, loss, correct = _reference_step(case)
         if not _same_state(state, want):
@@ -438,7 +438,7 @@ class Evaluate(Exercise):
         returned = answer(model, [tuple(batch) for batch in case["batches"]])
         return {"returned": returned, "modes": modes, "graphs": graphs, "left_in": model.training}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         returned, modes, graphs, left_in = fields(result, "returned", "modes", "graphs", "left_in")
         if not _flags(modes):
             return wrong("the model was never called: compute logits = model(images)")
@@ -596,7 +596,7 @@ class BrokenLoop(Exercise):
             "state": _state(model),
         }
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if not isinstance(result, dict) or not _flags(result.get("modes")):
             return wrong("the model was never called")
         checks = {

@@ -12,11 +12,20 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .core import Case, Exercise, Verdict, describe, right, same_tensor, tensor_problem, wrong
+from .core import (
+    Case,
+    Exercise,
+    Verdict,
+    Watch,
+    describe,
+    right,
+    same_tensor,
+    tensor_problem,
+    wrong,
+)
 from .shared import (
     TOLERANCE,
     BuildModule,
-    Calls,
     close,
     field,
     first_mistake,
@@ -71,7 +80,7 @@ class SizesThroughTheNet(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         return answer(case["size"], [tuple(layer) for layer in case["layers"]])
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = _walk(**case)
         if not isinstance(result, list):
             return wrong(f"return a list with one pair for each layer, not {describe(result)}")
@@ -222,7 +231,7 @@ class ResponseNorm(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         x = case.pop("x")
         original = x.clone()
-        with torch.no_grad(), Calls() as watch:
+        with torch.no_grad(), Watch() as watch:
             returned = answer(x, **case)
         return {
             "returned": returned,
@@ -230,7 +239,7 @@ class ResponseNorm(Exercise):
             "ready_made": "local_response_norm" in watch.names,
         }
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if field(result, "ready_made"):
             return wrong("write the sum yourself, without PyTorch's local_response_norm")
         returned, want = field(result, "returned"), _lrn(**case)
@@ -342,12 +351,12 @@ class BuildTheNetOfThePaper(BuildModule):
             weight.fill_diagonal_(1.0)
         return model.train()(torch.zeros(8, 3, SIDE, SIDE))
 
-    def judge_output(self, case: Case, result: Any) -> Verdict:
+    def judge_output(self, case: Case, key: Any, result: Any) -> Verdict:
         if case["about"] == "shapes":
             return right()
         if case["about"] == "dropout":
             return self._judge_dropout(case, field(result, "dropped"))
-        return super().judge_output(case, result)
+        return super().judge_output(case, key, result)
 
     def reference(
         self,
@@ -452,7 +461,7 @@ class Dropout(Exercise):
 
     def run(self, answer: Any, case: Case) -> Any:
         x = case["x"].clone()
-        with torch.no_grad(), Calls() as watch:
+        with torch.no_grad(), Watch() as watch:
             calls = [answer(x, case["probability"], case["training"]) for _ in range(2)]
         return {
             "first": calls[0].clone() if isinstance(calls[0], Tensor) else calls[0],
@@ -461,7 +470,7 @@ class Dropout(Exercise):
             "ready_made": bool({"dropout", "dropout_", "feature_dropout"} & set(watch.names)),
         }
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if field(result, "ready_made"):
             return wrong("draw the mask yourself, without PyTorch's dropout")
         first, second = field(result, "first"), field(result, "second")
@@ -595,7 +604,7 @@ class Augment(Exercise):
             "unchanged": torch.equal(images, case["images"]),
         }
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         images, returned = case["images"], field(result, "returned")
         if not isinstance(returned, Tensor) or returned.shape != images.shape:
             return wrong(

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..arithmetic import conv_parameters, linear_parameters
-from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
+from .core import Case, Exercise, Verdict, Watch, describe, right, same_number, same_tensor, wrong
 from .shared import (
     NO_MODULE,
     BuildModule,
-    Watch,
     close,
     field,
     fields,
@@ -152,7 +151,7 @@ class BuildFeatures(BuildModule):
         kinds = [type(layer).__name__ for layer in module.children()]
         return super().look(module) | {"kinds": kinds}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if "state" not in case:
             return self._judge_error(case, *fields(result, "raised", "message"))
         kinds = field(result, "kinds")
@@ -161,7 +160,7 @@ class BuildFeatures(BuildModule):
         configuration, batch_norm, _ = case["arguments"].values()
         if kinds != (want := _kinds(configuration, batch_norm)):
             return wrong(self._kinds_hint(batch_norm, kinds, want))
-        return super().judge(case, result)
+        return super().judge(case, key, result)
 
     def reference(self, case: Case, **mistake: Any) -> Tensor:
         return _features(case, **mistake)
@@ -278,8 +277,8 @@ class BuildVGG(BuildModule):
             part.training = not isinstance(part, nn.BatchNorm2d)
         return result | {"training": [module(case["x"]) for _ in range(2)]}
 
-    def judge_output(self, case: Case, result: Any) -> Verdict:
-        verdict = super().judge_output(case, result)
+    def judge_output(self, case: Case, key: Any, result: Any) -> Verdict:
+        verdict = super().judge_output(case, key, result)
         return self._judge_dropout(field(result, "training")) if verdict.is_right else verdict
 
     def output_hint(self, output: Any, want: Tensor) -> str:
@@ -451,7 +450,7 @@ class CountVGG(Exercise):
             returned = answer(**case)
         return {"returned": returned, "used": bool(watch.names)}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         returned, used = fields(result, "returned", "used")
         if used:
             return wrong("count with whole numbers alone: no layer or tensor needs to be built")
@@ -622,7 +621,7 @@ class BatchNorm(Exercise):
                 result["gradient"] = x.grad
         return result
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         names, start, output, state, gradient, ready_made = fields(
             result, "names", "start", "output", "state", "gradient", "ready_made"
         )
@@ -828,7 +827,7 @@ class Diagnose(Exercise):
         found = answer(case["record"])
         return {"found": sorted(found) if isinstance(found, (set, frozenset)) else found}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         (found,) = fields(result, "found")
         if not isinstance(found, list) or not all(type(call) is str for call in found):
             return wrong(f"return a list of names, [] if nothing is missing, not {describe(found)}")

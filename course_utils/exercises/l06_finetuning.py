@@ -73,7 +73,7 @@ class FreezeAndReplace(Exercise):
             "logits": list(logits.shape),
         }
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         names = ("shapes", "trainable", "changed", "head", "logits")
         shapes, trainable, changed, head, logits = fields(result, *names)
         if not isinstance(shapes, dict) or not isinstance(trainable, list):
@@ -153,7 +153,7 @@ class ParameterGroups(Exercise):
             found += [[names.get(id(p)), group.get("lr")] for p in group["params"]]
         return {"rates": found}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         pairs = field(result, "rates")
         if not isinstance(pairs, list) or any(type(p) is not list or len(p) != 2 for p in pairs):
             return wrong('return a list of dicts {"params": [...], "lr": ...}')
@@ -264,7 +264,7 @@ class SplitWithTransforms(Exercise):
             "untouched": dataset.transform is None and len(dataset) == case["size"],
         }
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         parts = field(result, "items")
         if not isinstance(parts, list) or len(parts) != 2:
             return wrong("return two data sets: for training and for validation")
@@ -393,7 +393,7 @@ class FewShot(Exercise):
         seeds = [int(seed) for seed in rng.choice(1000, runs, replace=False)]
         return case | {"per_class": per_class, "seeds": seeds}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = _accuracies(case)
         if not isinstance(result, list):
             return wrong(

@@ -72,7 +72,7 @@ class ShortcutA(Exercise):
         result = answer(case["x"], case["out_channels"], case["stride"])
         return {"result": result, "unchanged": torch.equal(before, case["x"])}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         value = field(result, "result")
         want = _padded(case)
         if same_tensor(value, want):
@@ -286,7 +286,7 @@ class GradientNorms(Exercise):
         norms = answer(model, case["images"], case["labels"])
         return {"norms": norms, "order": list(norms) if isinstance(norms, dict) else None}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         norms = field(result, "norms")
         if not isinstance(norms, dict):
             return wrong(f"return a dict from name to norm; your code returned {describe(norms)}")
@@ -427,7 +427,7 @@ class StartAsIdentity(Exercise):
         trained = all(parameter.requires_grad for parameter in model.parameters())
         return {"state": dict(model.state_dict()), "trained": trained}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         state = field(result, "state")
         if not isinstance(state, dict) or not state.keys() >= case["state"].keys():
             return wrong("the model should keep all its tensors: change values only")

@@ -94,7 +94,7 @@ class TopKError(Exercise):
         scores = ", ".join(f"{score:g}" for score in case["scores"][0].tolist())
         return f"each image has scores ({scores}), labels={case['labels'].tolist()}, k={case['k']}"
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = _top_k_error(case)
         if isinstance(result, Tensor):
             return wrong("return a plain number: end with .item()")
@@ -164,7 +164,7 @@ class Pictures(Exercise):
         result = answer(case["images"], case["mean"], case["std"])
         return {"result": result, "unchanged": torch.equal(before, case["images"])}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         value = field(result, "result")
         pictures = _pictures(case)
         want = pictures.permute(0, 2, 3, 1)
@@ -234,7 +234,7 @@ class SureMistakes(Exercise):
             labels, n = _labels(rng, count, classes), int(rng.integers(1, 8))
             yield {"probabilities": probabilities, "labels": labels, "n": n}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         confidence, predicted = case["probabilities"].max(1)
         wrongs = (predicted != case["labels"]).nonzero().flatten()
         want = _order(case, wrongs, confidence)
@@ -318,7 +318,7 @@ class CalibrationError(Exercise):
             labels = torch.where(likely, probabilities.argmax(1), labels)
             yield {"probabilities": probabilities, "labels": labels, "bins": bins}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         counts, sure, correct = _bins(case)
         want = ((sure - correct).abs().sum() / counts.sum()).item()
         if isinstance(result, Tensor):
@@ -415,7 +415,7 @@ class GradCam(Exercise):
         features, head = _parts(case["state"])
         return answer(features, head, case["images"], case["classes"])
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = self._maps(case)
         if same_tensor(result, want):
             return right()

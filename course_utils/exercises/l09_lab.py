@@ -44,7 +44,7 @@ class FallingRate(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         return answer(**case)
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         epoch, start, every, factor = (case[n] for n in ("epoch", "start", "every", "factor"))
         want = start / factor ** (epoch // every)
 
@@ -156,7 +156,7 @@ class StreamingStatistics(Exercise):
         result = answer(iter(case["batches"]))
         return [torch.as_tensor(value) for value in result]
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if not isinstance(result, list) or len(result) != 2:
             return wrong("return two things: the means and the standard deviations")
         want = _statistics(case["batches"])
@@ -324,7 +324,7 @@ class MedianPruning(Exercise):
         others = case["others"]
         return [answer(value, epoch, others) for epoch, value in enumerate(case["values"])]
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = _decisions(case)
         if not isinstance(result, list) or len(result) != len(want):
             return wrong("return True or False, once for each call")

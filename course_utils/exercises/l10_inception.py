@@ -39,11 +39,11 @@ class ConvModule(BuildModule):
         except RuntimeError as error:
             return {"error": str(error)}
 
-    def judge_output(self, case: Case, result: Any) -> Verdict:
+    def judge_output(self, case: Case, key: Any, result: Any) -> Verdict:
         error = field(result, "error")
         if error is not None:
             return wrong(self.error_hint(error))
-        return super().judge_output(case, result)
+        return super().judge_output(case, key, result)
 
     def error_hint(self, error: Any) -> str:
         return f"forward stops with: {describe(error)}"
@@ -201,7 +201,7 @@ class ModuleWeights(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         return answer(**case)
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = _counts(**case)
         if not isinstance(result, list) or len(result) != 3:
             return wrong(f"return three whole numbers; your code returned {describe(result)}")

@@ -121,7 +121,7 @@ class GroupedConvolution(Exercise):
             result = answer(case["x"], case["weight"], case["groups"])
         return {"result": result, "groups": watch.found}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         value, want = field(result, "result"), _grouped(case)
         if close(value, want):
             if result.get("groups") == 1:
@@ -182,8 +182,8 @@ class SqueezeExcitationExercise(BuildModule):
         result = super().outputs(module, case)
         return result | {"unchanged": torch.equal(before, case["x"])}
 
-    def judge_output(self, case: Case, result: Any) -> Verdict:
-        verdict = super().judge_output(case, result)
+    def judge_output(self, case: Case, key: Any, result: Any) -> Verdict:
+        verdict = super().judge_output(case, key, result)
         if verdict.is_right and field(result, "unchanged") is not True:
             return wrong("x was changed: return a new tensor")
         return verdict
@@ -281,7 +281,7 @@ class CostOfMBConv(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         return answer(**case)
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         weights, products = _cost(case)
         if not isinstance(result, list) or len(result) != 2:
             return wrong(f"return two numbers, (weights, FLOPs); your code gave {describe(result)}")
@@ -387,7 +387,7 @@ class CompoundScaling(Exercise):
         result = answer(**case)
         return list(result) if isinstance(result, (list, tuple)) else result
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = _scaled(case)
         if not isinstance(result, list) or len(result) != 3:
             return wrong("return three things: the channels, the layers, and the resolution")
@@ -437,7 +437,7 @@ class ClassActivationMap(Exercise):
         maps = normal(rng, count, channels, *size).relu()
         return {"maps": maps, "weight": normal(rng, k, channels), "classes": classes}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = _activation_map(case)
         if close(result, want):
             return right()

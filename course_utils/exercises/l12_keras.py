@@ -35,7 +35,7 @@ class KernelOrder(Exercise):
         for _ in range(6):
             yield {"weight": normal(rng, *(int(n) for n in rng.integers(1, 6, 4)))}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         weight = case["weight"]
         out, read, height, width = weight.shape
         mistakes = {
@@ -67,7 +67,7 @@ class DenseOrder(Exercise):
             weight = normal(rng, out, channels * side**2)
             yield {"weight": weight, "channels": channels, "side": side}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         weight, channels, side = case["weight"], case["channels"], case["side"]
         maps = weight.reshape(-1, channels, side, side)
         pixels = weight.reshape(-1, side, side, channels)

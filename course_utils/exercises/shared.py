@@ -12,8 +12,6 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, wrong
 
@@ -134,12 +132,9 @@ def shapes_of(state: Mapping[str, Tensor]) -> dict[str, list[int]]:
 class BuildModule(Exercise):
     """The answer is a class of modules: it is built, given weights, and its output compared.
 
-    A case holds the ``arguments`` of the class by name, the ``state`` to load, and the input ``x``.
-    ``run`` and what it calls stand before ``judge``: only they go to where student code runs.
+    A case holds the ``arguments`` of the class by name, the ``state`` to load, and the input ``x``;
+    a key the output ``want`` and the outputs of ``mistakes``.
     """
-
-    mistakes: dict[str, dict[str, Any]]  # hints, with the options of `reference` that lead there
-    reference: Callable[..., Tensor]  # (case, **mistake): the output, computed with functions only
 
     def describe(self, case: Case) -> str:
         """Return the arguments as one line."""
@@ -179,22 +174,25 @@ class BuildModule(Exercise):
         """Run the module, which is in evaluation mode and has the case's weights."""
         return {"output": module(case["x"])}
 
-    def judge(self, case: Case, result: Any) -> Verdict:
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         """Compare the shapes of the weights, then the output."""
         shapes, want = field(result, "shapes"), self.shapes(case)
         if not isinstance(shapes, dict):
             return wrong(NO_MODULE)
         if shapes != want:
             return wrong(self.state_hint(shapes, want))
-        return self.judge_output(case, result)
+        return self.judge_output(case, key, result)
 
-    def judge_output(self, case: Case, result: Any) -> Verdict:
-        """Compare the output with that of the reference."""
-        output, want = field(result, "output"), self.reference(case)
-        if close(output, want):
+    def judge_output(self, case: Case, key: Any, result: Any) -> Verdict:
+        """Compare the output with that of the key."""
+        if key is None:  # an exercise that still holds its own reference
+            key = {"want": self.reference(case)}
+            key["mistakes"] = {hint: made for hint, made in _legacy(self, case)}
+        output = field(result, "output")
+        if close(output, key["want"]):
             return right()
-        hint = first_mistake(output, self.mistakes, lambda m: self.reference(case, **m))
-        return wrong(hint or self.output_hint(output, want))
+        hint = first_mistake(output, key["mistakes"])
+        return wrong(hint or self.output_hint(output, key["want"]))
 
     @abstractmethod
     def output_hint(self, output: Any, want: Tensor) -> str:
@@ -226,30 +224,9 @@ def not_logits(output: Any, want: Tensor) -> str | None:
     )
 
 
-# --- what runs ------------------------------------------------------------------------------------
-
-
-class Calls(TorchFunctionMode):
-    """Notes the names of the torch functions that are called inside its `with` block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_function__(
-        self, function: Callable, types: Any, arguments: Any = (), options: Any = None
-    ) -> Any:
-        self.names.append(getattr(function, "__name__", ""))
-        return function(*arguments, **(options or {}))
-
-
-class Watch(TorchDispatchMode):
-    """Notes the names of the PyTorch operations that run inside its `with` block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
-        self.names.add(operation.overloadpacket.__name__)
-        return operation(*arguments, **(options or {}))
+def _legacy(exercise, case):
+    for hint, mistake in exercise.mistakes.items():
+        try:
+            yield hint, exercise.reference(case, **mistake)
+        except RuntimeError:
+            continue

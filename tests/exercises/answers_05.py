@@ -470,7 +470,7 @@ ANSWERS = {
     "05.5": dict(
         variants={"list": diagnose_with(), "set": by_each_batch},
         wrong={
-            "nothing ever": (lambda record: [], "something was overlooked"),
+            "nothing ever": (lambda record: [], "the same result for every case"),
             "zeros are old": (diagnose_with(zeros_are_old=True), "'zero_grad' was not forgotten"),
             "still is no step": (diagnose_with(step_needs_gradient=False), "'step' was not forg"),
             "eval from the start": (diagnose_with(look_at="start"), "'eval' was not forgotten"),

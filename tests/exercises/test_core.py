@@ -8,6 +8,7 @@ from course_utils.exercises import check
 from course_utils.exercises.core import (
     Exercise,
     Outcome,
+    Question,
     Unusable,
     describe,
     judge_outcomes,
@@ -24,35 +25,33 @@ from course_utils.exercises.core import (
 class Double(Exercise):
     id, points, title = "00.1", 4, "Twice a number"
 
-    def cases(self, rng):
-        yield {"value": 3}
-        yield {"value": 0}
-        for _ in range(4):
-            yield {"value": int(rng.integers(5, 100))}
-
     def run(self, answer, case):
         return answer(**case)
 
-    def judge(self, case, result):
-        if same_number(result, 2 * case["value"]):
+    def judge(self, case, key, result):
+        if same_number(result, key["want"]):
             return right()
-        if same_number(result, case["value"] ** 2):
+        if same_number(result, key["square"]):
             return wrong("twice is not the square")
-        return wrong(f"expected {2 * case['value']}, got {describe(result)}")
+        return wrong(f"expected {key['want']}, got {describe(result)}")
+
+
+VALUES = (3, 0, 7, 11, 19, 42)
+QUESTIONS = [Question({"value": v}, {"want": 2 * v, "square": v**2}) for v in VALUES]
 
 
 def test_right_answer():
     def double(value):
         return value + value
 
-    assert str(score(Double(), double)) == "00.1 double: 4/4 points"
+    assert str(score(Double(), double, QUESTIONS)) == "00.1 double: 4/4 points"
 
 
 def test_partly_right_answer_earns_a_share_and_shows_the_first_failing_case():
     def square(value):
         return value**2
 
-    result = score(Double(), square)
+    result = score(Double(), square, QUESTIONS)
     assert (result.passed, result.total, result.points) == (1, 6, 0.6)
     assert str(result) == (
         "00.1 square: 0.6/4 points (1 of 6 cases)\n"
@@ -65,14 +64,14 @@ def test_nearly_right_never_rounds_up_to_full_points():
     def fails_once(value):
         return 2 * value if value else 1
 
-    assert score(Double(), fails_once).points < 4
+    assert score(Double(), fails_once, QUESTIONS).points < 4
 
 
 def test_unsolved():
     def double(value):
         raise NotImplementedError
 
-    assert str(score(Double(), double)) == "00.1 double: 0/4 points (not solved yet)"
+    assert str(score(Double(), double, QUESTIONS)) == "00.1 double: 0/4 points (not solved yet)"
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), SystemExit(0)])
@@ -80,7 +79,7 @@ def test_an_error_in_the_answer_is_a_hint(error):
     def double(value):
         raise error
 
-    assert type(error).__name__ in score(Double(), double).hint
+    assert type(error).__name__ in score(Double(), double, QUESTIONS).hint
 
 
 def test_an_error_that_cannot_be_shown_is_still_named():
@@ -91,29 +90,28 @@ def test_an_error_that_cannot_be_shown_is_still_named():
     def double(value):
         raise Broken
 
-    assert "Broken" in score(Double(), double).hint
+    assert "Broken" in score(Double(), double, QUESTIONS).hint
 
 
 def test_a_judge_that_fails_on_a_result_counts_it_as_wrong():
     class Careless(Double):
-        def judge(self, case, result):
+        def judge(self, case, key, result):
             return right() if result["value"] else wrong("")
 
-    result = score(Careless(), lambda value: value)
+    result = score(Careless(), lambda value: value, QUESTIONS)
     assert (result.passed, result.hint) == (0, "this result cannot be judged (TypeError)")
 
 
 def test_cases_without_an_outcome_failed():
-    cases = list(Double().cases(np.random.default_rng(0)))
-    some = [Outcome(2 * case["value"]) for case in cases[:4]]
-    result = judge_outcomes(Double(), "double", cases, some, "it took too long")
+    some = [Outcome(2 * value) for value in VALUES[:4]]
+    result = judge_outcomes(Double(), "double", QUESTIONS, some, "it took too long")
     assert (result.passed, result.total, result.hint) == (4, 6, "it took too long")
-    assert result.failing_case == f"value={cases[4]['value']}"
-    assert judge_outcomes(Double(), "double", cases, []).points == 0
+    assert result.failing_case == f"value={VALUES[4]}"
+    assert judge_outcomes(Double(), "double", QUESTIONS, []).points == 0
 
 
 def test_something_that_is_no_function_is_a_hint():
-    assert "TypeError" in score(Double(), 5).hint
+    assert "TypeError" in score(Double(), 5, QUESTIONS).hint
 
 
 class EqualsEverything:
@@ -135,15 +133,12 @@ class FakeNumber(float):
 
 def test_objects_that_pretend_earn_nothing():
     for pretender in (EqualsEverything(), FakeNumber(1.0)):
-        assert score(Double(), lambda value, it=pretender: it).points == 0
+        assert score(Double(), lambda value, it=pretender: it, QUESTIONS).points == 0
 
 
 def test_the_answer_gets_a_copy_and_leaves_the_random_state_alone():
     class Greedy(Double):
-        def cases(self, rng):
-            yield {"value": [1, 2]}
-
-        def judge(self, case, result):
+        def judge(self, case, key, result):
             return right() if case["value"] == [1, 2] else wrong("the case was changed")
 
     def take_all(value):
@@ -151,7 +146,7 @@ def test_the_answer_gets_a_copy_and_leaves_the_random_state_alone():
         value.clear()
 
     state = torch.random.get_rng_state()
-    assert score(Greedy(), take_all).points == 4
+    assert score(Greedy(), take_all, [Question({"value": [1, 2]}, None)]).points == 4
     assert torch.equal(torch.random.get_rng_state(), state)
 
 

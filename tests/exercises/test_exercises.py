@@ -8,11 +8,12 @@ import re
 from importlib import import_module
 
 import nbformat
-import numpy as np
 import pytest
 
 from course_utils.exercises import all_exercises, check
-from course_utils.exercises.core import Unusable, run_case, score
+from course_utils.exercises.core import Outcome, Unusable, judge_outcome, run_case, score
+from course_utils.exercises.questions import questions
+from course_utils.instructor.examiners import graded
 from course_utils.lectures import all_lectures, graded_id
 
 EXERCISES = all_exercises()
@@ -61,11 +62,15 @@ def define(exercise_id, *, solved):
     return defined
 
 
+def checked(exercise_id, answer):
+    return score(EXERCISES[exercise_id], answer, questions(exercise_id))
+
+
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_solution_earns_all_points(exercise_id):
     exercise = EXERCISES[exercise_id]
-    for seed in (0, 1):
-        result = score(exercise, define(exercise_id, solved=True), seed)
+    for asked in (questions(exercise_id), graded(exercise_id, 1)):
+        result = score(exercise, define(exercise_id, solved=True), asked)
         assert result.points == exercise.points, str(result)
 
 
@@ -79,14 +84,16 @@ def test_unsolved_stub_earns_nothing_and_raises_nothing(exercise_id, capsys):
 
 @pytest.mark.parametrize(("exercise_id", "name"), every("variants"))
 def test_valid_variant_earns_all_points(exercise_id, name):
-    result = score(EXERCISES[exercise_id], answers(exercise_id)["variants"][name])
+    result = score(
+        EXERCISES[exercise_id], answers(exercise_id)["variants"][name], questions(exercise_id)
+    )
     assert result.points == EXERCISES[exercise_id].points, str(result)
 
 
 @pytest.mark.parametrize(("exercise_id", "name"), every("wrong"))
 def test_wrong_answer_earns_less_and_gets_its_hint(exercise_id, name):
     answer, hint = answers(exercise_id)["wrong"][name]
-    result = score(EXERCISES[exercise_id], answer)
+    result = checked(exercise_id, answer)
     assert result.points < EXERCISES[exercise_id].points
     assert re.search(hint, result.hint), str(result)
 
@@ -96,25 +103,29 @@ def test_there_are_enough_answers_with_hints_of_their_own(exercise_id):
     assert len(answers(exercise_id)["variants"]) >= 1
     wrong = answers(exercise_id)["wrong"]
     assert len(wrong) >= 3
-    hints = [score(EXERCISES[exercise_id], answer).hint for answer, _ in wrong.values()]
+    hints = [
+        score(EXERCISES[exercise_id], answer, questions(exercise_id)).hint
+        for answer, _ in wrong.values()
+    ]
     assert len(set(hints)) >= 3
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_judge_survives_nonsense(exercise_id):
     exercise = EXERCISES[exercise_id]
-    for case in exercise.cases(np.random.default_rng(0)):
+    for question in questions(exercise_id):
         for nonsense in NONSENSE:
-            assert not exercise.judge(case, nonsense).is_right
+            assert not judge_outcome(exercise, question, Outcome(nonsense)).is_right
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_cases_are_plain_and_repeat_by_seed(exercise_id):
     exercise = EXERCISES[exercise_id]
     solution = define(exercise_id, solved=True)
-    first, again, other = (list(exercise.cases(np.random.default_rng(s))) for s in (1, 1, 2))
+    first, again, other = (graded(exercise_id, seed) for seed in (1, 1, 2))
     assert repr(first) == repr(again)
     assert repr(first) != repr(other), "a new seed must give new cases"
-    for case in first:
-        assert exercise.judge(case, run_case(exercise, solution, case)).is_right
-        assert exercise.describe(case)
+    for question in first:
+        outcome = Outcome(run_case(exercise, solution, question.case))
+        assert judge_outcome(exercise, question, outcome).is_right
+        assert exercise.describe(question.case)

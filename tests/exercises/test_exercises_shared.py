@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.exercises.core import Exercise, right, run_case, score, wrong
+from course_utils.exercises.core import Exercise, Question, right, run_case, score, wrong
 from course_utils.exercises.shared import (
     NO_MODULE,
     NO_PARAMETERS,
     BuildModule,
     first_mistake,
-    layer_state,
-    normal,
 )
+from course_utils.instructor.examiners.core import ModuleExaminer
+from course_utils.instructor.examiners.tensors import layer_state, normal
 
 
 @pytest.fixture
@@ -38,19 +38,24 @@ def test_by_default_the_answer_gets_the_values_of_a_case_in_their_order():
     class Subtract(Exercise):
         id, points, title = "00.2", 1, "A difference"
 
-        def cases(self, rng):
-            yield {"first": 5, "second": 3}
+        def judge(self, case, key, result):
+            return right() if result == key else wrong("")
 
-        def judge(self, case, result):
-            return right() if result == 2 else wrong("")
-
-    assert score(Subtract(), lambda a, b: a - b).passed == 1
-    assert score(Subtract(), lambda a, b: b - a).passed == 0
+    asked = [Question({"first": 5, "second": 3}, 2)]
+    assert score(Subtract(), lambda a, b: a - b, asked).passed == 1
+    assert score(Subtract(), lambda a, b: b - a, asked).passed == 0
 
 
 class BuildLinear(BuildModule):
     id, points, title = "00.3", 2, "A linear layer"
-    mistakes = {"no ReLU": {"last": torch.relu}}
+
+    def output_hint(self, output, want):
+        return f"not {tuple(want.shape)}"
+
+
+class AskLinear(ModuleExaminer):
+    id = "00.3"
+    mistakes = {"no ReLU": {"last": torch.relu}, "not possible": {"last": lambda x: x @ x}}
 
     def cases(self, rng):
         for size in (2, 3):
@@ -59,9 +64,6 @@ class BuildLinear(BuildModule):
 
     def reference(self, case, *, last=lambda x: x):
         return last(case["x"] @ case["state"]["linear.weight"].T + case["state"]["linear.bias"])
-
-    def output_hint(self, output, want):
-        return f"not {tuple(want.shape)}"
 
 
 class Linear(nn.Module):
@@ -74,6 +76,10 @@ class Linear(nn.Module):
         return self.last(self.linear(x))
 
 
+SOURCE = AskLinear()
+QUESTIONS = [Question(case, SOURCE.key(case)) for case in SOURCE.cases(np.random.default_rng(0))]
+
+
 class Extra(Linear):
     def __init__(self, inputs):
         super().__init__(inputs)
@@ -81,7 +87,7 @@ class Extra(Linear):
 
 
 def test_a_module_with_the_weights_of_the_case_is_right():
-    assert score(BuildLinear(), Linear).points == 2
+    assert score(BuildLinear(), Linear, QUESTIONS).points == 2
 
 
 @pytest.mark.parametrize(
@@ -103,10 +109,10 @@ def test_a_module_with_the_weights_of_the_case_is_right():
     ],
 )
 def test_a_wrong_module_gets_its_hint(answer, hint):
-    assert score(BuildLinear(), answer).hint == hint
+    assert score(BuildLinear(), answer, QUESTIONS).hint == hint
 
 
-def test_a_module_whose_weights_do_not_fit_is_not_run(rng):
+def test_a_module_whose_weights_do_not_fit_is_not_run():
     ran = []
 
     def answer(size):
@@ -114,7 +120,7 @@ def test_a_module_whose_weights_do_not_fit_is_not_run(rng):
         model.register_forward_pre_hook(lambda *_: ran.append(True))
         return model
 
-    case = next(BuildLinear().cases(rng))
+    case = QUESTIONS[0].case
     assert set(run_case(BuildLinear(), answer, case)) == {"shapes"}
     assert not ran
 

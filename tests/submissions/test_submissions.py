@@ -12,6 +12,7 @@ from corpus import POINTS, all_single, class_zip
 
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import score
+from course_utils.instructor.examiners import graded
 from course_utils.instructor.grading.submission_run import case_seed
 from course_utils.instructor.reports.results import FULL, read_results
 from course_utils.instructor.sandbox.sandbox import sandbox_problem
@@ -66,7 +67,7 @@ def handed_in(server, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def graded(handed_in, tmp_path_factory):
+def graded_class(handed_in, tmp_path_factory):
     """Return the folder of results after the class was graded once."""
     out = tmp_path_factory.mktemp("grades")
     done = grade(out, handed_in[0])
@@ -75,13 +76,14 @@ def graded(handed_in, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(graded):
-    return {result.file: result for result in read_results(graded[0] / "results")}
+def results(graded_class):
+    return {result.file: result for result in read_results(graded_class[0] / "results")}
 
 
 def earned(exercise_id, answer):
     """Return the points of an answer on the cases of this grading, as the notebook's check does."""
-    return score(get_exercise(exercise_id), answer, case_seed(SEED, exercise_id)).points
+    asked = graded(exercise_id, case_seed(SEED, exercise_id))
+    return score(get_exercise(exercise_id), answer, asked).points
 
 
 def problems(handed, result):
@@ -124,21 +126,21 @@ def test_nothing_left_the_sandbox(handed_in, results, server):
     assert server[1] == [], "a kernel reached a server on this machine"
 
 
-def test_the_tables_hold_every_submission(graded, handed_in):
-    with (graded[0] / "grades.csv").open(newline="", encoding="utf-8-sig") as file:
+def test_the_tables_hold_every_submission(graded_class, handed_in):
+    with (graded_class[0] / "grades.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert len({row["student"] for row in rows}) == len(handed_in[2])
     for row in rows:
         assert (row["points"] == "") == (row["exercise"] == ""), "a zero that nobody earned"
-    assert (graded[0] / "class.html").is_file()
-    assert "submissions graded" in graded[1].stdout
+    assert (graded_class[0] / "class.html").is_file()
+    assert "submissions graded" in graded_class[1].stdout
 
 
-def test_grading_again_changes_nothing(graded, handed_in):
-    before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in results_of(graded[0])}
-    done = grade(graded[0], handed_in[0])
+def test_grading_again_changes_nothing(graded_class, handed_in):
+    before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in results_of(graded_class[0])}
+    done = grade(graded_class[0], handed_in[0])
     assert done.returncode == 0, done.stdout + done.stderr
-    after = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in results_of(graded[0])}
+    after = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in results_of(graded_class[0])}
     graded_again = [name for name in before if after[name] != before[name]]
     assert {name for name in graded_again if b'exercises": []' not in before[name][1]} == set()
     assert {name: content for name, (_, content) in after.items()} == {

@@ -18,11 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...exercises import get_exercise
 from ...exercises.core import Outcome, Score, judge_outcomes
 from ...exercises.wire import decode, encode
+from ..examiners import graded
 from ..reports.results import (
     FULL,
     MISSING,
@@ -185,8 +184,8 @@ class SubmissionRun:
         if lost is not None:
             return replace(result, status=lost.status, hint=f"your cell was stopped: {lost}")
         exercise = get_exercise(step.exercise)
-        rng = np.random.default_rng(case_seed(self.seed, step.exercise))
-        cases = list(exercise.cases(rng))
+        questions = graded(step.exercise, case_seed(self.seed, step.exercise))
+        cases = [question.case for question in questions]
         outcomes: dict[int, Outcome] = {}
         reason = "no result came back"
         try:
@@ -199,7 +198,7 @@ class SubmissionRun:
         done = [outcomes[i] for i in range(len(cases)) if i in outcomes]
         if list(outcomes) != list(range(len(done))):
             done = []  # results out of order are not what the grader's own code sends
-        score = judge_outcomes(exercise, step.answer, cases, done, reason)
+        score = judge_outcomes(exercise, step.answer, questions, done, reason)
         used = evasion(result.source, step.answer, exercise.ready_made)
         if exercise.ready_made and used and score.passed:
             return replace(result, status=TAMPERED, hint=f"it uses {used}, and hides it")
