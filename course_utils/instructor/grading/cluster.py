@@ -27,21 +27,12 @@ from types import FrameType
 
 from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 
-from ...runtime import write_whole
-from ..reports.junit import junit
-from ..reports.results import (
-    SubmissionResult,
-    read_results,
-    result_as_json,
-    result_from_json,
-    write_result,
-)
+from ..reports.results import SubmissionResult, result_as_json, result_from_json
 from ..reports.safe_text import one_line
-from ..sandbox.kernels import Kernels
 from ..sandbox.sandbox import sandbox_problem
-from .grade_submission import SubmissionGrading
-from .grading_run import GradingRun, content_of, new_run
-from .reporter import Reporter, begin
+from .clerk import Clerk
+from .grading_run import content_of, new_run
+from .reporter import CannotGoOn, Reporter, begin, reporting
 from .settings import LOCAL, Settings
 from .submission import Submission
 
@@ -51,7 +42,7 @@ PATIENCE = 600.0  # seconds without any worker
 IGNORE_INTERRUPT = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
-class ClusterProblem(RuntimeError):
+class ClusterProblem(CannotGoOn):
     """The cluster cannot grade; the message says why and what to do."""
 
 
@@ -59,12 +50,11 @@ class ClusterProblem(RuntimeError):
 
 
 class Station(WorkerPlugin):
-    """What a worker keeps for one grading: its folder, and a sandbox with torch imported."""
+    """What a worker keeps for one grading: its folder and a clerk."""
 
     def __init__(self, course: dict[str, str], settings: Settings) -> None:
         self.course, self.settings = course, settings
-        self.run: GradingRun | None = None
-        self.kernels: Kernels | None = None
+        self.clerk: Clerk | None = None
 
     def setup(self, worker: Worker) -> None:
         """Let a worker take part. Raises ClusterProblem if it would grade otherwise."""
@@ -73,19 +63,17 @@ class Station(WorkerPlugin):
 
     def grade(self, text: str) -> SubmissionResult:
         """Return the result of a submission."""
-        if self.run is None or self.kernels is None:
-            self.run = new_run(Path(tempfile.mkdtemp(prefix="seed-")), self.settings)
-            self.kernels = Kernels(self.run.fence(os.cpu_count() or 1))
-        submission = Submission.from_json(text)
-        return SubmissionGrading(submission, self.run, self.kernels).grade_all()
+        if self.clerk is None:
+            run = new_run(Path(tempfile.mkdtemp(prefix="seed-")), self.settings)
+            self.clerk = Clerk(run, os.cpu_count() or 1)
+        return self.clerk.grade(Submission.from_json(text))
 
     def teardown(self, worker: Worker) -> None:
-        """End the sandbox and all that runs in it, and leave no file."""
-        if self.kernels is not None:
-            self.kernels.close()
-        if self.run is not None:
-            self.run.clear()
-            shutil.rmtree(self.run.out, ignore_errors=True)
+        """End the clerk and all that it runs, and leave no file."""
+        if self.clerk is not None:
+            self.clerk.close()
+            self.clerk.run.clear()
+            shutil.rmtree(self.clerk.run.out, ignore_errors=True)
 
 
 def unfit(course: dict[str, str], threads: int) -> str:
@@ -125,7 +113,7 @@ def grade_text(name: str, text: str) -> str:
 # --- in the process of the command ---------------------------------------------------------------
 
 
-def grade_on_cluster(paths: Sequence[Path], out: Path, settings: Settings) -> None:
+def grade_on_cluster(paths: Sequence[Path], out: Path, settings: Settings) -> Reporter:
     """Grade what lies at ``paths``. An interrupt leaves what is graded, and reports.
 
     Raises:
@@ -135,14 +123,12 @@ def grade_on_cluster(paths: Sequence[Path], out: Path, settings: Settings) -> No
     if not settings.sandbox:
         raise ValueError("--cluster needs the sandbox: student code could reach the scheduler")
     workers = settings.workers or os.cpu_count() or 1
-    with _connected(settings.cluster or LOCAL, workers) as client:
-        reporter = begin(paths, out, settings, Reporter)
-        try:
-            Distribution(client, reporter).distribute()
-        finally:
-            reporter.finish()
-            write_whole(out / "junit.xml", junit(read_results(reporter.run.results)))
-            reporter.close()
+    with (
+        _connected(settings.cluster or LOCAL, workers) as client,
+        reporting(begin(paths, out, settings, Reporter)) as reporter,
+    ):
+        Distribution(client, reporter).distribute()
+    return reporter
 
 
 @contextlib.contextmanager
@@ -188,10 +174,7 @@ class Distribution:
 
     def distribute(self) -> None:
         """Grade what has no result yet. Raises ClusterProblem."""
-        for submission in list(self.reporter.waiting.values()):
-            if stored := self.run.stored(submission):
-                self.reporter.take(stored)
-        waiting = deque(self.reporter.waiting.values())
+        waiting = deque(self.reporter.take_stored())
         station = Station(course_identity(), self.run.settings)
         try:
             with _kept_interrupts() as interrupted:
@@ -256,8 +239,7 @@ class Distribution:
         if result is None or not self._is_of(result, submission):
             self.reporter.lose(submission, f"its worker sent no result of it: {one_line(text)}")
             return
-        write_result(self.run.results, result)
-        self.reporter.take(result)
+        self.reporter.keep_result(result)
 
     def _is_of(self, result: SubmissionResult, submission: Submission) -> bool:
         expected = (submission.file, submission.student, self.run.fingerprint(submission))

@@ -1,6 +1,6 @@
 """The command ``python -m course_utils grade``.
 
-It is pytest's grading with a progress bar, and results that are kept; or a cluster's.
+It grades on this machine or on a cluster, with a progress bar, and keeps results and reports.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..reports.results import (
@@ -21,17 +21,11 @@ from ..reports.results import (
     SubmissionResult,
     read_results,
 )
+from .local import grade_here
+from .reporter import CannotGoOn, Reporter
 from .settings import Settings, add_settings, add_where
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
-
-
-class Quiet:
-    """Keeps pytest from printing: the progress bar and the reports show what it would."""
-
-    def pytest_report_teststatus(self) -> tuple[str, str, str]:
-        """Return nothing to print for any test."""
-        return "", "", ""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,10 +41,33 @@ def grade(options: argparse.Namespace) -> int:
     """Grade, and print where the reports are. Return 1 if something could not be graded."""
     settings = Settings.from_options(options)
     out, paths = options.out.resolve(), [path.resolve() for path in options.submissions]
-    out.mkdir(parents=True, exist_ok=True)
-    with _elsewhere():
-        grading = _grade_on_cluster if settings.cluster else _grade_with_pytest
-        return grading(paths, out, settings)
+    try:
+        grade_all = _way(settings)
+        out.mkdir(parents=True, exist_ok=True)
+        with _elsewhere():
+            reporter = grade_all(paths, out, settings)
+    except ModuleNotFoundError as problem:
+        print(f"{problem.name} is missing: python -m pip install distributed", file=sys.stderr)
+        return WRONG_USAGE
+    except KeyboardInterrupt:
+        print("It was interrupted before it graded anything.", file=sys.stderr)
+        return FAILED
+    except CannotGoOn as problem:
+        print(problem, file=sys.stderr)
+        return FAILED
+    except (OSError, ValueError) as mistake:
+        print(mistake, file=sys.stderr)
+        return WRONG_USAGE
+    return _conclude(reporter)
+
+
+def _way(settings: Settings) -> Callable[[Sequence[Path], Path, Settings], Reporter]:
+    """Return what grades: this machine, or a cluster. Raises ModuleNotFoundError."""
+    if settings.cluster:
+        from .cluster import grade_on_cluster
+
+        return grade_on_cluster
+    return grade_here
 
 
 @contextlib.contextmanager
@@ -65,53 +82,17 @@ def _elsewhere() -> Iterator[None]:
             os.chdir(here)
 
 
-def _grade_on_cluster(paths: Sequence[Path], out: Path, settings: Settings) -> int:
-    try:
-        from .cluster import ClusterProblem, grade_on_cluster
-    except ModuleNotFoundError as problem:
-        print(f"{problem.name} is missing: python -m pip install distributed", file=sys.stderr)
-        return WRONG_USAGE
-    try:
-        grade_on_cluster(paths, out, settings)
-    except KeyboardInterrupt:
-        return _conclude(out, has_ended=False)
-    except ClusterProblem as problem:
-        print(problem, file=sys.stderr)
-        return FAILED
-    except (OSError, ValueError) as mistake:
-        print(mistake, file=sys.stderr)
-        return WRONG_USAGE
-    return _conclude(out, has_ended=True)
-
-
-def _grade_with_pytest(paths: Sequence[Path], out: Path, settings: Settings) -> int:
-    import pytest
-
-    from .pytest_items import Collection
-    from .reporter import PytestReporter, begin
-
-    try:
-        reporter = begin(paths, out, settings, PytestReporter)
-    except (OSError, ValueError) as mistake:
-        print(mistake, file=sys.stderr)
-        return WRONG_USAGE
-    run, workers = reporter.run, settings.workers or os.cpu_count() or 1
-    arguments = [str(run.submissions), f"--rootdir={run.folder}", "-c", os.devnull, "--noconftest"]
-    arguments += ["--nbval", "-n", str(workers) if workers > 1 else "0", "--dist=loadfile"]
-    arguments += ["-p", "no:cacheprovider", "-qq", "--tb=no", "--no-header", "--no-summary"]
-    arguments += [f"--junitxml={out / 'junit.xml'}"]
-    status = pytest.main(arguments, plugins=[Quiet(), reporter, Collection(run)])
-    return _conclude(out, status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
-
-
-def _conclude(out: Path, has_ended: bool) -> int:
+def _conclude(reporter: Reporter) -> int:
     """Print what came of a grading, and return the exit code."""
-    results = read_results(out / "results")
-    print("\n".join(summary(results, out)))
-    if not has_ended:
-        print("It was interrupted. The same command goes on.", file=sys.stderr)
+    results = read_results(reporter.run.results)
+    print("\n".join(summary(results, reporter.run.out)))
+    for problem in reporter.problems:
+        print(f"  not written: {problem}", file=sys.stderr)
+    if reporter.is_interrupted:
+        left = len(reporter.waiting)
+        print(f"It was interrupted: {left} are left. The same command goes on.", file=sys.stderr)
     failed = any(result.state == INFRASTRUCTURE for result in results)
-    return FAILED if failed or not has_ended else DONE
+    return FAILED if failed or reporter.problems or reporter.is_interrupted else DONE
 
 
 def summary(results: list[SubmissionResult], out: Path) -> list[str]:

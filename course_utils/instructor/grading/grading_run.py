@@ -11,13 +11,12 @@ import json
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from ...lectures import all_lectures
-from ...runtime import progress, project_root, write_whole
+from ...runtime import project_root, write_whole
 from ...runtime.threads import kernel_threads
 from ..reports.results import (
     INFRASTRUCTURE,
@@ -25,11 +24,9 @@ from ..reports.results import (
     SubmissionResult,
     read_result,
     result_name,
-    write_result,
 )
 from ..sandbox.course_copy import make_course_copy
 from ..sandbox.settings import GB, Fence
-from .intake import read_submissions
 from .settings import Settings
 from .skeleton import Skeleton, read_skeleton
 from .submission import Submission
@@ -90,18 +87,20 @@ class GradingRun:
         """Return the folder with the stored results."""
         return self.out / "results"
 
+    def add(self, submission: Submission, number: int) -> None:
+        """Keep a submission for the processes of this grading."""
+        path = self.submissions / f"{number:06}-{result_name(submission.file)}{SUFFIX}"
+        path.write_text(submission.as_json(), "utf-8")
+
     def read(self, path: Path) -> Submission:
         """Return one of the submissions."""
         return Submission.from_json(path.read_text("utf-8"))
 
     def fence(self, workers: int) -> Fence:
-        """Return the fence for the kernels of one of ``workers`` processes, with a new exchange."""
-        exchange = Path(tempfile.mkdtemp(prefix="exchange-"))
-        exchange.chmod(0o755)
+        """Return the fence for the kernels of one of ``workers`` processes."""
         return Fence(
             self.course,
             project_root() / "data",
-            exchange,
             memory=int(self.settings.memory * GB),
             threads=kernel_threads(workers),
             sandbox=self.settings.sandbox,
@@ -113,6 +112,17 @@ class GradingRun:
         skeleton = self.skeletons.get(submission.lecture)
         parts = (submission, skeleton, self.seed, self.code)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def without_points(self, submission: Submission, state: str, reason: str) -> SubmissionResult:
+        """Return the result of a submission that was not graded."""
+        return SubmissionResult(
+            submission.student,
+            submission.lecture,
+            submission.file,
+            self.fingerprint(submission),
+            state,
+            reason,
+        )
 
     def stored(self, submission: Submission) -> SubmissionResult | None:
         """Return the result of an earlier grading, if it still holds."""
@@ -143,7 +153,6 @@ def new_run(out: Path, settings: Settings) -> GradingRun:
     (out / "results").mkdir(parents=True, exist_ok=True)
     settings = replace(settings, seed=_kept_seed(out / "seed", settings.seed))
     run = GradingRun(Path(tempfile.mkdtemp(prefix="grading-")), out, settings)
-    run.folder.chmod(0o755)
     shared = run.folder / "settings.json"
     shared.touch(mode=0o600)
     shared.write_text(json.dumps({"out": str(out), "settings": asdict(settings)}), "utf-8")
@@ -160,46 +169,17 @@ def new_run(out: Path, settings: Settings) -> GradingRun:
     return run
 
 
-def open_run(paths: Iterable[Path], out: Path, settings: Settings) -> GradingRun:
-    """Read what was handed in and prepare its grading.
-
-    A file that cannot be graded gets its result here: it needs no kernel.
-
-    Raises:
-        FileNotFoundError: one of the paths does not exist.
-        ValueError: ``out`` was graded with another seed, or nothing was handed in.
-    """
-    run = new_run(out, settings)
-    count = 0
-    handed_in = read_submissions(paths, run.skeletons)
-    for submission in progress(handed_in, description="reading", unit="file"):
-        name = f"{count:06}-{result_name(submission.file)}{SUFFIX}"
-        (run.submissions / name).write_text(submission.as_json(), "utf-8")
-        if submission.reason:
-            write_result(run.results, _unreadable(run, submission))
-        count += 1
-    if not count:
-        raise ValueError("there is no notebook and no zip in what was named")
-    return run
-
-
 def _kept_seed(path: Path, wanted: int | None) -> int:
     """Return the seed of all cases: drawn once, so that a grading that goes on is the same."""
     if not path.is_file():
         write_whole(path, str(secrets.randbits(63) if wanted is None else wanted).encode())
         path.chmod(0o600)
-    seed = int(path.read_text("ascii"))
+    try:
+        seed = int(path.read_text("ascii"))
+    except ValueError:
+        raise ValueError(
+            f"{path} is damaged: put the seed of this grading there, or remove it to draw another"
+        ) from None
     if wanted not in (None, seed):
         raise ValueError(f"{path.parent} was graded with another seed: choose another folder")
     return seed
-
-
-def _unreadable(run: GradingRun, submission: Submission) -> SubmissionResult:
-    return SubmissionResult(
-        submission.student,
-        submission.lecture,
-        submission.file,
-        run.fingerprint(submission),
-        UNREADABLE,
-        submission.reason,
-    )

@@ -7,20 +7,25 @@ file must not keep the others from being graded.
 from __future__ import annotations
 
 import json
+import os
+import stat
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+import zlib
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from .skeleton import Skeleton, identify
-from .students import student_names
 from .submission import StudentCell, Submission
 
 MB = 1_000_000
 MAX_FILE = 400 * MB  # a notebook with pictures has some; beside its outputs little is kept
 MAX_SOURCE = 1 * MB  # all code of a notebook; the longest lecture has 0.03
 MAX_ENTRIES = 20_000
+MAX_ZIP = 20_000 * MB  # all that a zip holds, unpacked: its entries may overlap
+BAD_ENTRY = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError)
 SKIPPED_FOLDERS = {"__MACOSX", ".ipynb_checkpoints", "__pycache__"}
 OTHER_KINDS = {".doc", ".docx", ".htm", ".html", ".ipy", ".odt", ".pdf", ".py", ".rar", ".rtf"} | {
     ".7z",
@@ -31,35 +36,78 @@ OTHER_KINDS = {".doc", ".docx", ".htm", ".html", ".ipy", ".odt", ".pdf", ".py", 
 }
 
 
+@dataclass(frozen=True)
+class Entry:
+    """Something that was handed in; ``read`` reads it."""
+
+    name: str
+    read: Callable[[], Submission]
+
+
 class Unreadable(ValueError):
     """A file is no notebook that can be graded; the message says why."""
 
 
-def read_submissions(
-    paths: Iterable[Path], skeletons: Mapping[str, Skeleton]
-) -> Iterator[Submission]:
-    """Yield what is handed in at ``paths``: notebooks, zips of them, folders of both.
+class Intake:
+    """What is handed in at a path: a notebook, a zip of them, or a folder of both.
 
-    skeletons: the instructor's lectures by id.
-
-    Raises:
-        FileNotFoundError: one of the paths does not exist.
+    phase: is told the name of what is opened. broken: names of zips that are passed over.
     """
-    found: dict[str, Submission] = {}
-    for path in sorted(set(paths)):
-        if not path.exists():
-            raise FileNotFoundError(f"there is no {path}")
-        for submission in _read_path(path):
-            name, number = submission.file, 2
-            while name in found:
-                name, number = f"{submission.file} ({number})", number + 1
-            found[name] = _settled(replace(submission, file=name), skeletons)
-    names = student_names({file: submission.lecture for file, submission in found.items()})
-    for file, submission in found.items():
-        yield replace(submission, student=names[file])
+
+    def __init__(self, phase: Callable[[str], None], broken: Container[str] = ()) -> None:
+        self.phase, self.broken = phase, broken
+
+    def entries(self, path: Path) -> Iterator[Entry]:
+        """Yield each thing that is handed in; nothing but the lists of zips is read."""
+        if not path.is_dir():
+            yield from self._of_file(path, path.name)
+            return
+        for file, inside in sorted(_files(path), key=lambda pair: pair[1]):
+            if _is_handed_in(PurePosixPath(inside).parts):
+                yield from self._of_file(file, inside)
+
+    def _of_file(self, path: Path, name: str) -> Iterator[Entry]:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            yield _unreadable(name, "it is a link or no plain file: hand in the file itself")
+        elif path.suffix.lower() == ".zip":
+            yield from self._of_zip(lambda: path.open("rb"), name, 0)
+        else:
+            yield Entry(name, lambda: _read(lambda: path.open("rb"), name, path.stat().st_size))
+
+    def _of_zip(self, open_it: Callable[[], IO[bytes]], name: str, depth: int) -> Iterator[Entry]:
+        """Yield the notebooks of a zip where they are; nothing is unpacked onto the disk."""
+        if readable(name) in self.broken:
+            return
+        self.phase(readable(name))
+        try:
+            if depth > 1:
+                raise Unreadable("a zip inside a zip inside a zip is not opened")
+            with open_it() as stream, zipfile.ZipFile(stream) as archive:
+                for entry in _handed_in(archive):
+                    inside = f"{name}/{entry.filename}"
+                    opened = partial(archive.open, entry)
+                    if inside.lower().endswith(".zip"):
+                        yield from self._of_zip(opened, inside, depth + 1)
+                    else:
+                        yield Entry(inside, partial(_read, opened, inside, entry.file_size))
+        except (*BAD_ENTRY, Unreadable, OSError) as problem:
+            yield _unreadable(name, str(problem) or "the zip is damaged")
 
 
-def _settled(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Submission:
+def _handed_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return what is meant for grading in a zip. Raises Unreadable."""
+    found = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(found) > MAX_ENTRIES:
+        raise Unreadable(f"the zip has more than {MAX_ENTRIES} files")
+    if sum(entry.file_size for entry in found) > MAX_ZIP:
+        raise Unreadable(f"the zip holds more than {MAX_ZIP // MB} MB")
+    meant = [e for e in found if _is_handed_in(PurePosixPath(e.filename).parts)]
+    if not meant:
+        raise Unreadable("the zip holds no notebook")
+    return meant
+
+
+def settled(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Submission:
     """Return a submission with its lecture, or with the reason why it has none."""
     if submission.reason:
         return submission
@@ -69,14 +117,19 @@ def _settled(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Submi
     return replace(submission, reason=reason)
 
 
-def _read_path(path: Path) -> Iterator[Submission]:
-    if path.is_file():
-        yield from _read_file(path, path.name)
-        return
-    for file in sorted(path.rglob("*")):
-        inside = file.relative_to(path)
-        if _is_handed_in(inside.parts) and file.is_file():
-            yield from _read_file(file, inside.as_posix())
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what lies in a folder, however deep, with its path inside. No link is followed."""
+    waiting = [(folder, "")]
+    while waiting:
+        here, prefix = waiting.pop()
+        try:
+            for entry in os.scandir(here):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
+                else:
+                    yield Path(entry.path), prefix + entry.name
+        except OSError:  # too deep, or not ours to read
+            continue
 
 
 def _is_handed_in(parts: tuple[str, ...]) -> bool:
@@ -86,51 +139,27 @@ def _is_handed_in(parts: tuple[str, ...]) -> bool:
     return PurePosixPath(parts[-1]).suffix.lower() in {".ipynb", ".zip", *OTHER_KINDS}
 
 
-def _read_file(path: Path, name: str) -> Iterator[Submission]:
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            yield from _read_stream(stream, name, size)
-    except OSError as problem:
-        yield Submission(name, reason=f"the file cannot be read: {problem.strerror}")
-
-
-def _read_stream(stream: IO[bytes], name: str, size: int, depth: int = 0) -> Iterator[Submission]:
+def _read(open_it: Callable[[], IO[bytes]], name: str, size: int) -> Submission:
+    """Read one file, which is no zip."""
+    name = readable(name)
     kind = PurePosixPath(name).suffix.lower()
-    if kind == ".zip":
-        yield from _read_zip(stream, name, depth)
-        return
     try:
         if kind != ".ipynb":
             raise Unreadable(f"a {kind or 'file'} is not a notebook: hand in the .ipynb file")
         if size > MAX_FILE:
             raise Unreadable(f"the file has {size // MB} MB; at most {MAX_FILE // MB} are read")
-        yield read_notebook(stream.read(MAX_FILE + 1), name)
+        with open_it() as stream:
+            return read_notebook(stream.read(MAX_FILE + 1), name)
     except Unreadable as problem:
-        yield Submission(name, reason=str(problem))
+        return Submission(name, reason=str(problem))
+    except BAD_ENTRY as problem:
+        return Submission(name, reason=f"it cannot be unpacked: {problem}")
+    except OSError as problem:
+        return Submission(name, reason=f"the file cannot be read: {problem.strerror or problem}")
 
 
-def _read_zip(stream: IO[bytes], name: str, depth: int) -> Iterator[Submission]:
-    """Read the notebooks of a zip where they are; nothing is unpacked onto the disk."""
-    try:
-        if depth > 1:
-            raise Unreadable("a zip inside a zip inside a zip is not opened")
-        with zipfile.ZipFile(stream) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > MAX_ENTRIES:
-                raise Unreadable(f"the zip has more than {MAX_ENTRIES} files")
-            handed_in = [e for e in entries if _is_handed_in(PurePosixPath(e.filename).parts)]
-            for entry in handed_in:
-                inside = f"{name}/{entry.filename}"
-                try:
-                    with archive.open(entry) as content:
-                        yield from _read_stream(content, inside, entry.file_size, depth + 1)
-                except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as problem:
-                    yield Submission(inside, reason=f"it cannot be unpacked: {problem}")
-            if not handed_in:
-                raise Unreadable("the zip holds no notebook")
-    except (zipfile.BadZipFile, Unreadable, OSError) as problem:
-        yield Submission(name, reason=str(problem) or "the zip is damaged")
+def _unreadable(name: str, reason: str) -> Entry:
+    return Entry(name, lambda: Submission(readable(name), reason=reason))
 
 
 def read_notebook(content: bytes, name: str) -> Submission:
@@ -201,7 +230,9 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    """Return a string as it can be written and sent, anything else as an empty one."""
-    if not isinstance(value, str):
-        return ""
-    return value.encode("utf-8", "replace").decode().replace("\0", "")
+    return readable(value) if isinstance(value, str) else ""
+
+
+def readable(text: str) -> str:
+    """Return a text as it can be written and sent: a file's name need not be text at all."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")

@@ -21,7 +21,7 @@ from .settings import Settings, add_settings
 
 if TYPE_CHECKING:
     from .grading_run import GradingRun
-    from .reporter import PytestReporter
+    from .pytest_items import PytestReporter
 
 COURSE = Path(__file__).resolve().parents[3]
 
@@ -85,7 +85,8 @@ def _register(config: pytest.Config, run: GradingRun, workers: int = 1) -> None:
 
 
 def _reporter(option: argparse.Namespace) -> PytestReporter:
-    from .reporter import PytestReporter, begin
+    from .pytest_items import PytestReporter
+    from .reporter import begin
 
     out = option.grade_out or Path(tempfile.mkdtemp(prefix="grades-"))
     keep = option.grade_out is not None

@@ -1,7 +1,8 @@
-"""Submissions as pytest sees them: nbval's file is a submission, its cells are the exercises."""
+"""A grading as pytest sees it: nbval's file is a submission, its cells are the exercises."""
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,19 +16,23 @@ from ..reports.results import (
     FULL,
     INFRASTRUCTURE,
     UNREADABLE,
-    ExerciseResult,
     SubmissionResult,
     describe,
+    read_result,
+    result_name,
     write_result,
 )
-from ..sandbox.kernels import Kernels
-from .grade_submission import SubmissionGrading
+from .clerk import Clerk
 from .grading_run import SUFFIX, GradingRun
-from .submission_run import Infrastructure
+from .reporter import Reporter
 
 
 class NotFull(Exception):
     """An exercise earned less than all points; the message is what a student should read."""
+
+
+class NotGraded(Exception):
+    """The grader failed, not the student."""
 
 
 class Collection:
@@ -35,7 +40,7 @@ class Collection:
 
     def __init__(self, run: GradingRun, workers: int = 1) -> None:
         self.run, self.started_in = run, Path.cwd()
-        self.kernels = Kernels(run.fence(workers))
+        self.clerk = Clerk(run, workers)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -43,9 +48,9 @@ class Collection:
         os.chdir(self.run.folder)
 
     def pytest_unconfigure(self) -> None:
-        """End the kernels."""
+        """End the clerk."""
         os.chdir(self.started_in)
-        self.kernels.close()
+        self.clerk.close()
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -76,32 +81,19 @@ class GradedFile(IPyNbFile):
             )
 
     def setup(self) -> None:
-        """Start nothing: the first exercise that has to be graded starts the kernel."""
-
-    @cached_property
-    def stored(self) -> SubmissionResult | None:
-        """Return the result of an earlier grading, if it still holds."""
-        return self.run.stored(self.submission)
-
-    @cached_property
-    def attempt(self) -> SubmissionGrading:
-        """Return the grading of this submission; its kernel starts with the first cell."""
-        return SubmissionGrading(self.submission, self.run, self.grading.kernels)
-
-    def grade(self, exercise_id: str) -> ExerciseResult:
-        """Return the result of one exercise, stored or new.
-
-        Raises:
-            Infrastructure: the submission cannot be graded now.
-        """
-        if self.stored is not None:
-            return next(e for e in self.stored.exercises if e.id == exercise_id)
-        return self.attempt.grade(exercise_id)
+        """Start nothing: a clerk grades, when the first exercise is asked for."""
 
     def teardown(self) -> None:
-        """End the kernel, and store the result if all exercises were graded."""
-        if "attempt" in self.__dict__ and (result := self.attempt.finish()):
-            write_result(self.run.results, result)
+        """Leave the clerk for the next submission."""
+
+    @cached_property
+    def result(self) -> SubmissionResult:
+        """Return the result of the submission, stored or new."""
+        if stored := self.run.stored(self.submission):
+            return stored
+        result = self.grading.clerk.grade(self.submission)
+        write_result(self.run.results, result)
+        return result
 
 
 class GradedExercise(IPyNbCell):
@@ -119,27 +111,66 @@ class GradedExercise(IPyNbCell):
 
         Raises:
             NotFull: it earned less than all points.
-            Infrastructure: it was not graded.
+            NotGraded: the grader failed.
         """
-        if self.name == UNREADABLE:
-            raise NotFull(f"{UNREADABLE}: {self.parent.submission.reason}")
-        result = self.parent.grade(self.name)
+        result = self.parent.result
+        if result.state == INFRASTRUCTURE:
+            raise NotGraded(result.reason)
+        if not result.is_graded:
+            raise NotFull(f"{result.state}: {result.reason}")
+        exercise = next(e for e in result.exercises if e.id == self.name)
         self.user_properties += [
-            ("points", result.points),
-            ("max_points", result.max_points),
-            ("status", result.status),
+            ("points", exercise.points),
+            ("max_points", exercise.max_points),
+            ("status", exercise.status),
         ]
-        if result.status != FULL:
-            raise NotFull(describe(result))
+        if exercise.status != FULL:
+            raise NotFull(describe(exercise))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo) -> str:
         """Return what is shown of a failure."""
         if isinstance(excinfo.value, NotFull):
             return str(excinfo.value)
-        if isinstance(excinfo.value, Infrastructure):
+        if isinstance(excinfo.value, NotGraded):
             return f"{INFRASTRUCTURE}, not graded: {excinfo.value}"
         return str(pytest.Item.repr_failure(self, excinfo))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where pytest says that this is."""
         return Path(self.parent.submission.file), 0, f"{self.parent.submission.file}::{self.name}"
+
+
+class PytestReporter(Reporter):
+    """Reports what pytest and its workers grade."""
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of pytest-xdist where the submissions are."""
+        node.workerinput["grading"] = str(self.run.folder)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """After the first exercise of a submission its result is there: report it."""
+        file = dict(report.user_properties).get("file")
+        if report.when != "call" or file not in self.waiting:
+            return
+        result = read_result(self.run.results / f"{result_name(file)}.json")
+        if result and result.fingerprint == self.run.fingerprint(self.waiting[file]):
+            self.take(result)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Report what was lost with a worker, and write all reports once more."""
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if ended and not (
+            session.shouldfail or session.shouldstop or _is_partial(session.config.option)
+        ):
+            for submission in list(self.waiting.values()):
+                self.lose(submission, "the process that graded it ended: grade it again")
+        self.finish()
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what is not kept."""
+        self.close()
+
+
+def _is_partial(option: argparse.Namespace) -> bool:
+    """Return whether only some exercises were asked for."""
+    return bool(option.keyword or option.markexpr or option.deselect or option.collectonly)

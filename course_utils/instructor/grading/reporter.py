@@ -1,34 +1,39 @@
-"""The process that a grading was started in: it reports what is graded, and cleans up."""
+"""The process that a grading was started in: it has results reported, and cleans up."""
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import pytest
 from filelock import FileLock, Timeout
 
-from ...runtime import progress
+from ...runtime import progress, write_whole
+from ..reports.junit import junit
 from ..reports.results import (
     INFRASTRUCTURE,
+    UNREADABLE,
     SubmissionResult,
-    read_result,
     read_results,
     result_name,
     write_result,
 )
-from ..reports.writing import write_class, write_feedback
 from ..sandbox.sandbox import sandbox_problem
-from .grading_run import SUFFIX, GradingRun, open_run
+from .clerk import Clerk, Ended, Stopped
+from .grading_run import SUFFIX, GradingRun, new_run
+from .reading import read_submissions
 from .settings import Settings
 from .submission import Submission
 
 PAUSE = 5.0  # seconds between two versions of the tables and the instructor's page
 REST = 10  # for a large class the pause is this many times what a version takes
+
+
+class CannotGoOn(RuntimeError):
+    """What grades cannot grade; the message says why and what to do."""
 
 
 class Reporter:
@@ -41,11 +46,13 @@ class Reporter:
 
     def __init__(self, run: GradingRun, keep: bool = True) -> None:
         self.run, self.keep = run, keep
+        self.clerk = Clerk(run)
+        self.problems: list[str] = []  # reports that could not be written
+        self.is_interrupted = False
         self.lock = FileLock(run.out / "lock")
         try:
             self.lock.acquire(timeout=0)
         except Timeout:
-            run.clear()
             raise ValueError(
                 f"another grading works in {run.out}: wait for its end, or choose another folder"
             ) from None
@@ -57,78 +64,73 @@ class Reporter:
         self.due = 0.0  # when the next version may be written
         self.bar = progress(total=len(self.waiting), description="grading", unit="submission")
 
+    def take_stored(self) -> list[Submission]:
+        """Report what has a result of an earlier grading. Return what has not."""
+        for submission in list(self.waiting.values()):
+            if stored := self.run.stored(submission):
+                self.take(stored)
+        return list(self.waiting.values())
+
+    def keep_result(self, result: SubmissionResult) -> None:
+        """Store and report a result."""
+        write_result(self.run.results, result)
+        self.take(result)
+
     def take(self, result: SubmissionResult) -> None:
         """Report a result that is stored."""
         del self.waiting[result.file]
+        self.results[result.file] = result
         self.bar.update()
-        self._report(result)
+        if self.keep:
+            self._write("feedback", f"{result_name(result.file)}.json")
+            if time.monotonic() > self.due:
+                self._write_class()
 
     def lose(self, submission: Submission, reason: str) -> None:
         """Store and report that a submission could not be graded."""
-        result = SubmissionResult(
-            submission.student, submission.lecture, submission.file, "", INFRASTRUCTURE, reason
-        )
-        write_result(self.run.results, result)
-        self.take(result)
+        self.keep_result(self.run.without_points(submission, INFRASTRUCTURE, reason))
 
     def finish(self) -> None:
         """Write all reports once more."""
         if self.keep:
             self._write_class()
+            write_whole(self.run.out / "junit.xml", junit(read_results(self.run.results)))
         self.bar.close()
 
     def close(self) -> None:
         """Remove what is not kept."""
+        self.clerk.close()
         self.run.clear()
         self.lock.release()
         if not self.keep:
             shutil.rmtree(self.run.out, ignore_errors=True)
 
-    def _report(self, result: SubmissionResult) -> None:
-        self.results[result.file] = result
-        if not self.keep:
-            return
-        own = [r for r in self.results.values() if r.student == result.student]
-        write_feedback(self.run.out, own)
-        if time.monotonic() > self.due:
-            self._write_class()
+    def _write(self, what: str, *names: str) -> None:
+        try:
+            for _ in self.clerk.ask(what, *names):
+                pass
+        except (Stopped, Ended) as problem:
+            self.problems.append(f"{what} {' '.join(names)}".strip() + f": {problem}")
 
     def _write_class(self) -> None:
         began = time.monotonic()
-        write_class(self.run.out, list(self.results.values()), self.run.solutions)
+        self._write("overview")
         now = time.monotonic()
         self.due = now + max(PAUSE, REST * (now - began))
 
 
-class PytestReporter(Reporter):
-    """Reports what pytest and its workers grade."""
-
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where the submissions are."""
-        node.workerinput["grading"] = str(self.run.folder)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """After the last exercise of a submission its result is there: report it."""
-        file = dict(report.user_properties).get("file")
-        if report.when != "teardown" or file not in self.waiting:
-            return
-        result = read_result(self.run.results / f"{result_name(file)}.json")
-        if result and result.fingerprint == self.run.fingerprint(self.waiting[file]):
-            self.take(result)
-
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Report what was lost with a worker, and write all reports once more."""
-        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        if ended and not (
-            session.shouldfail or session.shouldstop or _is_partial(session.config.option)
-        ):
-            for submission in list(self.waiting.values()):
-                self.lose(submission, "the process that graded it ended: grade it again")
-        self.finish()
-
-    def pytest_unconfigure(self) -> None:
-        """Remove what is not kept."""
-        self.close()
+@contextlib.contextmanager
+def reporting(reporter: Reporter) -> Iterator[Reporter]:
+    """Write all reports in the end, also of a grading that is interrupted or cannot go on."""
+    try:
+        try:
+            yield reporter
+        except KeyboardInterrupt:
+            reporter.is_interrupted = True
+        finally:
+            reporter.finish()
+    finally:
+        reporter.close()
 
 
 Kind = TypeVar("Kind", bound=Reporter)
@@ -151,9 +153,31 @@ def begin(
             f"Student code cannot be fenced in: {problem}. To run it unfenced, with all that your "
             "own user may do, add --no-sandbox."
         )
-    return kind(open_run(paths, out, settings), keep)
+    run = new_run(out, settings)
+    try:
+        _read_all(paths, run)
+        return kind(run, keep)
+    except BaseException:
+        run.clear()
+        raise
 
 
-def _is_partial(option: argparse.Namespace) -> bool:
-    """Return whether only some exercises were asked for."""
-    return bool(option.keyword or option.markexpr or option.deselect or option.collectonly)
+def _read_all(paths: Iterable[Path], run: GradingRun) -> None:
+    """Read what was handed in. A file that cannot be graded gets its result here.
+
+    Raises:
+        FileNotFoundError: one of the paths does not exist.
+        ValueError: nothing was handed in.
+    """
+    count = 0
+    with contextlib.closing(Clerk(run)) as clerk:
+        handed_in = read_submissions(paths, clerk)
+        for submission in progress(handed_in, description="reading", unit="file"):
+            run.add(submission, count)
+            if submission.reason:
+                write_result(
+                    run.results, run.without_points(submission, UNREADABLE, submission.reason)
+                )
+            count += 1
+    if not count:
+        raise ValueError("there is no notebook and no zip in what was named")

@@ -1,41 +1,25 @@
-"""The grading of one submission: its cells run in a fenced kernel, its results are judged here.
+"""The running of one submission: its cells run in a fenced kernel, its results are judged here.
 
-The kernel only runs student code and sends raw results out. Cases, judges and the seed stay in
-this process, so whatever the code prints, patches or claims, only a right result earns points.
-A kernel that dies or hangs is replaced and the finished cells are run again: it costs the
-exercise that it happened in, no other.
+The kernel only runs student code and sends raw results out. Keys, judges and the seed stay in this
+process, so whatever the code prints, patches or claims, only a right result earns points. A kernel
+that dies or hangs is replaced and the finished cells are run again: it costs the exercise that it
+happened in, no other.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
-import tempfile
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from ...exercises import get_exercise
-from ...exercises.core import Outcome, Score, judge_outcomes
-from ...exercises.wire import decode, encode
+from ...exercises.core import Outcome, Question, Score, judge_outcomes
 from ..examiners import graded
-from ..reports.results import (
-    FULL,
-    MISSING,
-    PARTIAL,
-    TAMPERED,
-    UNSOLVED,
-    WRONG,
-    ExerciseResult,
-)
-from ..sandbox.kernel import FencedKernel, Lost, Reply
+from ..reports.results import FULL, MISSING, PARTIAL, UNSOLVED, WRONG, ExerciseResult
+from ..sandbox.kernel import Incomplete, Kernel, Lost, Reply
 from ..sandbox.kernels import Kernels
-from ..sandbox.run_cases import RESULT
 from ..sandbox.settings import DIED, Limits
-from .review import evasion
 from .skeleton import ANSWER, CHECK, LECTURE, Plan, Step
 
 
@@ -44,18 +28,29 @@ class Infrastructure(RuntimeError):
 
 
 class SubmissionRun:
-    """Runs the plan of one submission as far as it is needed, and scores its exercises."""
+    """Runs the plan of one submission as far as it is needed, and scores its exercises.
 
-    def __init__(self, plan: Plan, kernels: Kernels, seed: int, limits: Limits) -> None:
+    phase: is told what begins: "running", or "judging" and the exercise.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        kernels: Kernels,
+        seed: int,
+        limits: Limits,
+        phase: Callable[[str], None],
+    ) -> None:
         self.plan, self.kernels, self.seed, self.limits = plan, kernels, seed, limits
-        self.kernel: FencedKernel | None = None
+        self.phase = phase
+        self.kernel: Kernel | None = None
         self.finished: list[Step] = []  # what a new kernel has to run again
         self.position = 0
-        self.left = self.limits.total
+        self.left = limits.total
         self.is_touched = False  # whether code of the student has run
         self.lost: dict[str, Lost] = {}  # exercises whose answer's cell ended the kernel
         self.errors: dict[str, str] = {}  # exercises whose answer's cell stopped with an error
-        self.notes = list(plan.notes)
+        self.notes: list[str] = []
 
     def close(self) -> None:
         """End the kernel."""
@@ -67,11 +62,11 @@ class SubmissionRun:
         """Return the result of one exercise; all cells before its check are run first.
 
         Raises:
-            Infrastructure: no kernel starts, or the lecture's own cells fail.
+            Infrastructure: no kernel starts, its results do not come, or the lecture's own cells
+                fail.
         """
         began = time.monotonic()
         exercise = get_exercise(exercise_id)
-        place = self._place(CHECK, exercise_id)
         found = self.plan.found.get(exercise_id, "")
         result = ExerciseResult(
             exercise_id,
@@ -84,6 +79,8 @@ class SubmissionRun:
         )
         if found:
             source = self.plan.steps[self._place(ANSWER, exercise_id)].source
+            place = self._place(CHECK, exercise_id)
+            self.phase("running")
             self._advance(place)
             result = self._score(self.plan.steps[place], replace(result, source=source))
         return replace(result, seconds=round(time.monotonic() - began, 2))
@@ -100,10 +97,9 @@ class SubmissionRun:
 
     def _run_cell(self, step: Step) -> None:
         """Run one cell; what a student's cell does wrong is kept for its exercise."""
-        is_own = step.kind == LECTURE
-        self.is_touched = self.is_touched or not is_own
+        self.is_touched = self.is_touched or step.kind != LECTURE
         try:
-            reply = self._execute(step.source, limit=self._limit(step))
+            reply = self._work(lambda kernel, seconds: kernel.run(step.source, seconds), step)
         except Lost as lost:
             if not self.is_touched:
                 raise Infrastructure(f"a cell of the lecture failed: {lost}") from None
@@ -117,139 +113,98 @@ class SubmissionRun:
             self.errors[step.exercise] = reply.error
         self.finished.append(step)
 
-    def _limit(self, step: Step) -> float:
-        return self.limits.lecture if step.kind == LECTURE else self.limits.cell
-
-    def _execute(
-        self,
-        code: str,
-        on_display: Callable[[Any], None] = lambda data: None,
-        limit: float | None = None,
-    ) -> Reply:
-        """Run code in a kernel in which all finished cells have run.
+    def _work(self, what: Callable[[Kernel, float], Reply], step: Step) -> Reply:
+        """Do something in a kernel in which all finished cells have run.
 
         Raises:
             Lost: the kernel is gone; or there is no time left.
+            Incomplete: its results did not come.
+            Infrastructure: it was not the code that ended it.
         """
         kernel = self._ready_kernel()
-        began = time.monotonic()
+        limit = self.limits.lecture if step.kind == LECTURE else self.limits.cell
         try:
-            seconds = min(limit or self.limits.cell, max(0.1, self.left))
-            return kernel.run(code, seconds, on_display)
-        except Lost:
-            self.kernel = None
+            reply = what(kernel, min(limit, max(0.1, self.left)))
+        except (Lost, Incomplete) as end:
+            self.left -= end.seconds
+            self.close()
+            if not self.kernels.is_alive:
+                raise Infrastructure("the sandbox ended") from None
             raise
-        finally:
-            self.left -= time.monotonic() - began
+        self.left -= reply.seconds
+        return reply
 
-    def _ready_kernel(self) -> FencedKernel:
+    def _ready_kernel(self) -> Kernel:
         """Return a kernel that has run all finished cells."""
         while self.kernel is None:
             if self.left <= 0:
                 raise Lost(
                     DIED, f"the {self.limits.total:.0f} seconds of the submission were used up"
                 )
-            self.kernel = self._new_kernel()
-            if not self._repeat_cells(self.kernel):
-                self.kernel = None
-        return self.kernel
-
-    def _repeat_cells(self, kernel: FencedKernel) -> bool:
-        """Run all finished cells. Return False if one of them ended the kernel: it counts no more.
-
-        It worked once, and now it does not: what comes after goes on without it.
-        """
-        for step in list(self.finished):
-            began = time.monotonic()
             try:
-                kernel.run(step.source, min(self._limit(step), max(0.1, self.left)))
-            except Lost:
-                self.finished.remove(step)
-                return False
-            finally:
-                self.left -= time.monotonic() - began
-        return True
-
-    def _new_kernel(self) -> FencedKernel:
-        try:
-            return self.kernels.start()
-        except Exception:
-            try:
-                return self.kernels.start()
+                self.kernel = self.kernels.start()
             except Exception as problem:
                 raise Infrastructure(f"no kernel starts: {problem}") from None
+            self._repeat_cells()
+        return self.kernel
+
+    def _repeat_cells(self) -> None:
+        """Run all finished cells. One that ends the kernel now, although it worked, counts no more.
+
+        What comes after goes on without it.
+        """
+        for step in list(self.finished):
+            try:
+                self._work(lambda kernel, seconds, s=step: kernel.run(s.source, seconds), step)
+            except Lost:
+                self.finished.remove(step)
+                return
 
     def _score(self, step: Step, result: ExerciseResult) -> ExerciseResult:
         lost = self.lost.get(step.exercise)
         if lost is not None:
             return replace(result, status=lost.status, hint=f"your cell was stopped: {lost}")
-        exercise = get_exercise(step.exercise)
+        self.phase(f"judging {step.exercise}")
         questions = graded(step.exercise, case_seed(self.seed, step.exercise))
-        cases = [question.case for question in questions]
-        outcomes: dict[int, Outcome] = {}
-        reason = "no result came back"
+        self.phase("running")
+        outcomes: list[Outcome] = []
+        reason = self.errors.get(step.exercise, "")
         try:
-            if not self._errors_are_seen():
-                return replace(result, status=TAMPERED, hint="errors are hidden from the grader")
-            reply = self._collect(step, cases, outcomes)
-            reason = self.errors.get(step.exercise) or reply.error or reason
+            reply = self._collect(step, questions, outcomes)
+            reason = reason or reply.error or "no result came back"
         except Lost as end:
             lost, reason = end, f"your code was stopped: {end}"
-        done = [outcomes[i] for i in range(len(cases)) if i in outcomes]
-        if list(outcomes) != list(range(len(done))):
-            done = []  # results out of order are not what the grader's own code sends
-        score = judge_outcomes(exercise, step.answer, questions, done, reason)
-        used = evasion(result.source, step.answer, exercise.ready_made)
-        if exercise.ready_made and used and score.passed:
-            return replace(result, status=TAMPERED, hint=f"it uses {used}, and hides it")
+        self.phase(f"judging {step.exercise}")
+        exercise = get_exercise(step.exercise)
+        score = judge_outcomes(exercise, step.answer, questions, outcomes, reason)
+        if lost and score.passed:
+            cases = f"{len(outcomes)} of {len(questions)} cases"
+            self.notes.append(f"{step.exercise} was stopped after {cases}: {lost}")
         return _with_score(result, score, lost)
 
-    def _errors_are_seen(self) -> bool:
-        """Return whether the kernel still reports an error; code can take that away from it."""
-        word = secrets.token_hex(8)
-        reply = self._execute(f"raise RuntimeError({word!r})")
-        return reply.status == "error" and (reply.ename, reply.evalue) == ("RuntimeError", word)
+    def _collect(self, step: Step, questions: list[Question], outcomes: list[Outcome]) -> Reply:
+        """Let the kernel run the cases; ``outcomes`` fills up as their results come.
 
-    def _collect(self, step: Step, cases: list[Any], outcomes: dict[int, Outcome]) -> Reply:
-        """Let the kernel run the cases; ``outcomes`` fills up as their results come."""
-        nonce = secrets.token_hex(8)
+        Results that do not come whole are no fault of the answer: it is asked once more.
+        """
+        cases = [question.case for question in questions]
 
-        def take(data: Any) -> None:
-            message = data.get(RESULT) if isinstance(data, dict) else None
-            if not isinstance(message, dict) or message.get("nonce") != nonce:
-                return
-            place = message.get("case")
-            if type(place) is int and 0 <= place < len(cases) and place not in outcomes:
-                outcomes[place] = _outcome(message)
+        def run(kernel: Kernel, seconds: float) -> Reply:
+            outcomes.clear()
+            return kernel.run_exercise(step.exercise, step.answer, cases, seconds, outcomes.append)
 
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.kernels.fence.exchange, suffix=".json", encoding="utf-8"
-        ) as file:
-            json.dump(encode(cases), file)
-            file.flush()
-            Path(file.name).chmod(0o644)
-            return self._execute(
-                "from course_utils.exercises.run_cases import run_exercise as _run_exercise\n"
-                f"_run_exercise({step.exercise!r}, {step.answer}, {file.name!r}, {nonce!r})",
-                take,
-            )
+        try:
+            return self._work(run, step)
+        except Incomplete:
+            try:
+                return self._work(run, step)
+            except Incomplete as problem:
+                raise Infrastructure(f"results of {step.exercise} were lost: {problem}") from None
 
 
 def case_seed(seed: int, exercise_id: str) -> int:
     """Return the seed of one exercise's cases, of the seed of the whole grading."""
     return zlib.crc32(f"{seed} {exercise_id}".encode())
-
-
-def _outcome(message: dict[str, Any]) -> Outcome:
-    """Return what one message says, which may be anything."""
-    if message.get("unsolved") is True:
-        return Outcome(unsolved=True)
-    if isinstance(message.get("error"), str):
-        return Outcome(error=message["error"][:500])
-    try:
-        return Outcome(result=decode(message.get("result")))
-    except ValueError as problem:
-        return Outcome(error=f"its result cannot be read: {problem}")
 
 
 def _with_score(result: ExerciseResult, score: Score, lost: Lost | None) -> ExerciseResult:

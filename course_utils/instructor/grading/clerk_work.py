@@ -1,0 +1,108 @@
+"""What runs in a clerk's process: each question is a line on its input, each answer one or more."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..reports.results import (
+    SubmissionResult,
+    read_result,
+    read_results,
+    result_as_json,
+)
+from ..reports.safe_text import one_line
+from ..reports.writing import write_class, write_feedback
+from ..sandbox.kernels import Kernels
+from .grading_run import GradingRun
+from .intake import Intake, readable, settled
+from .submission import Submission
+
+
+class Work:
+    """What a clerk can be asked to do. Before something that can stall it says its phase."""
+
+    def __init__(self, folder: str, workers: str, replies: Any) -> None:
+        self.run, self.workers, self.replies = GradingRun.opened(Path(folder)), workers, replies
+        self.kernels: Kernels | None = None
+
+    def say(self, **message: Any) -> None:
+        """Send one message to the process that asked."""
+        self.replies.write(json.dumps(message).encode() + b"\n")
+        self.replies.flush()
+
+    def phase(self, name: str) -> None:
+        """Say what begins now."""
+        self.say(phase=name)
+
+    def read(self, path: str, start: int, broken: list[str]) -> Iterator[str]:
+        """Yield the submissions of a path as text, without the first ``start``."""
+        self.phase("reading")
+        intake = Intake(lambda name: self.phase(f"reading {name}"), broken)
+        for entry in islice(intake.entries(Path(path)), start, None):
+            self.phase(f"reading {readable(entry.name)}")
+            yield settled(entry.read(), self.run.skeletons).as_json()
+            self.phase("reading")
+
+    def grade(self, text: str) -> Iterator[str]:
+        """Yield the result of a submission as text."""
+        from .grade_submission import grade_submission  # judges need torch, readers do not
+
+        if self.kernels is None:
+            self.kernels = Kernels(self.run.fence(int(self.workers)))
+        self.kernels.prepare()
+        submission = Submission.from_json(text)
+        yield result_as_json(grade_submission(submission, self.run, self.kernels, self.phase))
+        self.kernels.sweep()
+
+    @cached_property
+    def results(self) -> dict[str, SubmissionResult]:
+        """Return all results that are stored."""
+        return {result.file: result for result in read_results(self.run.results)}
+
+    def feedback(self, name: str) -> Iterator[str]:
+        """Write the page of the student whose result is stored as ``name``."""
+        self.phase("reporting")
+        if result := read_result(self.run.results / name):
+            self.results[result.file] = result
+            own = [r for r in self.results.values() if r.student == result.student]
+            write_feedback(self.run.out, own)
+        return iter(())
+
+    def overview(self) -> Iterator[str]:
+        """Write the tables and the instructor's page."""
+        self.phase("reporting")
+        write_class(self.run.out, list(self.results.values()), self.run.solutions)
+        return iter(())
+
+    def close(self) -> None:
+        """End the kernels."""
+        if self.kernels is not None:
+            self.kernels.close()
+
+
+def main(folder: str, workers: str) -> None:
+    """Answer questions until there are no more."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else prints must not look like an answer
+    work = Work(folder, workers, replies)
+    for line in sys.stdin.buffer:
+        question = json.loads(line)
+        try:
+            for value in getattr(work, question["do"])(*question["arguments"]):
+                work.say(value=value)
+        except Exception as problem:
+            work.say(error=one_line(f"{type(problem).__name__}: {problem}"))
+        else:
+            work.say(end=True)
+    work.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
