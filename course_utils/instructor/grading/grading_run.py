@@ -95,13 +95,10 @@ class GradingRun:
         return Submission.from_json(path.read_text("utf-8"))
 
     def fence(self, workers: int) -> Fence:
-        """Return the fence for the kernels of one of ``workers`` processes, with a new exchange."""
-        exchange = Path(tempfile.mkdtemp(prefix="exchange-"))
-        exchange.chmod(0o755)
+        """Return the fence for the kernels of one of ``workers`` processes."""
         return Fence(
             self.course,
             project_root() / "data",
-            exchange,
             memory=int(self.settings.memory * GB),
             threads=kernel_threads(workers),
             sandbox=self.settings.sandbox,

@@ -8,21 +8,17 @@ exercise that it happened in, no other.
 
 from __future__ import annotations
 
-import json
 import secrets
-import tempfile
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...exercises import get_exercise
 from ...exercises.core import Outcome, Score, judge_outcomes
-from ...exercises.wire import decode, encode
 from ..reports.results import (
     FULL,
     MISSING,
@@ -32,9 +28,8 @@ from ..reports.results import (
     WRONG,
     ExerciseResult,
 )
-from ..sandbox.kernel import FencedKernel, Lost, Reply
+from ..sandbox.kernel import Incomplete, Kernel, Lost, Reply
 from ..sandbox.kernels import Kernels
-from ..sandbox.run_cases import RESULT
 from ..sandbox.settings import DIED, Limits
 from .review import evasion
 from .skeleton import ANSWER, CHECK, LECTURE, Plan, Step
@@ -49,7 +44,7 @@ class SubmissionRun:
 
     def __init__(self, plan: Plan, kernels: Kernels, seed: int, limits: Limits) -> None:
         self.plan, self.kernels, self.seed, self.limits = plan, kernels, seed, limits
-        self.kernel: FencedKernel | None = None
+        self.kernel: Kernel | None = None
         self.finished: list[Step] = []  # what a new kernel has to run again
         self.position = 0
         self.left = self.limits.total
@@ -104,7 +99,7 @@ class SubmissionRun:
         is_own = step.kind == LECTURE
         self.is_touched = self.is_touched or not is_own
         try:
-            reply = self._execute(step.source, limit=self._limit(step))
+            reply = self._execute(step.source, self._limit(step))
         except Lost as lost:
             if not self.is_touched:
                 raise Infrastructure(f"a cell of the lecture failed: {lost}") from None
@@ -121,29 +116,26 @@ class SubmissionRun:
     def _limit(self, step: Step) -> float:
         return self.limits.lecture if step.kind == LECTURE else self.limits.cell
 
-    def _execute(
-        self,
-        code: str,
-        on_display: Callable[[Any], None] = lambda data: None,
-        limit: float | None = None,
-    ) -> Reply:
+    def _execute(self, code: str, limit: float) -> Reply:
         """Run code in a kernel in which all finished cells have run.
 
         Raises:
             Lost: the kernel is gone; or there is no time left.
         """
-        kernel = self._ready_kernel()
-        began = time.monotonic()
-        try:
-            seconds = min(limit or self.limits.cell, max(0.1, self.left))
-            return kernel.run(code, seconds, on_display)
-        except Lost:
-            self.kernel = None
-            raise
-        finally:
-            self.left -= time.monotonic() - began
+        return self._timed(lambda kernel, seconds: kernel.run(code, seconds), limit)
 
-    def _ready_kernel(self) -> FencedKernel:
+    def _timed(self, request: Callable[[Kernel, float], Reply], limit: float) -> Reply:
+        kernel = self._ready_kernel()
+        try:
+            reply = request(kernel, min(limit, max(0.1, self.left)))
+        except (Lost, Incomplete) as end:
+            self.kernel = None
+            self.left -= end.seconds
+            raise
+        self.left -= reply.seconds
+        return reply
+
+    def _ready_kernel(self) -> Kernel:
         """Return a kernel that has run all finished cells."""
         while self.kernel is None:
             if self.left <= 0:
@@ -155,23 +147,22 @@ class SubmissionRun:
                 self.kernel = None
         return self.kernel
 
-    def _repeat_cells(self, kernel: FencedKernel) -> bool:
+    def _repeat_cells(self, kernel: Kernel) -> bool:
         """Run all finished cells. Return False if one of them ended the kernel: it counts no more.
 
         It worked once, and now it does not: what comes after goes on without it.
         """
         for step in list(self.finished):
-            began = time.monotonic()
             try:
-                kernel.run(step.source, min(self._limit(step), max(0.1, self.left)))
-            except Lost:
+                reply = kernel.run(step.source, min(self._limit(step), max(0.1, self.left)))
+                self.left -= reply.seconds
+            except Lost as lost:
+                self.left -= lost.seconds
                 self.finished.remove(step)
                 return False
-            finally:
-                self.left -= time.monotonic() - began
         return True
 
-    def _new_kernel(self) -> FencedKernel:
+    def _new_kernel(self) -> Kernel:
         try:
             return self.kernels.start()
         except Exception:
@@ -187,18 +178,15 @@ class SubmissionRun:
         exercise = get_exercise(step.exercise)
         rng = np.random.default_rng(case_seed(self.seed, step.exercise))
         cases = list(exercise.cases(rng))
-        outcomes: dict[int, Outcome] = {}
+        done: list[Outcome] = []
         reason = "no result came back"
         try:
             if not self._errors_are_seen():
                 return replace(result, status=TAMPERED, hint="errors are hidden from the grader")
-            reply = self._collect(step, cases, outcomes)
+            reply = self._collect(step, cases, done)
             reason = self.errors.get(step.exercise) or reply.error or reason
         except Lost as end:
             lost, reason = end, f"your code was stopped: {end}"
-        done = [outcomes[i] for i in range(len(cases)) if i in outcomes]
-        if list(outcomes) != list(range(len(done))):
-            done = []  # results out of order are not what the grader's own code sends
         score = judge_outcomes(exercise, step.answer, cases, done, reason)
         used = evasion(result.source, step.answer, exercise.ready_made)
         if exercise.ready_made and used and score.passed:
@@ -208,49 +196,27 @@ class SubmissionRun:
     def _errors_are_seen(self) -> bool:
         """Return whether the kernel still reports an error; code can take that away from it."""
         word = secrets.token_hex(8)
-        reply = self._execute(f"raise RuntimeError({word!r})")
+        reply = self._execute(f"raise RuntimeError({word!r})", self.limits.cell)
         return reply.status == "error" and (reply.ename, reply.evalue) == ("RuntimeError", word)
 
-    def _collect(self, step: Step, cases: list[Any], outcomes: dict[int, Outcome]) -> Reply:
-        """Let the kernel run the cases; ``outcomes`` fills up as their results come."""
-        nonce = secrets.token_hex(8)
+    def _collect(self, step: Step, cases: list[Any], done: list[Outcome]) -> Reply:
+        """Let the kernel run the cases; ``done`` fills up as their results come."""
 
-        def take(data: Any) -> None:
-            message = data.get(RESULT) if isinstance(data, dict) else None
-            if not isinstance(message, dict) or message.get("nonce") != nonce:
-                return
-            place = message.get("case")
-            if type(place) is int and 0 <= place < len(cases) and place not in outcomes:
-                outcomes[place] = _outcome(message)
+        def request(kernel: Kernel, seconds: float) -> Reply:
+            done.clear()
+            return kernel.run_exercise(step.exercise, step.answer, cases, seconds, done.append)
 
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.kernels.fence.exchange, suffix=".json", encoding="utf-8"
-        ) as file:
-            json.dump(encode(cases), file)
-            file.flush()
-            Path(file.name).chmod(0o644)
-            return self._execute(
-                "from course_utils.exercises.run_cases import run_exercise as _run_exercise\n"
-                f"_run_exercise({step.exercise!r}, {step.answer}, {file.name!r}, {nonce!r})",
-                take,
-            )
+        for _ in range(2):
+            try:
+                return self._timed(request, self.limits.cell)
+            except Incomplete as problem:
+                reason = str(problem)
+        raise Infrastructure(f"{step.exercise}: {reason}")
 
 
 def case_seed(seed: int, exercise_id: str) -> int:
     """Return the seed of one exercise's cases, of the seed of the whole grading."""
     return zlib.crc32(f"{seed} {exercise_id}".encode())
-
-
-def _outcome(message: dict[str, Any]) -> Outcome:
-    """Return what one message says, which may be anything."""
-    if message.get("unsolved") is True:
-        return Outcome(unsolved=True)
-    if isinstance(message.get("error"), str):
-        return Outcome(error=message["error"][:500])
-    try:
-        return Outcome(result=decode(message.get("result")))
-    except ValueError as problem:
-        return Outcome(error=f"its result cannot be read: {problem}")
 
 
 def _with_score(result: ExerciseResult, score: Score, lost: Lost | None) -> ExerciseResult:

@@ -17,17 +17,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from .memory import memory_of
-from .settings import GB, Fence
+import psutil
+
+from .cgroup import make_cgroup
+from .filter import filter_program
+from .processes import FencedProcess
+from .settings import Fence
+from .usage import Usage, family
 
 COURSE = "/course"  # where the course is, as the kernel sees it
 HOME = "/tmp/home"
 MAX_PROCESSES = 256  # threads count too; torch starts about 20
-MAX_FILE = 200_000_000  # bytes of one file that student code writes
-MAX_DISK = 500_000_000  # bytes of all files that it writes (they are kept in memory)
+MAX_OPEN = 1024  # files and sockets of one process
+SWEEP_SECONDS = 10
 # A user for each grading process: the limit on processes counts all that a user has.
 FIRST_UID, USERS = 61_000, 4_000
 START_SECONDS = 120
@@ -70,128 +77,108 @@ class Sandbox:
     """
 
     def __init__(self, fence: Fence) -> None:
-        self.fence = fence
-        self.folder = Path(tempfile.mkdtemp(prefix="kernels-"))
-        self.folder.chmod(0o755)
-        self.errors = (self.folder / "errors").open("w+b")
-        command = ["bwrap", *_namespaces(), *_files(fence, self.folder), "--"]
-        command += [sys.executable, f"{COURSE}/zygote.py", str(self._socket)]
-        self.process = subprocess.Popen(
-            command,
-            env=student_variables(fence),
-            start_new_session=True,  # Ctrl-C in a terminal must not look like a kernel's death
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self.errors,
-        )
-        end = time.monotonic() + START_SECONDS
-        while not self._socket.exists():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.errors.seek(0)
-                last = self.errors.read().decode(errors="replace").strip().splitlines()[-1:]
+        self.fence, self.cgroup = fence, None
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = ["bwrap", *_namespaces(), *_files(fence), "--", sys.executable]
+        command += [f"{COURSE}/zygote.py", str(theirs.fileno()), json.dumps(_settings(fence))]
+        with tempfile.TemporaryFile() as errors, theirs:
+            self.process = subprocess.Popen(
+                command,
+                env=student_variables(fence, HOME),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C in a terminal must not look like a kernel's death
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+            theirs.close()  # or its end would not be noticed
+            if not self._is_ready():
                 self.close()
+                errors.seek(0)
+                last = errors.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise RuntimeError(f"the sandbox does not start: {''.join(last)}")
-            time.sleep(0.02)
+        self.own = set(family(self.process.pid))  # bubblewrap and the zygote
+        name = f"kernels-{self.process.pid}"
+        pids = [process.pid for process in self.own]
+        self.cgroup = make_cgroup(name, fence.memory, MAX_PROCESSES + len(pids), pids)
 
-    @property
-    def _socket(self) -> Path:
-        return self.folder / "socket"
-
-    @property
-    def is_alive(self) -> bool:
-        """Return whether kernels can be started."""
-        return self.process.poll() is None
-
-    def start(self, connection_file: Path) -> ForkedProcess:
-        """Start a kernel with the connection of a file in a folder of its own in ``folder``."""
-        fence, folder = self.fence, connection_file.parent
-        uid = FIRST_UID + os.getpid() % USERS
-        if os.geteuid() == 0:
-            for path in (folder, connection_file):
-                os.chown(path, uid, uid)
-        settings = {
-            # Each kernel has an empty /tmp of its own; Python may lie in the old one.
-            "readable": [
-                str(fence.exchange),
-                *(place for place in _python_folders() if place.startswith("/tmp/")),
-            ],
-            "writable": [str(folder)],
-            "folders": [HOME, f"{HOME}/matplotlib", f"{HOME}/work"],
-            "disk": MAX_DISK,
-            "limits": {
-                "RLIMIT_NPROC": MAX_PROCESSES,
-                "RLIMIT_FSIZE": MAX_FILE,
-                "RLIMIT_CORE": 0,
-            },
-            "uid": uid,
-            "environment": student_variables(fence),
-            "cwd": f"{HOME}/work",
-            "connection_file": str(connection_file),
-        }
-        return ForkedProcess(self, settings)
-
-    def close(self) -> None:
-        """End the sandbox and everything in it."""
-        self.process.kill()
-        self.process.wait()
-        self.errors.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class ForkedProcess:
-    """A kernel's process, which lives as long as its connection to the sandbox.
-
-    Raises RuntimeError if it does not start.
-    """
-
-    def __init__(self, sandbox: Sandbox, settings: dict) -> None:
-        self.sandbox, self.folder = sandbox, Path(settings["writable"][0])
-        self.connection = socket.socket(socket.AF_UNIX)
-        self.connection.settimeout(START_SECONDS)
-        self.connection.connect(str(sandbox._socket))
-        self.connection.sendall(json.dumps(settings).encode() + b"\n")
-        answer = self.connection.recv(1000).decode(errors="replace").strip()
-        if answer != "started":
-            self.connection.close()
-            raise RuntimeError(f"no kernel starts in the sandbox: {answer or 'it ended'}")
-
-    def is_alive(self) -> bool:
-        """Return whether the kernel runs."""
-        self.connection.setblocking(False)
+    def _is_ready(self) -> bool:
+        self.control.settimeout(START_SECONDS)
         try:
-            return self.connection.recv(1, socket.MSG_PEEK) != b""
+            return self.control.recv(10) == b"ready"
+        except OSError:
+            return False
+
+    def is_alive(self) -> bool:
+        """Return whether kernels can be started. Also a child of the owner can ask."""
+        self.control.setblocking(False)
+        try:
+            return self.control.recv(1) != b""
         except BlockingIOError:
             return True
         except OSError:
             return False
 
-    def overuse(self) -> str | None:
-        """Return what the kernel's processes use too much of; None if they keep their limits."""
-        limit = self.sandbox.fence.memory
-        if memory_of(self.sandbox.process.pid, limit) > limit:
-            return f"more than {limit / GB:.1f} GB of memory"
-        try:
-            entries = list(os.scandir(self.folder))
-            written = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
-        except OSError:
-            return None
-        return "files where none belong" if written > 1_000_000 else None
+    def start(self) -> tuple[socket.socket, FencedProcess]:
+        """Start a kernel. Return its stream and its process. Raises RuntimeError if it fails."""
+        (stream, theirs), (life_line, keepers) = socket.socketpair(), socket.socketpair()
+        with theirs, keepers:
+            try:
+                self.control.settimeout(START_SECONDS)
+                socket.send_fds(self.control, [b"+"], [theirs.fileno(), keepers.fileno()])
+            except OSError as problem:
+                raise RuntimeError(f"the sandbox has ended: {problem}") from None
+        usage = Usage(self.process.pid, self.fence.processes_memory, self.own)
+        return stream, FencedProcess(life_line, usage)
 
-    def end(self) -> None:
-        """Kill the kernel and all its processes, and wait until they are gone."""
-        self.connection.settimeout(10)
-        try:
-            self.connection.shutdown(socket.SHUT_WR)
-            self.connection.recv(1)
-        except OSError:
-            pass
-        self.connection.close()
+    def sweep(self) -> bool:
+        """Kill what is left of earlier kernels. Return whether nothing of them lives any more."""
+        end = time.monotonic() + SWEEP_SECONDS
+        while left := set(family(self.process.pid)) - self.own:
+            if time.monotonic() > end:
+                return False
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            time.sleep(0.01)
+        return self.is_alive()
+
+    def close(self) -> None:
+        """End the sandbox and everything in it."""
+        self.process.kill()
+        self.process.wait()
+        self.control.close()
+        if self.cgroup is not None:
+            with suppress(OSError):
+                self.cgroup.rmdir()
+
+
+def _settings(fence: Fence) -> dict[str, Any]:
+    """Return what the zygote has to know."""
+    program, keyctl = filter_program()
+    limits = {
+        "RLIMIT_NPROC": MAX_PROCESSES,
+        "RLIMIT_NOFILE": MAX_OPEN,
+        "RLIMIT_FSIZE": fence.disk,
+        "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_CORE": 0,
+    }
+    if not fence.gpu:  # drivers of accelerators map more than they use
+        limits["RLIMIT_DATA"] = fence.processes_memory
+    return {
+        "readable": [place for place in _python_folders() if place.startswith("/tmp/")],
+        "disk": fence.disk,
+        "limits": limits,
+        "uid": FIRST_UID + os.getpid() % USERS,
+        "filter": program.hex(),
+        "keyctl": keyctl,
+    }
 
 
 def _namespaces() -> list[str]:
     """Return bubblewrap's options that separate processes, network, users and terminals."""
     options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    options += ["--unshare-cgroup-try", "--die-with-parent", "--hostname", "student"]
+    options += ["--unshare-cgroup-try", "--hostname", "student"]
     if os.geteuid() != 0:
         return [*options, "--unshare-user", "--uid", str(FIRST_UID), "--gid", str(FIRST_UID)]
     # What the zygote needs to fence in one kernel after the other; kernels get none of it.
@@ -199,7 +186,7 @@ def _namespaces() -> list[str]:
     return [*options, "--cap-drop", "ALL", *(p for c in kept for p in ("--cap-add", f"CAP_{c}"))]
 
 
-def _files(fence: Fence, folder: Path) -> Iterator[str]:
+def _files(fence: Fence) -> Iterator[str]:
     """Yield bubblewrap's options for what the sandbox sees of the file system."""
     yield from ("--perms", "1777", "--tmpfs", "/tmp")  # first: Python itself may lie in /tmp
     for place in _python_folders():
@@ -220,13 +207,11 @@ def _files(fence: Fence, folder: Path) -> Iterator[str]:
         yield from ("--ro-bind", str(fonts), f"{HOME}/matplotlib/{fonts.name}")
     yield from ("--ro-bind", str(fence.course), COURSE)
     yield from ("--ro-bind", str(fence.data), f"{COURSE}/data")
-    for shared, option in ((fence.exchange, "--ro-bind"), (folder, "--bind")):
-        yield from _parents(str(shared))
-        yield from (option, str(shared), str(shared))
     if fence.gpu:
         for device in sorted(Path("/dev").glob("nvidia*")) + [Path("/dev/kfd"), Path("/dev/dri")]:
             yield from ("--dev-bind-try", str(device), str(device))
         yield from ("--ro-bind-try", "/sys", "/sys")
+    yield from ("--remount-ro", "/dev", "--remount-ro", "/")
 
 
 def _parents(place: str) -> Iterator[str]:
@@ -255,9 +240,8 @@ def _font_lists() -> tuple[Path, ...]:
     return tuple(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))
 
 
-def student_variables(fence: Fence) -> dict[str, str]:
+def student_variables(fence: Fence, home: str) -> dict[str, str]:
     """Return the whole environment of a kernel: nothing of the grader's but what is harmless."""
-    home = HOME if fence.sandbox else str(fence.exchange)
     variables = {name: os.environ[name] for name in HARMLESS if name in os.environ}
     if not fence.gpu:
         variables["COURSE_DEVICE"] = "cpu"
