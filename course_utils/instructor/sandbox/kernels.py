@@ -8,8 +8,9 @@ import threading
 
 from .kernel import Kernel
 from .processes import OpenProcess
-from .sandbox import Sandbox, student_variables
+from .sandbox import Sandbox
 from .settings import Fence
+from .view import student_variables
 
 
 class Kernels:

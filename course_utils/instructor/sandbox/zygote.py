@@ -154,6 +154,8 @@ def make_private(settings: dict) -> None:
         mount(f"/proc/self/fd/{descriptor}", path, "", MS_BIND)
         mount("none", path, "", MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_RDONLY)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV)
+    with contextlib.suppress(OSError):  # it lists keys of the grader's user
+        mount("/dev/null", "/proc/keys", "", MS_BIND)
     for folder in (HOME, f"{HOME}/matplotlib", f"{HOME}/work"):
         os.makedirs(folder)
         os.chmod(folder, 0o777)
