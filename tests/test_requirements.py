@@ -11,7 +11,7 @@ from course_utils.runtime import project_root
 
 ROOT = project_root()
 # Declared, but started or loaded by others, not imported.
-TOOLS = {"jupyterlab", "mypy", "nbgrader", "playwright", "pytest-xdist", "ruff"} | {
+TOOLS = {"ipykernel", "jupyterlab", "mypy", "nbgrader", "playwright", "pytest-xdist", "ruff"} | {
     # of the site; the last one carries MathJax
     "sphinx",
     "myst-nb",

@@ -322,8 +322,8 @@ def cheats() -> list[Handed]:
             "patch-the-way-out",
             lines(
                 """
-                from course_utils.exercises import core, run_cases, wire
-                for room in (core, run_cases, wire):
+                from course_utils.exercises import core, student_kernel, wire
+                for room in (core, student_kernel, wire):
                     for name in ("to_plain", "run_case", "encode", "outcome_of"):
                         if hasattr(room, name):
                             setattr(room, name, lambda *a, **k: True)

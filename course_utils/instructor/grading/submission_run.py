@@ -128,7 +128,7 @@ class SubmissionRun:
         except (Lost, Incomplete) as end:
             self.left -= end.seconds
             self.close()
-            if not self.kernels.is_alive:
+            if not self.kernels.is_alive():
                 raise Infrastructure("the sandbox ended") from None
             raise
         self.left -= reply.seconds

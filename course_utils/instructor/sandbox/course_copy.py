@@ -31,7 +31,8 @@ def make_course_copy(folder: Path) -> None:
     core.write_text(without_keys(core.read_text("utf-8"), needed), "utf-8")
     package = exercises / "__init__.py"
     package.write_text(without_scoring(package.read_text("utf-8")), "utf-8")
-    shutil.copyfile(Path(__file__).with_name("run_cases.py"), exercises / "run_cases.py")
+    kernel = Path(__file__).with_name("student_kernel.py")
+    shutil.copyfile(kernel, exercises / kernel.name)
     shutil.copyfile(Path(__file__).with_name("zygote.py"), folder / "zygote.py")
 
 

@@ -1,59 +1,66 @@
-"""nbval's kernel for untrusted code: whatever a cell does, ``run`` comes back in time."""
+"""A kernel for untrusted code, as the grader sees it: whatever a cell does, ``run`` comes back."""
 
 from __future__ import annotations
 
-import os
+import json
 import secrets
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
+import selectors
+import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-import zmq
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.connect import write_connection_file
+from ...exercises.core import Case, Outcome
+from ...exercises.wire import decode, encode
+from .settings import DIED, GB, TIMEOUT
+from .usage import GLANCE, Meter, Reading
 
-from ...testing.kernel import GLANCE, WatchedKernel
-from .memory import memory_of
-from .sandbox import Sandbox, student_variables
-from .settings import DIED, GB, TIMEOUT, Fence
-
-MAX_OUTPUT = 20_000_000  # bytes that one cell may send
-MAX_MESSAGE = 16_000_000  # bytes of one message from a kernel
-KEEP_ALIVE = "get_ipython().ask_exit = lambda: None"  # quit() would end it some time later
-LAST_OUTPUTS = 2.0  # seconds to wait for outputs after a cell has answered
-Display = Callable[[dict[str, Any]], None]
+MAX_ANSWER = 8_000_000  # bytes of all that a kernel sends for one request
+FAR = 20  # a request ends after this many times its seconds by the clock, whatever was the reason
+START_SECONDS = 120
+BROKEN = "it broke the connection"
+PART = 1 << 18
 
 
 class Lost(RuntimeError):
-    """The kernel is no more: it died or was ended. ``status`` says which: DIED or TIMEOUT."""
+    """The kernel is no more: it died or was ended.
 
-    def __init__(self, status: str, reason: str) -> None:
+    ``status`` says which: DIED or TIMEOUT; ``seconds`` how many it has used for the request.
+    """
+
+    def __init__(self, status: str, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.seconds = status, seconds
 
 
-@dataclass
+class Incomplete(RuntimeError):
+    """The answer ended, but its results did not all come, one after the other.
+
+    That is no fault of the answer. The kernel is ended, and a new one has to run it again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("its results did not all come")
+        self.seconds = 0.0
+
+
+@dataclass(frozen=True)
 class Reply:
-    """How a cell ended, as the kernel says. A hostile kernel may say anything."""
+    """How a request ended, as the kernel says. A hostile kernel may say anything."""
 
-    status: str = ""
+    status: str
     ename: str = ""
     evalue: str = ""
-    is_idle: bool = False
-    answered: float = 0.0
-    received: int = field(default=0, repr=False)
+    seconds: float = 0.0
 
     @property
     def error(self) -> str:
         """Return the error in one line, empty if there was none."""
-        return "" if self.status == "ok" else f"{self.ename}: {self.evalue}"[:500]
+        if self.status == "ok":
+            return ""
+        return " ".join(f"{self.ename}: {self.evalue}".split())[:500]
 
 
 class Process(Protocol):
@@ -62,167 +69,219 @@ class Process(Protocol):
     def is_alive(self) -> bool:
         """Return whether the kernel runs."""
 
-    def overuse(self) -> str | None:
-        """Return what the kernel's processes use too much of; None if they keep their limits."""
+    def read(self) -> Reading:
+        """Return what the kernel's processes use."""
 
     def end(self) -> None:
-        """Kill the kernel and all its processes."""
+        """Kill the kernel and all its processes, and wait until they are gone."""
 
 
-class BoundedClient(BlockingKernelClient):
-    """A client that does not take a message of any size from a kernel.
+class Frames:
+    """The bytes of one answer, taken apart as they come. Raises Lost for what no kernel sends."""
 
-    It asks the process whether the kernel lives: heartbeats are late on a busy machine.
+    def __init__(self) -> None:
+        self.left, self.data = MAX_ANSWER, bytearray()
+
+    def take(self, part: bytes) -> None:
+        """Take some more bytes."""
+        self.left -= len(part)
+        self.data += part
+        if self.left < 0 or int.from_bytes(self.data[:4], "big") > MAX_ANSWER:
+            raise Lost(DIED, f"it sent more than {MAX_ANSWER / 10**6:g} MB")
+
+    def pop(self) -> dict[str, Any] | None:
+        """Return the next whole frame; None if there is none yet."""
+        end = 4 + int.from_bytes(self.data[:4], "big")
+        if len(self.data) < end:
+            return None
+        try:
+            message = json.loads(bytes(self.data[4:end]))
+        except (ValueError, RecursionError):
+            message = None
+        del self.data[:end]
+        if type(message) is not dict:
+            raise Lost(DIED, BROKEN)
+        return message
+
+
+class Kernel:
+    """A kernel that answers one request after the other.
+
+    Args:
+        stream: the socket to it.
+        process: its processes.
+        memory: bytes that they may use.
+        clock: tells the time.
+
+    Raises:
+        RuntimeError: it does not start. That is the grader's fault, not the student's.
     """
 
-    process: Process
-
-    def _context_default(self) -> zmq.Context:
-        context = super()._context_default()
-        context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)  # of every socket that it makes
-        return context
-
-    def is_alive(self) -> bool:
-        """Return whether the kernel runs."""
-        return self.process.is_alive()
-
-
-class OpenProcess:
-    """A kernel that is not fenced in: an ordinary process of the grader's own user."""
-
-    def __init__(self, fence: Fence, connection_file: Path) -> None:
-        self.memory = fence.memory
-        variables = student_variables(fence) | {"JPY_PARENT_PID": str(os.getpid())}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ipykernel_launcher", "-f", str(connection_file)],
-            env=variables,
-            cwd=fence.exchange,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def is_alive(self) -> bool:
-        """Return whether the kernel runs."""
-        return self.process.poll() is None
-
-    def overuse(self) -> str | None:
-        """Return what the kernel's processes use too much of; None if they keep their limits."""
-        if memory_of(self.process.pid, self.memory) > self.memory:
-            return f"more than {self.memory / GB:.1f} GB of memory"
-        return None
-
-    def end(self) -> None:
-        """Kill the kernel and the processes that it started."""
+    def __init__(
+        self,
+        stream: socket.socket,
+        process: Process,
+        memory: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stream, self.process, self.memory, self.clock = stream, process, memory, clock
+        self.meter, self.is_stopped = Meter(process.read, clock), False
+        stream.setblocking(False)
         try:
-            if os.name == "nt":
-                self.process.kill()
-            else:
-                os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-
-
-class FencedKernel(WatchedKernel):
-    """A kernel behind a fence, or without one where ``sandbox`` is None.
-
-    Raises RuntimeError when it does not start: that is the grader's fault, not the student's.
-    """
-
-    def __init__(self, fence: Fence, sandbox: Sandbox | None, startup_timeout: float = 300) -> None:
-        parent = sandbox.folder if sandbox else fence.exchange
-        self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=parent))
-        name, key = str(self.folder / "connection.json"), secrets.token_hex(32).encode()
-        if os.name == "nt":
-            file, _ = write_connection_file(name, key=key)
-        else:
-            address = str(self.folder / "socket")
-            file, _ = write_connection_file(name, key=key, transport="ipc", ip=address)
-        path = Path(file)
-        self.process: Process = sandbox.start(path) if sandbox else OpenProcess(fence, path)
-        self.kc = BoundedClient(connection_file=file)
-        self.kc.process = self.process
-        self.kc.load_connection_file()
-        self.kc.start_channels()
-        try:
-            self.kc.wait_for_ready(timeout=startup_timeout)
-            self._ensure_iopub_up()
-            self.run(KEEP_ALIVE, startup_timeout)
-        except Exception:
+            problem = self._request(None, START_SECONDS, _no_case).error
+        except Lost as lost:
+            problem = str(lost)
+        if problem:
             self.stop()
-            raise
+            raise RuntimeError(f"no kernel starts: {problem}")
 
     def is_alive(self) -> bool:
-        """Return whether the kernel runs."""
-        return self.process.is_alive()
+        """Return whether it can be asked."""
+        return not self.is_stopped and self.process.is_alive()
 
     def stop(self) -> None:
         """End the kernel and all its processes."""
-        self.kc.stop_channels()
-        self.process.end()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.is_stopped:
+            self.is_stopped = True
+            self.process.end()
+            self.stream.close()
 
-    def run(self, code: str, seconds: float, on_display: Display = lambda data: None) -> Reply:
-        """Run a cell; ``on_display`` gets the data of each display message as it comes.
+    def run(self, code: str, seconds: float) -> Reply:
+        """Run a cell.
 
         Raises:
-            Lost: the cell took longer than ``seconds``, ended the kernel or used too much. The
-                kernel is then stopped.
+            Lost: it took longer than ``seconds``, ended the kernel or used too much. The kernel is
+                then stopped.
         """
-        request = self.execute_cell_input(code, allow_stdin=False)
+        return self._request({"code": code}, seconds, _no_case)
+
+    def run_exercise(
+        self,
+        exercise_id: str,
+        answer: str,
+        cases: list[Case],
+        seconds: float,
+        take: Callable[[Outcome], None],
+    ) -> Reply:
+        """Run the cases of an exercise on the value of ``answer``, an expression.
+
+        ``take`` gets what came of each case, in their order; nothing follows an unsolved one.
+
+        Raises:
+            Lost: as for a cell.
+            Incomplete: not all came of them; the kernel is then stopped.
+        """
+        awaited = list(range(len(cases)))
+
+        def on_frame(message: dict[str, Any]) -> None:
+            if message.get("status") == "ok" and awaited:
+                raise Incomplete
+            if "status" not in message:
+                if not awaited or message.get("case") != awaited.pop(0):
+                    raise Lost(DIED, BROKEN)  # on one stream nothing overtakes
+                take(outcome := _outcome(message))
+                if outcome.unsolved:
+                    awaited.clear()
+
+        request = {"exercise": exercise_id, "answer": answer, "cases": encode(cases)}
+        return self._request(request, seconds, on_frame)
+
+    def _request(
+        self,
+        request: dict[str, Any] | None,
+        seconds: float,
+        on_frame: Callable[[dict[str, Any]], None],
+    ) -> Reply:
+        """Follow what comes after a request until the frame that ends it. A start needs none."""
+        number = secrets.token_hex(8) if request else ""
+        before = self.meter.begin()
         try:
-            return self._follow(request, time.monotonic() + seconds, seconds, on_display)
-        except Lost:
+            for message in self._frames({"id": number} | request if request else None, seconds):
+                if message.get("id") != number:
+                    raise Lost(DIED, BROKEN)
+                on_frame(message)
+                if "status" in message:
+                    self.meter.glance(has_answered=True)
+                    return _reply(message, self.meter.seconds - before)
+            raise Lost(DIED, "it ended the kernel")
+        except (Lost, Incomplete) as problem:
             self.stop()
+            problem.seconds = self.meter.seconds - before
             raise
-        except Exception as problem:  # messages that are none: only student code sends such
-            self.stop()
-            raise Lost(DIED, f"it broke the connection ({type(problem).__name__})") from None
 
-    def _follow(self, request: str, end: float, seconds: float, on_display: Display) -> Reply:
-        channels = {c.socket: c for c in (self.kc.shell_channel, self.kc.iopub_channel)}
-        poller = zmq.Poller()
-        for socket in channels:
-            poller.register(socket, zmq.POLLIN)
-        reply, glance = Reply(), 0.0
-        while not reply.is_idle or not reply.status:
-            now = time.monotonic()
-            if reply.status and now > reply.answered + LAST_OUTPUTS:
-                break
-            if now > glance:
-                self._look(reply, seconds, is_late=now > end)
-                glance = now + GLANCE
-            for socket, _ in poller.poll(int(1000 * GLANCE)):
-                self._take(channels[socket], request, reply, on_display)
-        return reply
+    def _frames(self, request: dict[str, Any] | None, seconds: float) -> Iterator[dict[str, Any]]:
+        """Send a request and yield what comes, until the kernel's end."""
+        waiting, frames, is_open = memoryview(_frame(request) if request else b""), Frames(), True
+        before, began = self.meter.seconds, self.clock()
+        looked = began
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.stream, selectors.EVENT_READ)
+            while is_open:
+                write = selectors.EVENT_WRITE if waiting else 0
+                selector.modify(self.stream, selectors.EVENT_READ | write)
+                selector.select(GLANCE)
+                waiting = waiting[self._send(waiting) :]
+                is_open = self._receive(frames)
+                yield from iter(frames.pop, None)
+                if (now := self.clock()) >= looked + GLANCE:
+                    looked, is_late = now, now > began + FAR * seconds
+                    self._look(seconds, before + (0 if is_late else seconds))
 
-    def _look(self, reply: Reply, seconds: float, is_late: bool) -> None:
+    def _send(self, data: memoryview) -> int:
+        with suppress(OSError):  # it is full, or closed: then nothing comes from it either
+            return self.stream.send(data[:PART])
+        return 0
+
+    def _receive(self, frames: Frames) -> bool:
+        """Take what has come. Return whether more can come."""
+        try:
+            part = self.stream.recv(PART)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        frames.take(part)
+        return bool(part)
+
+    def _look(self, seconds: float, end: float) -> None:
         """Raise Lost if the kernel may not go on."""
-        if is_late:
+        memory = self.meter.glance().memory
+        if self.meter.seconds > end:
             raise Lost(TIMEOUT, f"it took more than {seconds:.0f} seconds")
-        if overuse := self.process.overuse():
-            raise Lost(DIED, f"it used {overuse}")
-        if reply.received > MAX_OUTPUT:
-            raise Lost(DIED, f"it printed more than {MAX_OUTPUT // 10**6} MB")
-        if not self.is_alive() and not self.kc.shell_channel.msg_ready():
+        if memory > self.memory:
+            raise Lost(DIED, f"it used more than {self.memory / GB:.1f} GB of memory")
+        if not self.process.is_alive():
             raise Lost(DIED, "it ended the kernel")
 
-    def _take(self, channel: Any, request: str, reply: Reply, on_display: Display) -> None:
-        """Take one message; those of other requests only count."""
-        frames = channel.socket.recv_multipart()
-        reply.received += sum(map(len, frames))
-        message = self.kc.session.deserialize(self.kc.session.feed_identities(frames)[1])
-        if message["parent_header"].get("msg_id") != request:
-            return
-        content = message["content"]
-        if channel is self.kc.shell_channel:
-            reply.answered = time.monotonic()
-            reply.status = str(content["status"])
-            reply.ename = str(content.get("ename", ""))[:100]
-            reply.evalue = str(content.get("evalue", ""))[:1000]
-        elif message["msg_type"] == "status" and content["execution_state"] == "idle":
-            reply.is_idle = True
-        elif message["msg_type"] == "display_data":
-            on_display(content["data"])
+
+def _no_case(message: dict[str, Any]) -> None:
+    if "status" not in message:
+        raise Lost(DIED, BROKEN)
+
+
+def _frame(message: dict[str, Any]) -> bytes:
+    data = json.dumps(message).encode()
+    return len(data).to_bytes(4, "big") + data
+
+
+def _reply(message: dict[str, Any], seconds: float) -> Reply:
+    """Return the reply in a frame, which may hold anything."""
+    status = "ok" if message["status"] == "ok" else "error"
+    return Reply(status, _text(message.get("ename"), 100), _text(message.get("evalue")), seconds)
+
+
+def _outcome(message: dict[str, Any]) -> Outcome:
+    """Return the outcome in a frame, which may hold anything."""
+    if message.get("unsolved") is True:
+        return Outcome(unsolved=True)
+    if error := _text(message.get("error"), 500):
+        return Outcome(error=error)
+    try:
+        return Outcome(result=decode(message.get("result")))
+    except ValueError as problem:
+        return Outcome(error=f"its result cannot be read: {problem}")
+
+
+def _text(value: Any, length: int = 1000) -> str:
+    """Return a text that can be stored; empty for anything else."""
+    return value[:length].encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -1,12 +1,13 @@
 """The process that kernels are forked from: it imports torch once, in a sandbox, for many of them.
 
-It runs as a script inside bubblewrap and runs no student code itself. For each connection on its
-socket it forks a keeper. The keeper closes off what one submission could leave behind for the
-next: it makes new namespaces for processes, files and shared memory, with an empty /tmp, gives up
-all privileges, and then starts the kernel. When the connection closes, the kernel is killed; when
-the kernel ends, the connection closes.
+It runs as a script inside bubblewrap and runs no student code itself. It has one socket, inherited
+from the grader. For each message there it forks a keeper, which gets two sockets with it: the
+kernel's stream and a life line. The keeper closes off what one submission could leave behind for
+the next: it makes new namespaces for processes, files and shared memory, with an empty /tmp, gives
+up all privileges, and then starts the kernel. When the grader's end of the life line closes, the
+kernel is killed; when the kernel ends, the keeper's end closes.
 
-    python zygote.py SOCKET    (the settings come with each connection, as one line of JSON)
+    python zygote.py DESCRIPTOR SETTINGS    (as JSON)
 """
 
 from __future__ import annotations
@@ -20,20 +21,26 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x8000000, 0x10000000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, LAST_CAPABILITY = 38, 24, 63
-PREPARED = ("torch", "matplotlib.pyplot", "ipykernel.kernelapp", "course_utils.plots") + (
-    "course_utils.exercises.run_cases",
-    "course_utils.data",
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, LAST_CAPABILITY = 22, 38, 24, 63
+SECCOMP_MODE_FILTER, KEYCTL_JOIN_SESSION_KEYRING = 2, 1
+HOME = "/tmp/home"
+STREAM = 3  # the one descriptor of a kernel beside input and output
+PREPARED = ("torch", "matplotlib.pyplot", "course_utils.plots", "course_utils.data") + (
     "course_utils.training",
     "IPython.core.completer",
     "torch._dynamo",  # takes a second when an optimizer or a dispatch mode first asks for it
 )
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Program(ctypes.Structure):
+    """A filter of system calls as the kernel takes it."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
 def call(name: str, *arguments: object) -> None:
@@ -48,45 +55,53 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
     call("mount", source.encode(), target.encode(), kind.encode(), flags, options.encode())
 
 
-def serve(path: str) -> None:
-    """Fork a keeper for each connection, until this process is killed."""
+def serve(control: socket.socket, settings: dict) -> None:
+    """Fork a keeper for each message, until nobody holds the other end."""
+    from course_utils.exercises.student_kernel import make_shell
+
+    shell = make_shell()
     for name in PREPARED:
         with contextlib.suppress(ImportError):  # a notebook that needs it will say so
             __import__(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need nobody to wait for them
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(f"{path}-new")
-        listening.listen()
-        os.rename(f"{path}-new", path)  # whoever sees it can connect
-        while True:
-            connection, _ = listening.accept()
-            if os.fork() == 0:
-                listening.close()
-                keep(connection)
-            connection.close()
+    control.send(b"ready")
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        if not message:
+            return
+        if os.fork() == 0:
+            control.close()
+            stream, life_line = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+            keep(stream, life_line, settings, shell)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def keep(connection: socket.socket) -> None:
-    """Start one kernel and stay until it ends or the connection does. Does not return."""
+def keep(stream: socket.socket, life_line: socket.socket, settings: dict, shell: object) -> None:
+    """Start one kernel and stay until it ends or the life line does. Does not return."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        settings = json.loads(connection.makefile().readline())
         unshare_user()
         call("unshare", CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID)
         first = os.fork()
         if first == 0:
-            connection.close()
-            run_first_process(settings)
-        connection.sendall(b"started\n")
-        ended = os.pidfd_open(first)
-        select.select([connection.fileno(), ended], [], [])
+            run_first_process(stream, settings, shell)
+        stream.close()
+        select.select([life_line.fileno(), os.pidfd_open(first)], [], [])
         os.kill(first, signal.SIGKILL)  # the first process takes all others of its namespace along
         os.waitpid(first, 0)
     except Exception as problem:
-        with contextlib.suppress(OSError):
-            connection.sendall(f"{type(problem).__name__}: {problem}\n".encode())
+        report(stream, problem)
     finally:
         os._exit(0)
+
+
+def report(stream: socket.socket, problem: Exception) -> None:
+    """Tell the grader why no kernel starts."""
+    error = {"ename": type(problem).__name__, "evalue": str(problem)}
+    data = json.dumps({"id": "", "status": "error"} | error).encode()
+    with contextlib.suppress(OSError):
+        stream.sendall(len(data).to_bytes(4, "big") + data)
 
 
 def unshare_user() -> None:
@@ -104,54 +119,66 @@ def unshare_user() -> None:
             file.write(text)
 
 
-def run_first_process(settings: dict) -> None:
+def run_first_process(stream: socket.socket, settings: dict, shell: object) -> None:
     """Be the first process of the namespace: start the kernel, and end with it."""
     try:
         make_private(settings)
         kernel = os.fork()
         if kernel == 0:
-            run_kernel(settings)
+            run_kernel(stream, settings, shell)
+        os.closerange(STREAM, 1 << 20)
         while os.wait()[0] != kernel:
             pass
+    except Exception as problem:
+        report(stream, problem)
     finally:
         os._exit(0)
 
 
 def make_private(settings: dict) -> None:
-    """Mount an empty /tmp and what the kernel may see of the old one, and its own /proc."""
-    places = [(path, MS_RDONLY) for path in settings["readable"]]
-    places += [(path, 0) for path in settings["writable"]]
-    held = [(os.open(path, os.O_PATH), path, flags) for path, flags in places]
+    """Mount what the kernel can write to, and its own /proc.
+
+    /tmp and /dev/shm are folders of one file system, whose size is their limit together. Python
+    may lie in the old /tmp.
+    """
+    held = [(os.open(path, os.O_PATH), path) for path in settings["readable"]]
     os.umask(0o022)  # the folders made below must be open to the kernel's user
     mount("none", "/", "", MS_REC | MS_PRIVATE)
-    for target in ("/tmp", "/dev/shm"):
-        mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={settings['disk']}")
-    for descriptor, path, flags in held:
+    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=0755,size={settings['disk']}")
+    for folder, target in (("/tmp/shm", "/dev/shm"), ("/tmp/tmp", "/tmp")):
+        os.mkdir(folder)
+        os.chmod(folder, 0o1777)
+        mount(folder, target, "", MS_BIND)
+    for descriptor, path in held:
         os.makedirs(path, exist_ok=True)
         mount(f"/proc/self/fd/{descriptor}", path, "", MS_BIND)
-        if flags:
-            mount("none", path, "", MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | flags)
-        os.close(descriptor)
+        mount("none", path, "", MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_RDONLY)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV)
-    for folder in settings["folders"]:
-        os.makedirs(folder, exist_ok=True)
+    with contextlib.suppress(OSError):  # it lists keys of the grader's user
+        mount("/dev/null", "/proc/keys", "", MS_BIND)
+    for folder in (HOME, f"{HOME}/matplotlib", f"{HOME}/work"):
+        os.makedirs(folder)
         os.chmod(folder, 0o777)
+    os.chdir(f"{HOME}/work")
 
 
-def run_kernel(settings: dict) -> None:
+def run_kernel(stream: socket.socket, settings: dict, shell: object) -> None:
     """Give up every privilege and be the kernel. Does not return."""
+    from course_utils.exercises.student_kernel import serve as serve_requests
+
     try:
+        libc.syscall(settings["keyctl"], KEYCTL_JOIN_SESSION_KEYRING, None)  # if there are keys
         for name, limit in settings["limits"].items():
             resource.setrlimit(getattr(resource, name), (limit, limit))
         give_up_privileges(settings["uid"])
         os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(null, descriptor)
-        os.environ.clear()
-        os.environ.update(settings["environment"])
-        os.chdir(settings["cwd"])
-        start_kernel(["-f", settings["connection_file"]])
+        os.dup2(stream.detach(), STREAM)
+        os.closerange(STREAM + 1, 1 << 20)
+        stream = socket.socket(fileno=STREAM)
+        filter_calls(bytes.fromhex(settings["filter"]))
+        serve_requests(stream, shell)
+    except Exception as problem:
+        report(stream, problem)
     finally:
         os._exit(1)
 
@@ -169,14 +196,11 @@ def give_up_privileges(uid: int) -> None:
     call("capset", header, (ctypes.c_uint32 * 6)())
 
 
-def start_kernel(arguments: Sequence[str]) -> None:
-    """Run the kernel in this process until it ends."""
-    from ipykernel.kernelapp import IPKernelApp
-
-    sys.argv = ["ipykernel_launcher", *arguments]
-    sys.path[:] = [path for path in sys.path if path]
-    IPKernelApp.launch_instance(list(arguments))
+def filter_calls(code: bytes) -> None:
+    """Give up the system calls that the filter denies, for this process and all that it starts."""
+    program = Program(len(code) // 8, code)
+    call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2]))

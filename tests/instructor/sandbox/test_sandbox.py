@@ -8,7 +8,7 @@ import pytest
 
 from course_utils.instructor.grading.grading_run import new_run
 from course_utils.instructor.grading.settings import Settings
-from course_utils.instructor.sandbox import sandbox
+from course_utils.instructor.sandbox import sandbox, view
 from course_utils.instructor.sandbox.kernels import Kernels
 
 UID_MAP = "bwrap: setting up uid map: Permission denied"
@@ -36,7 +36,7 @@ def python_in_tmp(monkeypatch):
         (place.parent / "beside").write_text("a secret")
         for folder in (Path(above), place.parent, place):
             folder.chmod(0o755)
-        monkeypatch.setattr(sandbox.site, "getsitepackages", lambda: [str(place)])
+        monkeypatch.setattr(view.site, "getsitepackages", lambda: [str(place)])
         yield place
 
 

@@ -1,9 +1,7 @@
 """In the kernel: what a case leads to is sent out, and one odd result costs no other case."""
 
 import json
-from types import SimpleNamespace
 
-import IPython
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ import torch
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import Outcome, judge_outcomes
 from course_utils.exercises.wire import MAX_BYTES, decode, encode
-from course_utils.instructor.sandbox.run_cases import RESULT, run_exercise
+from course_utils.instructor.sandbox.student_kernel import run_exercise
 
 EXERCISE = get_exercise("02.1")
 CASES = list(EXERCISE.cases(np.random.default_rng(1)))
@@ -22,30 +20,21 @@ def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
     return left // stride + 1 if left >= 0 else 0
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Return a function that runs an answer and returns the messages that it leads to."""
+def run(answer):
+    """Return the messages that an answer leads to."""
+    messages = []
 
-    def run_answer(answer):
-        messages = []
+    def send(message):
+        json.dumps(message).encode()
+        messages.append(message)
 
-        def publish(data, metadata):
-            json.dumps(data, ensure_ascii=False, allow_nan=False).encode()  # as a kernel does
-            messages.append(data[RESULT])
-
-        shell = SimpleNamespace(display_pub=SimpleNamespace(publish=publish))
-        monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
-        file = tmp_path / "cases.json"
-        file.write_text(json.dumps(encode(CASES)), "utf-8")
-        run_exercise("02.1", answer, str(file), "a-nonce")
-        assert all(m["nonce"] == "a-nonce" and m["exercise"] == "02.1" for m in messages)
-        assert [m["case"] for m in messages] == list(range(len(messages)))
-        return messages
-
-    return run_answer
+    request = {"exercise": "02.1", "answer": "answer", "cases": encode(CASES)}
+    assert run_exercise({"answer": answer}, request, send) is None
+    assert [message["case"] for message in messages] == list(range(len(messages)))
+    return messages
 
 
-def test_results_of_a_right_answer_are_judged_right(run):
+def test_results_of_a_right_answer_are_judged_right():
     outcomes = [Outcome(decode(message["result"])) for message in run(size_after)]
     score = judge_outcomes(EXERCISE, "size_after", CASES, outcomes)
     assert str(score) == "02.1 size_after: 4/4 points"
@@ -81,7 +70,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_one_odd_case_costs_no_other(run, odd):
+def test_one_odd_case_costs_no_other(odd):
     calls = []
 
     def answer(**case):
@@ -96,7 +85,7 @@ def test_one_odd_case_costs_no_other(run, odd):
     assert judge_outcomes(EXERCISE, "f", CASES, outcomes).passed == len(CASES) - 1
 
 
-def test_a_stub_is_run_once(run):
+def test_a_stub_is_run_once():
     def stub(**case):
         raise NotImplementedError
 
@@ -104,8 +93,20 @@ def test_a_stub_is_run_once(run):
     assert message["unsolved"] is True
 
 
-def test_results_end_at_five_megabytes(run):
-    messages = run(lambda **case: torch.zeros(MAX_BYTES // 8))
-    assert len(messages) == 2
-    assert "5 MB" in messages[1]["error"]
-    assert "result" not in messages[1]
+def test_results_end_at_five_megabytes():
+    calls = []
+
+    def large(**case):
+        calls.append(case)
+        return torch.zeros(MAX_BYTES // 8)
+
+    messages = run(large)
+    assert len(calls) == 2
+    assert len(messages) == len(CASES)
+    assert "result" in messages[0]
+    assert all("5 MB" in message["error"] for message in messages[1:])
+
+
+def test_an_answer_that_is_not_there_is_the_error():
+    request = {"exercise": "02.1", "answer": "answer", "cases": encode(CASES)}
+    assert isinstance(run_exercise({}, request, print), NameError)
