@@ -214,7 +214,8 @@ def handed_in(three, tmp_path_factory):
     attack = next(c for c in json.loads(spy.content)["cells"] if "create_connection" in c["source"])
     sources = {
         "ada": None,
-        "bob": "def size_after(size, kernel_size, stride=1, padding=0, dilation=1):\n    return 3",
+        "bob": "def size_after(size, kernel_size, stride=1, padding=0, dilation=1):\n"
+        "    return (size + 2 * padding - kernel_size) // stride + 1",
         "cas": RIGHT + "def size_after(*a, **k):\n    __import__('os')._exit(0)",
         "spy": attack["source"],
     }

@@ -65,7 +65,7 @@ class Clerk:
         self.run, self.workers, self.seconds, self.memory = run, workers, seconds, memory
         self.process: subprocess.Popen[bytes] | None = None
         self.watch: _Watch | None = None
-        self.is_closed = False
+        self.is_asked = self.is_closed = False
 
     @property
     def phase(self) -> str:
@@ -99,6 +99,7 @@ class Clerk:
             Ended: its process ended.
         """
         process, is_done = self._awake(), False
+        self.is_asked = True
         try:
             stdin = process.stdin
             assert stdin is not None
@@ -118,6 +119,7 @@ class Clerk:
         except BrokenPipeError:
             raise Ended(f"the process that works on it ended while {WAKING}") from None
         finally:
+            self.is_asked = False
             if not is_done:
                 self.stop()
 
@@ -143,19 +145,30 @@ class Clerk:
         """End the process and all that it started. The next question starts another."""
         process, self.process = self.process, None
         if process is not None:
-            below = []
-            with contextlib.suppress(psutil.Error):
-                below = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            for one in below:
-                with contextlib.suppress(psutil.Error):
-                    one.kill()
-            process.wait()
+            _kill(process)
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()  # type: ignore[union-attr]  # both were asked for
 
     def close(self) -> None:
-        """End the process for good."""
+        """End the process for good, also while another thread waits for an answer."""
         self.is_closed = True
-        self.stop()
+        process = self.process
+        if process is not None:
+            _kill(process)
+            if not self.is_asked:
+                self.stop()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    below: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        below = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for one in below:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+    process.wait()
 
 
 class _Watch:

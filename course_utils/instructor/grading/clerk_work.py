@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -52,14 +54,20 @@ class Work:
 
     def grade(self, text: str) -> Iterator[str]:
         """Yield the result of a submission as text."""
-        from .grade_submission import grade_submission  # judges need torch, readers do not
+        self.kernels = self.kernels or Kernels(self.run.fence(int(self.workers)))
+        waking = threading.Thread(target=self._wake)
+        waking.start()  # the sandbox and this process import torch side by side
+        from .grade_submission import grade_submission  # readers do without torch
 
-        if self.kernels is None:
-            self.kernels = Kernels(self.run.fence(int(self.workers)))
-        self.kernels.prepare()
+        waking.join()
         submission = Submission.from_json(text)
         yield result_as_json(grade_submission(submission, self.run, self.kernels, self.phase))
         self.kernels.sweep()
+
+    def _wake(self) -> None:
+        assert self.kernels is not None
+        with suppress(RuntimeError):  # the first kernel will say so
+            self.kernels.prepare()
 
     @cached_property
     def results(self) -> dict[str, SubmissionResult]:

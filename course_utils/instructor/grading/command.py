@@ -90,7 +90,8 @@ def _conclude(reporter: Reporter) -> int:
         print(f"  not written: {problem}", file=sys.stderr)
     if reporter.is_interrupted:
         left = len(reporter.waiting)
-        print(f"It was interrupted: {left} are left. The same command goes on.", file=sys.stderr)
+        goes_on = "It was interrupted. The same command goes on"
+        print(f"{goes_on}. Not graded yet: {left}.", file=sys.stderr)
     failed = any(result.state == INFRASTRUCTURE for result in results)
     return FAILED if failed or reporter.problems or reporter.is_interrupted else DONE
 

@@ -60,7 +60,7 @@ class Intake:
     def entries(self, path: Path) -> Iterator[Entry]:
         """Yield each thing that is handed in; nothing but the lists of zips is read."""
         if not path.is_dir():
-            yield from self._of_file(path, path.name)
+            yield from self._of_file(path.resolve(), path.name)  # the instructor may name a link
             return
         for file, inside in sorted(_files(path), key=lambda pair: pair[1]):
             if _is_handed_in(PurePosixPath(inside).parts):

@@ -22,7 +22,7 @@ def read_submissions(paths: Iterable[Path], clerk: Clerk) -> Iterator[Submission
     for path in sorted(set(paths)):
         if not path.exists():
             raise FileNotFoundError(f"there is no {path}")
-        for submission in _read(path, clerk):
+        for submission in _read(path.absolute(), clerk):
             name, number = submission.file, 2
             while name in found:
                 name, number = f"{submission.file} ({number})", number + 1
@@ -34,7 +34,8 @@ def read_submissions(paths: Iterable[Path], clerk: Clerk) -> Iterator[Submission
 
 def _read(path: Path, clerk: Clerk) -> Iterator[Submission]:
     """Yield the submissions of one path; after one that cannot be read the next clerk goes on."""
-    count, broken = 0, []
+    count = 0
+    broken: list[str] = []
     while True:
         try:
             for text in clerk.ask("read", str(path), count, broken):

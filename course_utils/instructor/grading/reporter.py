@@ -39,14 +39,14 @@ class CannotGoOn(RuntimeError):
 class Reporter:
     """Reports each submission as soon as its result is stored.
 
-    keep: whether results stay; otherwise the folder goes away and no reports are written.
+    clerk: writes the reports. keep: whether results stay; otherwise the folder goes away and no
+    reports are written.
 
     Raises ValueError if another grading works in the same folder.
     """
 
-    def __init__(self, run: GradingRun, keep: bool = True) -> None:
-        self.run, self.keep = run, keep
-        self.clerk = Clerk(run)
+    def __init__(self, run: GradingRun, clerk: Clerk, keep: bool = True) -> None:
+        self.run, self.clerk, self.keep = run, clerk, keep
         self.problems: list[str] = []  # reports that could not be written
         self.is_interrupted = False
         self.lock = FileLock(run.out / "lock")
@@ -154,15 +154,17 @@ def begin(
             "own user may do, add --no-sandbox."
         )
     run = new_run(out, settings)
+    clerk = Clerk(run)
     try:
-        _read_all(paths, run)
-        return kind(run, keep)
+        _read_all(paths, run, clerk)
+        return kind(run, clerk, keep)
     except BaseException:
+        clerk.close()
         run.clear()
         raise
 
 
-def _read_all(paths: Iterable[Path], run: GradingRun) -> None:
+def _read_all(paths: Iterable[Path], run: GradingRun, clerk: Clerk) -> None:
     """Read what was handed in. A file that cannot be graded gets its result here.
 
     Raises:
@@ -170,14 +172,11 @@ def _read_all(paths: Iterable[Path], run: GradingRun) -> None:
         ValueError: nothing was handed in.
     """
     count = 0
-    with contextlib.closing(Clerk(run)) as clerk:
-        handed_in = read_submissions(paths, clerk)
-        for submission in progress(handed_in, description="reading", unit="file"):
-            run.add(submission, count)
-            if submission.reason:
-                write_result(
-                    run.results, run.without_points(submission, UNREADABLE, submission.reason)
-                )
-            count += 1
+    handed_in = read_submissions(paths, clerk)
+    for submission in progress(handed_in, description="reading", unit="file"):
+        run.add(submission, count)
+        if submission.reason:
+            write_result(run.results, run.without_points(submission, UNREADABLE, submission.reason))
+        count += 1
     if not count:
         raise ValueError("there is no notebook and no zip in what was named")

@@ -99,7 +99,7 @@ class SubmissionRun:
         """Run one cell; what a student's cell does wrong is kept for its exercise."""
         self.is_touched = self.is_touched or step.kind != LECTURE
         try:
-            reply = self._work(lambda kernel, seconds: kernel.run(step.source, seconds), step)
+            reply = self._work(_cell(step), step)
         except Lost as lost:
             if not self.is_touched:
                 raise Infrastructure(f"a cell of the lecture failed: {lost}") from None
@@ -155,7 +155,7 @@ class SubmissionRun:
         """
         for step in list(self.finished):
             try:
-                self._work(lambda kernel, seconds, s=step: kernel.run(s.source, seconds), step)
+                self._work(_cell(step), step)
             except Lost:
                 self.finished.remove(step)
                 return
@@ -200,6 +200,10 @@ class SubmissionRun:
                 return self._work(run, step)
             except Incomplete as problem:
                 raise Infrastructure(f"results of {step.exercise} were lost: {problem}") from None
+
+
+def _cell(step: Step) -> Callable[[Kernel, float], Reply]:
+    return lambda kernel, seconds: kernel.run(step.source, seconds)
 
 
 def case_seed(seed: int, exercise_id: str) -> int:

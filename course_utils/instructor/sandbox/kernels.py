@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+from typing import TYPE_CHECKING
 
-from .kernel import Kernel
 from .processes import OpenProcess
 from .sandbox import Sandbox
 from .settings import Fence
 from .view import student_variables
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
 
 
 class Kernels:
@@ -40,6 +43,8 @@ class Kernels:
 
     def start(self) -> Kernel:
         """Start a kernel. Raises RuntimeError if that fails."""
+        from .kernel import Kernel  # it needs torch: a sandbox can start without it
+
         self.prepare()
         memory = self.fence.processes_memory
         if self.sandbox is not None:
