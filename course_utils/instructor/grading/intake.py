@@ -123,11 +123,12 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     while waiting:
         here, prefix = waiting.pop()
         try:
-            for entry in os.scandir(here):
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
-                else:
-                    yield Path(entry.path), prefix + entry.name
+            with os.scandir(here) as found:
+                for entry in found:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
+                    else:
+                        yield Path(entry.path), prefix + entry.name
         except OSError:  # too deep, or not ours to read
             continue
 
