@@ -224,8 +224,10 @@ class Kernel:
                 is_open = self._receive(frames)
                 yield from iter(frames.pop, None)
                 if (now := self.clock()) >= looked + GLANCE:
-                    looked, is_late = now, now > began + FAR * seconds
-                    self._look(seconds, before + (0 if is_late else seconds))
+                    looked = now
+                    self._look()
+                    if self.meter.seconds > before + seconds or now > began + FAR * seconds:
+                        raise Lost(TIMEOUT, f"it took more than {seconds:.0f} seconds")
 
     def _send(self, data: memoryview) -> int:
         with suppress(OSError):  # it is full, or closed: then nothing comes from it either
@@ -243,12 +245,9 @@ class Kernel:
         frames.take(part)
         return bool(part)
 
-    def _look(self, seconds: float, end: float) -> None:
-        """Raise Lost if the kernel may not go on."""
-        memory = self.meter.glance().memory
-        if self.meter.seconds > end:
-            raise Lost(TIMEOUT, f"it took more than {seconds:.0f} seconds")
-        if memory > self.memory:
+    def _look(self) -> None:
+        """Raise Lost if the kernel uses too much or is no more."""
+        if self.meter.glance().memory > self.memory:
             raise Lost(DIED, f"it used more than {self.memory / GB:.1f} GB of memory")
         if not self.process.is_alive():
             raise Lost(DIED, "it ended the kernel")
