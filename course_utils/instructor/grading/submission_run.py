@@ -36,7 +36,6 @@ from ..sandbox.kernel import FencedKernel, Lost, Reply
 from ..sandbox.kernels import Kernels
 from ..sandbox.run_cases import RESULT
 from ..sandbox.settings import DIED, Limits
-from .review import evasion
 from .skeleton import ANSWER, CHECK, LECTURE, Plan, Step
 
 
@@ -200,9 +199,6 @@ class SubmissionRun:
         if list(outcomes) != list(range(len(done))):
             done = []  # results out of order are not what the grader's own code sends
         score = judge_outcomes(exercise, step.answer, cases, done, reason)
-        used = evasion(result.source, step.answer, exercise.ready_made)
-        if exercise.ready_made and used and score.passed:
-            return replace(result, status=TAMPERED, hint=f"it uses {used}, and hides it")
         return _with_score(result, score, lost)
 
     def _errors_are_seen(self) -> bool:
