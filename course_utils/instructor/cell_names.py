@@ -290,7 +290,8 @@ def stand_ins(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
             sources = _names(node.iter)
             yield from ((name, source) for name in _names(node.target) for source in sources)
         elif isinstance(node, ast.Assign) and root(node.value):
-            yield from ((root(target), root(node.value)) for target in node.targets)
+            names = (target.id for target in node.targets if isinstance(target, ast.Name))
+            yield from ((name, root(node.value)) for name in names)
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -141,7 +141,7 @@ def _uses(cell: Cell, imports: dict[str, str]) -> Iterator[tuple[str, str]]:
     builtins = cell.used - cell.bound
     for node in ast.walk(cell.tree) if cell.tree else ():
         if isinstance(node, ast.Call):
-            yield from _called(node, builtins, explained)
+            yield from _called(node, explained)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from _imported(node)
         elif isinstance(node, ast.Attribute):
@@ -164,9 +164,7 @@ def _named(name: str) -> Iterator[tuple[str, str]]:
         yield REACHES, name
 
 
-def _called(
-    call: ast.Call, builtins: frozenset[str], explained: set[ast.AST]
-) -> Iterator[tuple[str, str]]:
+def _called(call: ast.Call, explained: set[ast.AST]) -> Iterator[tuple[str, str]]:
     function = call.func
     given = [a.value if isinstance(a, ast.Constant) else None for a in call.args]
     texts = [value for value in given if isinstance(value, str)]
@@ -176,10 +174,10 @@ def _called(
         if is_magic and function.attr in MAGICS and texts and texts == given:
             explained.add(shell)
             yield from _magic(function.attr, texts[0])
-    elif isinstance(function, ast.Name) and function.id in builtins:
-        if function.id == "getattr" and isinstance((*given, None, None)[1], str):
-            explained.add(function)
-        elif function.id == "open" and texts == given and _only_reads_here(*texts):
+    elif isinstance(function, ast.Name):
+        names_it = function.id == "getattr" and isinstance((*given, None, None)[1], str)
+        opens = function.id == "open" and texts == given and not call.keywords
+        if names_it or (opens and _only_reads_here(*texts)):
             explained.add(function)
 
 
@@ -321,9 +319,9 @@ def _work_notes(work: _Work, imports: dict[str, str]) -> Iterator[str]:
         yield f"{work.exercise} uses the course's own {', '.join(taken)}"
     if exercise is None:
         return
-    mentioned = {name for part in (*work.own, *work.lecture) for name in _mentioned(part.walk())}
-    if work.solution.tree is not None:
-        mentioned -= set(_mentioned(ast.walk(work.solution.tree)))
+    made = {name for part in work.own for name in part.bound}
+    mentioned = {n for part in (*work.own, *work.lecture) for n in _mentioned(part, made)}
+    mentioned -= {n for part in work.solution.parts for n in _mentioned(part, set())}
     if ready_made := ", ".join(sorted(mentioned.intersection(exercise.ready_made))):
         yield f"{work.exercise} asks to write it yourself, and its answer uses {ready_made}"
     has_loops = any(isinstance(node, LOOPS) for part in work.defining for node in part.walk())
@@ -338,12 +336,13 @@ def _exercise(exercise_id: str) -> Exercise | None:
         return None
 
 
-def _mentioned(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Yield names, attributes, parts of imports, and texts that could name an attribute."""
-    for node in nodes:
-        if isinstance(node, ast.Name):
+def _mentioned(part: Part, made: set[str]) -> Iterator[str]:
+    """Yield names from elsewhere, attributes, imports, and texts that could name an attribute."""
+    foreign = part.used - made
+    for node in part.walk():
+        if isinstance(node, ast.Name) and node.id in foreign:
             yield node.id
-        elif isinstance(node, ast.Attribute):
+        elif isinstance(node, ast.Attribute) and root(node) != "self":
             yield node.attr
         elif isinstance(node, ast.alias):
             yield from node.name.split(".")
@@ -358,11 +357,13 @@ def _course_names(part: Part, work: _Work, imports: dict[str, str]) -> Iterator[
         for name in part.used | part.bound
         if imports.get(name, "").startswith("course_utils") and name not in work.solution.used
     }
+    whole: set[ast.AST] = set()  # modules with the name that is looked up in them
     for node in part.walk():
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id in course:
+                whole.add(node.value)
                 yield f"{node.value.id}.{node.attr}"
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_utils"):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Name) and node.id in course:
+        elif isinstance(node, ast.Name) and node.id in course and node not in whole:
             yield imports[node.id].rpartition(".")[2]
