@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from IPython.core.inputtransformer2 import (
     classic_prompt,
@@ -39,18 +40,14 @@ UNREADABLE = {
 SEEDING = ("manual_seed", "seed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
-    """Statements of a cell that share lines: most often one."""
+    """Statements of a cell that share lines: most often one. ``nodes`` are all of their trees."""
 
-    nodes: tuple[ast.stmt, ...]
+    nodes: tuple[ast.AST, ...]
     bound: frozenset[str]
     used: frozenset[str]
-
-    def walk(self) -> Iterator[ast.AST]:
-        """Yield every node of the tree."""
-        for node in self.nodes:
-            yield from ast.walk(node)
+    changed: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -74,6 +71,11 @@ class Cell:
     changed: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     unreadable: bool = True
+
+    @property
+    def nodes(self) -> Iterator[ast.AST]:
+        """Yield every node of its tree."""
+        return chain.from_iterable(part.nodes for part in self.parts)
 
     @property
     def assigned(self) -> frozenset[str]:
@@ -116,10 +118,10 @@ def _read(source: str) -> Cell:
         tree = ast.parse(code)
     parts = tuple(_parts(tree, code))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    nodes = list(ast.walk(tree))
-    imports = imported_names(nodes)
+    nodes = [node for part in parts for node in part.nodes]
+    imports = _imported_names(nodes)
     used = frozenset().union(*(part.used for part in parts))
-    changed, called = changed_and_called(nodes)
+    changed, called = _changed_and_called(nodes)
     return Cell(
         tree,
         parts,
@@ -212,7 +214,7 @@ def _parts(tree: ast.Module, code: str) -> Iterator[Part]:
         yield _part(nodes, lines[start - 1 : end])
 
 
-def _part(nodes: list[ast.stmt], lines: list[str]) -> Part:
+def _part(statements: list[ast.stmt], lines: list[str]) -> Part:
     bound, used = set(), set()
     waiting = [symtable.symtable("\n".join(lines), "cell", "exec")]
     while waiting:
@@ -225,10 +227,12 @@ def _part(nodes: list[ast.stmt], lines: list[str]) -> Part:
                 bound.add(symbol.get_name())
             if symbol.is_referenced() and (is_outermost or symbol.is_global()):
                 used.add(symbol.get_name())
-    return Part(tuple(nodes), frozenset(bound), frozenset(used))
+    inner = [node for statement in statements for node in ast.walk(statement)]
+    changed, _ = _changed_and_called(inner)
+    return Part(tuple(inner), frozenset(bound), frozenset(used), changed)
 
 
-def imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
+def _imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
     """Return what imports bind, and the dotted name that it has where it is from."""
     names: dict[str, str] = {}
     for node in nodes:
@@ -249,7 +253,7 @@ def root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def changed_and_called(nodes: list[ast.AST]) -> tuple[frozenset[str], frozenset[str]]:
+def _changed_and_called(nodes: list[ast.AST]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of what code changes in place, and of what it calls as a statement.
 
     What the code itself makes is not among them.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ...exercises import get_exercise
 from ...exercises.core import Exercise
-from ..cell_names import Cell, Part, changed_and_called, reached, read_cell, root, stand_ins
+from ..cell_names import Cell, Part, reached, read_cell, root, stand_ins
 from .skeleton import ADDED, ANSWER, LECTURE, Plan, Skeleton, Step
 
 MOST_NOTES = 40
@@ -139,7 +139,7 @@ def _uses(cell: Cell, imports: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield sentences, each with the name that it is about."""
     explained: set[ast.AST] = set()  # names that were judged together with what is around them
     builtins = cell.used - cell.bound
-    for node in ast.walk(cell.tree) if cell.tree else ():
+    for node in cell.nodes:
         if isinstance(node, ast.Call):
             yield from _called(node, explained)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -228,7 +228,7 @@ def _looked_up(node: ast.Attribute, imports: dict[str, str]) -> Iterator[tuple[s
 
 def _patches(cell: Cell, imports: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield what a cell changes of PyTorch, IPython or the course."""
-    nodes = list(ast.walk(cell.tree)) if cell.tree else []
+    nodes = list(cell.nodes)
     names_of = defaultdict(set)
     for name, other in stand_ins(nodes):
         names_of[other].add(name)
@@ -279,8 +279,7 @@ def _statements(steps: Iterable[Step], imports: dict[str, str]) -> Statements:
     found = defaultdict(list)
     for step in steps:
         for part in read_cell(step.source).parts:
-            changed, _ = changed_and_called(list(part.walk()))
-            for name in part.bound | (changed - imports.keys()):
+            for name in part.bound | (part.changed - imports.keys()):
                 found[name].append((step.source, part))
     return found
 
@@ -324,7 +323,7 @@ def _work_notes(work: _Work, imports: dict[str, str]) -> Iterator[str]:
     mentioned -= {n for part in work.solution.parts for n in _mentioned(part, set())}
     if ready_made := ", ".join(sorted(mentioned.intersection(exercise.ready_made))):
         yield f"{work.exercise} asks to write it yourself, and its answer uses {ready_made}"
-    has_loops = any(isinstance(node, LOOPS) for part in work.defining for node in part.walk())
+    has_loops = any(isinstance(node, LOOPS) for part in work.defining for node in part.nodes)
     if has_loops and getattr(exercise, "most_calls", None) is not None:
         yield f"{work.exercise} asks for an answer without loops, and it has one"
 
@@ -339,7 +338,7 @@ def _exercise(exercise_id: str) -> Exercise | None:
 def _mentioned(part: Part, made: set[str]) -> Iterator[str]:
     """Yield names from elsewhere, attributes, imports, and texts that could name an attribute."""
     foreign = part.used - made
-    for node in part.walk():
+    for node in part.nodes:
         if isinstance(node, ast.Name) and node.id in foreign:
             yield node.id
         elif isinstance(node, ast.Attribute) and root(node) != "self":
@@ -358,7 +357,7 @@ def _course_names(part: Part, work: _Work, imports: dict[str, str]) -> Iterator[
         if imports.get(name, "").startswith("course_utils") and name not in work.solution.used
     }
     whole: set[ast.AST] = set()  # modules with the name that is looked up in them
-    for node in part.walk():
+    for node in part.nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id in course:
                 whole.add(node.value)

@@ -1,9 +1,10 @@
 """Review names what a person should see, wherever in a notebook it stands, and nothing else."""
 
 import re
-import sys
 from pathlib import Path
 
+import attack_table
+import corpus
 import pytest
 
 from course_utils.exercises import get_exercise
@@ -21,10 +22,6 @@ from course_utils.instructor.grading.skeleton import (
 )
 from course_utils.instructor.grading.submission import StudentCell, Submission
 from course_utils.instructor.reports.results import GRADED, NEEDS_A_LOOK
-
-sys.path += [str(Path(__file__).parents[2] / name) for name in ("submissions", "exercises")]
-import attack_table  # noqa: E402  # it stands beside the corpus
-import corpus  # noqa: E402
 
 LECTURE_CODE = """
 import torch
