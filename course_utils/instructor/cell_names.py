@@ -291,15 +291,29 @@ def stand_ins(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
     """Yield (name, what it stands for): another name, or one that a loop goes through."""
     for node in nodes:
         if isinstance(node, (ast.For, ast.AsyncFor)):
-            sources = _names(node.iter)
-            yield from ((name, source) for name in _names(node.target) for source in sources)
+            sources = set(_sources(node.iter))
+            targets = [inner.id for inner in ast.walk(node.target) if isinstance(inner, ast.Name)]
+            yield from ((name, source) for name in targets for source in sources)
         elif isinstance(node, ast.Assign) and root(node.value):
             names = (target.id for target in node.targets if isinstance(target, ast.Name))
             yield from ((name, root(node.value)) for name in names)
 
 
-def _names(node: ast.AST) -> set[str]:
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+def _sources(node: ast.expr) -> Iterator[str]:
+    """Yield the names whose parts a loop sees: ``a`` and ``b`` in ``zip(a.parts(), [b.c])``."""
+    waiting: list[ast.expr] = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+            waiting += node.elts
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+            waiting += [generator.iter for generator in node.generators]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            waiting.append(node.func.value)
+        elif isinstance(node, ast.Call):
+            waiting += node.args
+        else:
+            yield root(node)
 
 
 def reached(names: Iterable[str], links: Mapping[str, set[str]]) -> set[str]:

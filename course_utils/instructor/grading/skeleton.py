@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
@@ -130,11 +129,9 @@ def needed(steps: tuple[Step, ...]) -> set[int]:
 
     Where a student's own cell defines a name, the lecture's cells of that name are not needed.
     """
-    own: dict[str, list[int]] = defaultdict(list)
-    lecture: dict[str, list[int]] = defaultdict(list)
-    for i, (step, names) in enumerate(zip(steps, _bound_names(steps), strict=True)):
-        for name in names:
-            (lecture if step.kind == LECTURE else own)[name].append(i)
+    bound = dict(enumerate(_bound_names(steps)))
+    own = _places({i: names for i, names in bound.items() if steps[i].kind != LECTURE})
+    lecture = _places({i: names for i, names in bound.items() if steps[i].kind == LECTURE})
     found = {i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)}
     # A function reads its names when it is called: at the latest, at the end of the notebook.
     return _follow(
@@ -148,52 +145,52 @@ def _noticed(steps: tuple[Step, ...], wanted: set[int]) -> set[int]:
     wanted: the places of the cells that they need. An added cell is noticed if
 
     - it changes in place (calls a method as a statement, assigns to an attribute or an item) what
-      those use, or ``torch``, ``os`` or ``sys``; figures and seeds aside;
+      those use, or ``torch``, ``os`` or ``sys``; other modules and seeds aside;
+    - it works with a variable that an added cell makes which they need;
+    - it calls, as a statement, a function that changes such things;
     - it does what its names do not show: magics, shell commands, ``exec``, an import of ``*``;
     - it does not parse;
-    - another such cell needs it, or it uses a variable, or calls a function, that such a cell
-      makes.
+    - another such cell needs it.
 
     All others, such as experiments with networks of their own, need not run.
     """
     cells = [read_cell(step.source) for step in steps]
     imports = {name: whole for cell in cells for name, whole in cell.imports.items()}
-    used = {name for i in wanted for name in cells[i].used} | REACHING_FAR
-    used = {name for name in used if not imports.get(name, "").startswith("matplotlib")}
+    used = {name for i in wanted for name in cells[i].used if name not in imports}
+    used |= REACHING_FAR.union(name for name in imports if imports[name] in REACHING_FAR)
     added = [i for i, step in enumerate(steps) if step.kind == ADDED]
-    bound = _bound_names(steps)
-    at: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for i in added:
-        for name in bound[i]:
-            at["needs", name].append(i)
-        for name in cells[i].used - cells[i].bound:
-            at["makes", name].append(i)
-        for name in cells[i].called:
-            at["defines", name].append(i)
-    start = {i for i in added if i in wanted or cells[i].unreadable or cells[i].changed & used}
+    changing = {i for i in added if cells[i].unreadable or cells[i].changed & used}
+    acting = {name for i in changing for name in cells[i].definitions}
+    calling = {i for i in added if cells[i].called & acting}
+    others = {i: cells[i].used - cells[i].bound for i in added}
+    users, bound = _places(others), _bound_names(steps)
+    working = _follow(
+        {i for i in added if i in wanted}, lambda i: cells[i].assigned, users.__getitem__
+    )
+    makers = _places({i: bound[i] for i in added})
+    return _follow(changing | calling | working, others.__getitem__, makers.__getitem__)
 
-    def links(i: int) -> Iterator[tuple[str, str]]:
-        cell = cells[i]
-        yield from (("needs", name) for name in cell.needed)
-        yield from (("makes", name) for name in cell.assigned)
-        yield from (("defines", name) for name in cell.definitions)
 
-    return _follow(start, links, at.__getitem__)
+def _places(names: Mapping[int, Iterable[str]]) -> dict[str, list[int]]:
+    """Return the places of each name."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, those in names.items():
+        for name in those:
+            found[name].append(place)
+    return found
 
 
 def _follow(
-    start: set[int],
-    links: Callable[[int], Iterable[Hashable]],
-    at: Callable[[Any], list[int]],
+    start: set[int], links: Callable[[int], Iterable[str]], at: Callable[[str], list[int]]
 ) -> set[int]:
-    """Return the places that are reached from some; each link is followed once."""
+    """Return the places that are reached from some; each name is followed once."""
     found, waiting = set(start), list(start)
-    seen: set[Hashable] = set()
+    seen: set[str] = set()
     while waiting:
-        for link in links(waiting.pop()):
-            if link not in seen:
-                seen.add(link)
-                new = [i for i in at(link) if i not in found]
+        for name in links(waiting.pop()):
+            if name not in seen:
+                seen.add(name)
+                new = [i for i in at(name) if i not in found]
                 found.update(new)
                 waiting += new
     return found
@@ -212,21 +209,15 @@ def _bound_names(steps: tuple[Step, ...]) -> list[frozenset[str]]:
     return found
 
 
-class _Places:
+class _Found:
     """Where the student's cells are, by what they may be recognised by."""
 
     def __init__(self, cells: tuple[StudentCell, ...]) -> None:
         self.cells = [read_cell(cell.source) for cell in cells]
         self.solved = ["raise NotImplementedError" not in cell.source for cell in cells]
-        self.marks: dict[str, list[int]] = defaultdict(list)
-        self.ids: dict[str, list[int]] = defaultdict(list)
-        self.names: dict[str, list[int]] = defaultdict(list)
-        for i, cell in enumerate(cells):
-            self.marks[cell.grade_id].append(i)
-            for name in set(cell.ids):
-                self.ids[name].append(i)
-            for name in self.cells[i].bound:
-                self.names[name].append(i)
+        self.marks = _places({i: [cell.grade_id] for i, cell in enumerate(cells)})
+        self.ids = _places({i: set(cell.ids) for i, cell in enumerate(cells)})
+        self.names = _places({i: cell.bound for i, cell in enumerate(self.cells)})
 
     def signs(self, exercise: str, step: Step) -> Iterator[tuple[str, list[int]]]:
         """Yield how a cell may be recognised, the most reliable first, and which cells are."""
@@ -254,7 +245,7 @@ def _choose_answers(
     chosen: dict[str, int] = {}
     found: dict[str, str] = {}
     notes: list[str] = []
-    places = _Places(cells)
+    places = _Found(cells)
     for must_define in (True, False):  # a cell that defines something else is the last resort
         for exercise, step in skeleton.answers.items():
             for how, signed in places.signs(exercise, step) if exercise not in chosen else ():

@@ -154,6 +154,10 @@ def test_experiments_that_nobody_needs_do_not_run():
     plotted = "import matplotlib.pyplot as plt\nplt.plot([1])"
     assert added(plotted, *(EXPERIMENT.format(n) for n in range(11)), answer=answer) == []
     run = "def run(width):\n    model = Network(width)\n    model.eval()\n    return model(data)"
+    for call in ("nn.init.ones_(x)", "plt.show()", "F.relu_(x)", "criterion(x).backward()"):
+        imports = "import matplotlib.pyplot as plt, torch.nn.functional as F\nfrom torch import nn"
+        uses = StudentCell(f"{imports}\ndef double(x):\n    return plt, nn, F, criterion")
+        assert added(call, answer=uses) == []
     assert added(run, "run(3)", "%time best = run(7)", "%%time\nrun(4)", answer=answer) == []
 
 
@@ -198,6 +202,12 @@ def test_what_works_on_what_an_answer_needs_runs_with_it():
     assert added(makes, trains, "other = fit(9)", answer=answer) == [makes, trains]
     defines, calls = "def start():\n    torch.set_default_dtype(KIND)", "start()"
     assert added("KIND = 1", defines, calls, "print(1)") == ["KIND = 1", defines, calls]
+
+
+def test_a_magic_does_not_make_all_experiments_run():
+    magic = "!nvidia-smi\nmodel = Network(width)\nfit(model)"
+    made = added("width = 3", "model = Network(1)\nfit(model)", magic, "evaluate(model)")
+    assert made == ["width = 3", magic]
 
 
 def test_an_import_that_the_lecture_has_too_is_no_reason_to_run():
