@@ -2,10 +2,11 @@
 
     python benchmarks/planning.py [--cells 500 1000 2000 4000]
 
-Submissions of lecture 02 with all exercises solved and many added cells, of three kinds: long
-answers beside tiny cells; cells with many names that an answer needs, one through the other; and
-cells that all bind and use the same name. The growth is the exponent of the number of cells that
-the seconds follow: 1 is linear, 2 is quadratic. The table is printed.
+Submissions of lecture 02 with all exercises solved and many added cells, of four kinds: long
+answers beside tiny cells; cells with many names that an answer needs, one through the other; cells
+with imports and what changes them; and cells that all bind and use the same name. The growth is
+the exponent of the number of cells that the seconds follow: 1 is linear, 2 is quadratic. The table
+is printed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ KINDS: dict[str, tuple[Callable[[int], str], Callable[[int], str]]] = {
     "many names": (
         lambda n: "\n".join(f"y{n}_{i} = y{n - 1}_{i} + z{n}_{i}" for i in range(NAMES)),
         lambda n: f"z = y{n - 1}_0",
+    ),
+    "imports": (
+        lambda n: f"import m{n}\nfrom torch import t{n}\nz = t{n}\nz.x = t{n}.y = m{n}",
+        lambda n: f"z = m{n - 1}",
     ),
     "one name": (lambda n: f"y = (y, {n})", lambda n: "z = y"),
 }

@@ -232,16 +232,20 @@ def _patches(cell: Cell, imports: dict[str, str]) -> Iterator[tuple[str, str]]:
     names_of = defaultdict(set)
     for name, other in stand_ins(nodes):
         names_of[other].add(name)
-    starts = {name for name, whole in imports.items() if whole.partition(".")[0] in PATCHED}
-    watched = reached(starts, names_of)
+
+    def is_patched(name: str) -> bool:
+        return imports.get(name, "").partition(".")[0] in PATCHED
+
+    aliases = reached(filter(is_patched, list(names_of)), names_of)
     for node in nodes:
         target: ast.AST | None = None
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             target = node
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             target = node.args[0] if node.func.id in ("setattr", "delattr") else None
-        name = _dotted(target) if target is not None and root(target) in watched else ""
-        if name and not name.startswith("torch.backends."):
+        if target is None or not (is_patched(root(target)) or root(target) in aliases):
+            continue
+        if not (name := _dotted(target)).startswith("torch.backends."):
             yield CHANGES, name
 
 
@@ -279,7 +283,7 @@ def _statements(steps: Iterable[Step], imports: dict[str, str]) -> Statements:
     found = defaultdict(list)
     for step in steps:
         for part in read_cell(step.source).parts:
-            for name in part.bound | (part.changed - imports.keys()):
+            for name in part.bound.union(n for n in part.changed if n not in imports):
                 found[name].append((step.source, part))
     return found
 
