@@ -13,7 +13,7 @@ import re
 import textwrap
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from course_utils.instructor.reports.results import (
     GRADED,
     MISSING,
     NEEDS_A_LOOK,
-    TAMPERED,
     UNREADABLE,
     UNSOLVED,
     WRONG,
@@ -47,6 +46,8 @@ class Handed:
 
     points: of exercises that do not earn all; status: likewise. answers: of exercises whose points
     are to be computed from this answer. note: a pattern that the notes for the instructor match.
+    varies: whether all but ``points`` depends on when the grader notices what happened.
+    category: the threat that it stands for.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Handed:
     reason: str = ""
     note: str = ""
     file: str = ""
+    varies: bool = False
+    category: str = ""
 
     @property
     def path(self) -> str:
@@ -124,9 +127,9 @@ def answered(**sources: str) -> bytes:
     return written(notebook)
 
 
-def with_cell(source: str, before: str) -> bytes:
-    """Return the solved lecture with a cell added before a graded one."""
-    notebook = solved()
+def with_cell(source: str, before: str, **sources: str) -> bytes:
+    """Return the solved lecture, or ``answered``, with a cell added before a graded one."""
+    notebook = json.loads(answered(**sources))
     notebook["cells"].insert(place(notebook, before), code(source))
     return written(notebook)
 
@@ -191,6 +194,7 @@ def honest() -> list[Handed]:
             answered(_3="def pool_max(image, kernel_size, stride, padding=0)\n    return image"),
             points={"02.3": 0.0},
             status={"02.3": WRONG},
+            **look("02.3 could not be looked into: it does not parse"),
         ),
         Handed(
             "other-name",
@@ -205,6 +209,75 @@ def honest() -> list[Handed]:
             state=NEEDS_A_LOOK,
             note="02.1 uses the course's own arithmetic",
         ),
+        *ordinary(),
+        *large(),
+    ]
+
+
+def ordinary() -> list[Handed]:
+    """Return honest work that looks or takes like something else."""
+    experiment = """
+        torch.manual_seed({0})
+        model = nn.Sequential(nn.Linear(8, {0} + 1), nn.ReLU(), nn.Linear({0} + 1, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(10**9):
+            optimizer.zero_grad()
+            loss = model(torch.rand(4, 8)).square().mean()
+            loss.backward()
+            optimizer.step()
+            print(epoch, loss.item(), size_after(8, 3))
+    """
+    same_names = """
+        signal, open, gc = 5, 3, 1
+        net = nn.Sequential(nn.Linear(2, 2))
+        for part in net.modules():
+            part.eval()
+        def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
+            kill = size + 2 * padding - dilation * (kernel_size - 1) - 1
+            return kill // stride + 1 if kill >= 0 else 0
+        size_after(signal, open, gc)
+    """
+
+    def experiments(notebook: Notebook) -> None:
+        cells = [code(textwrap.dedent(experiment.format(number))) for number in range(11)]
+        at = place(notebook, "02-2-answer")
+        notebook["cells"][at:at] = cells
+
+    def merge(notebook: Notebook) -> None:
+        check = notebook["cells"].pop(place(notebook, "02-1-check"))
+        answer(notebook, "02.1")["source"] += f"\n\n{check['source']}"
+
+    slow = "import time\ndef size_after(**case):\n    time.sleep(0.1)\n    return right(**case)"
+    return [
+        Handed("experiments", changed(experiments)),
+        Handed("ordinary-names", answered(_1=same_names)),
+        Handed("merged-check", changed(merge)),
+        Handed("slow-answer", answered(_1=RIGHT + slow)),
+        Handed("timed-answer", answered(_1="%%time" + RIGHT + "size_after = right")),
+    ]
+
+
+def large() -> list[Handed]:
+    """Return submissions that are long or deep, as tools and accidents make them."""
+    terms, many = "0 + " * 600 + "0", "!echo hi\n" * 600
+    no_answer = {"points": NOTHING, "status": {}}
+    unread = look("02.1 could not be looked into: it does not parse")
+
+    def tiny(notebook: Notebook) -> None:
+        cells = [code(f"y{number} = y{number - 1} + 1") for number in range(3000)]
+        for exercise in POINTS:
+            answer(notebook, exercise)["source"] += "\nlong = [" + "0, " * 10_000 + "]"
+        at = place(notebook, "02-1-answer")
+        notebook["cells"][at:at] = cells
+
+    return [
+        Handed("tiny-cells", changed(tiny)),
+        Handed("many-commands", with_cell(many, "02-1-answer")),
+        Handed("many-commands-in-answer", answered(_1=many + RIGHT), points=NOTHING),
+        Handed("sum-in-added-cell", with_cell(f"x = {terms}", "02-1-answer")),
+        Handed("sum-in-answer", answered(_1=f"{RIGHT}\nsize_after = right\n{terms}")),
+        Handed("endless-sum", answered(_1=f"{RIGHT}\n{terms * 200}"), **no_answer, **unread),
+        Handed("brackets", answered(_1="[" * 1500 + "]" * 1500), **no_answer, **unread),
     ]
 
 
@@ -224,7 +297,9 @@ def from_answers() -> list[Handed]:
                 answer(notebook, exercise)["source"] = (
                     f"{function} = ANSWERS[{exercise!r}][{kind!r}][{name!r}]{part}"
                 )
-            found.append(Handed(f"{kind}-{number}", written(notebook), answers=answers))
+            # The table of answers that they are taken from holds the ready-made ones, too.
+            own_work = look("02.2 asks to write it yourself, and its answer uses conv2d")
+            found.append(Handed(f"{kind}-{number}", written(notebook), answers=answers, **own_work))
     return found
 
 
@@ -246,20 +321,13 @@ def lines(text: str) -> str:
 
 def attack(name: str, source: str, **more: Any) -> Handed:
     """Return a submission that attacks in exercise 02.1 and earns nothing there."""
-    content = answered(_1=RIGHT + source)
-    return Handed(name, content, **{"points": NOTHING, "status": {"02.1": WRONG}} | more)
+    expected = {"points": NOTHING, "status": {"02.1": WRONG}}
+    return Handed(name, **{"content": answered(_1=RIGHT + source)} | expected | more)
 
 
 def look(note: str) -> dict[str, str]:
     """Return what a submission gets whose code a person should read."""
     return {"state": NEEDS_A_LOOK, "note": note}
-
-
-ALL_TAMPERED = {
-    "points": dict.fromkeys(POINTS, 0.0),
-    "status": dict.fromkeys(POINTS, TAMPERED),
-    **look("it hides from the grader"),
-}
 
 
 def cheats() -> list[Handed]:
@@ -277,7 +345,7 @@ def cheats() -> list[Handed]:
                 """
             )
             + ALWAYS_WRONG,
-            **look("course's own"),
+            **look("02.1 changes course_utils.check"),
         ),
         attack(
             "patch-judge",
@@ -291,7 +359,7 @@ def cheats() -> list[Handed]:
                 """
             )
             + ALWAYS_WRONG,
-            **look("course's own"),
+            **look("02.1 changes core.Exercise.judge"),
         ),
         attack(
             "ask-the-judge",
@@ -304,6 +372,7 @@ def cheats() -> list[Handed]:
                             return guess
                 """
             ),
+            **look("02.1 uses the course's own get_exercise"),
         ),
         attack(
             "equals-everything",
@@ -332,26 +401,33 @@ def cheats() -> list[Handed]:
             + ALWAYS_WRONG,
             points=dict.fromkeys(POINTS, 0.0),
             status={},
-            **look("course's own"),
+            **look("02.1 changes room"),
         ),
         attack(
             "send-results",
             lines(
                 """
                 def size_after(*a, **k):
-                    import re
-                    shell = get_ipython()
-                    code = shell.kernel.get_parent()["content"]["code"]
-                    nonce = re.findall(r"'([0-9a-f]{16})'", code)[0]
+                    import json, os
+                    whole = {"id": 1, "status": "ok", "done": True, "results": [4] * 24}
                     for case in range(24):
-                        message = {"nonce": nonce, "exercise": "02.1", "case": case, "result": 4}
-                        message |= {"points": 4, "is_right": True, "verdict": {"is_right": True}}
-                        data = {"application/vnd.course.result+json": message}
-                        shell.display_pub.publish(data=data, metadata={})
+                        one = {"exercise": "02.1", "case": case, "result": 4, "points": 4}
+                        for message in (one, one | {"is_right": True}, whole):
+                            text = json.dumps(message).encode()
+                            for size in (4, 8):
+                                for order in ("big", "little"):
+                                    frame = len(text).to_bytes(size, order) + text
+                                    for number in range(3, 64):
+                                        try:
+                                            os.write(number, frame)
+                                        except OSError:
+                                            pass
                     return -7
                 """
             ),
-            **look("display_pub"),
+            status={},
+            varies=True,
+            **look("02.1 uses os.write"),
         ),
         attack(
             "hide-errors",
@@ -371,7 +447,75 @@ def cheats() -> list[Handed]:
                 """
             )
             + ALWAYS_WRONG,
-            **ALL_TAMPERED,
+            **look("02.1 uses ast_transformers"),
+        ),
+        *ready_made(),
+        *hidden(),
+    ]
+
+
+def ready_made() -> list[Handed]:
+    """Return answers that take from PyTorch what they must write: right results, and a note."""
+    twice = """
+        def convolve(image, weight, bias, stride=1, padding=0):
+            return F.conv2d(image[None], weight, bias, stride, padding)[0]
+    """
+    by_unfold = """
+        def convolve(image, weight, bias, stride=1, padding=0):
+            size = weight.shape[-1]
+            rows, columns = ((n + 2 * padding - size) // stride + 1 for n in image.shape[1:])
+            windows = F.unfold(image[None], size, padding=padding, stride=stride)[0]
+            return (weight.flatten(1) @ windows + bias[:, None]).reshape(-1, rows, columns)
+    """
+    by_aten = """
+        def convolve(image, weight, bias, stride=1, padding=0):
+            convolution = torch.ops.aten._slow_conv2d_forward
+            size = weight.shape[2:]
+            return convolution(image[None], weight, size, bias, [stride] * 2, [padding] * 2)[0]
+    """
+    in_3d = """
+        def pool_max(image, kernel_size, stride, padding=0):
+            kernel, step, edge = (1, *[kernel_size] * 2), (1, *[stride] * 2), (0, *[padding] * 2)
+            return F.max_pool3d(image[None], kernel, step, edge)[0]
+    """
+    quantized = """
+        def pool_max(image, kernel_size, stride, padding=0):
+            values, ranks = image.unique(return_inverse=True)
+            whole = torch.quantize_per_tensor(1.0 + ranks, 1.0, 0, torch.quint8)
+            window = [kernel_size] * 2, [stride] * 2, [padding] * 2
+            pooled = torch.quantized_max_pool2d(whole[None], *window)[0]
+            return values[pooled.int_repr().long() - 1]
+    """
+    in_a_thread = """
+        from concurrent.futures import ThreadPoolExecutor
+        def convolve(image, weight, bias, stride=1, padding=0):
+            with ThreadPoolExecutor() as pool:
+                work = pool.submit(F.conv2d, image[None], weight, bias, stride, padding)
+            return work.result()[0]
+    """
+    return [
+        Handed(
+            "ready-made-captured",
+            answered(_2="%%capture" + textwrap.dedent(twice)),
+            **own_work("02.2", "conv2d"),
+        ),
+        Handed("ready-made-in-a-thread", answered(_2=in_a_thread), **look("02.2 uses concurrent")),
+        Handed("ready-made-unfold", answered(_2=by_unfold), **own_work("02.2", "unfold")),
+        Handed("ready-made-aten", answered(_2=by_aten), **look("02.2 reaches .* aten")),
+        Handed("ready-made-3d", answered(_3=in_3d), **own_work("02.3", "max_pool3d")),
+        Handed(
+            "ready-made-quantized",
+            answered(_3=quantized),
+            **own_work("02.3", "quantized_max_pool2d"),
+        ),
+        Handed(
+            "ready-made-in-an-added-cell",
+            with_cell(
+                "ops = {}\nops['c'] = F.conv2d",
+                "02-2-answer",
+                _2=twice.replace("F.conv2d", "ops['c']"),
+            ),
+            **own_work("02.2", "conv2d"),
         ),
         Handed(
             "ready-made-unwatched",
@@ -387,9 +531,7 @@ def cheats() -> list[Handed]:
                     return F.conv2d(image[None], weight, bias, stride, padding)[0]
                 """
             ),
-            points={"02.2": 0.0},
-            status={"02.2": TAMPERED},
-            **look("it hides from the grader"),
+            **look("02.2 changes room.Watch"),
         ),
         Handed(
             "ready-made-in-the-dark",
@@ -401,9 +543,105 @@ def cheats() -> list[Handed]:
                         return getattr(F, "max_" + "pool2d")(image, kernel_size, stride, padding)
                 """
             ),
-            points={"02.3": 0.0},
-            status={"02.3": TAMPERED},
-            **look("_disable_current_modes"),
+            **look("02.3 uses _disable_current_modes"),
+        ),
+        *blinded(),
+    ]
+
+
+def blinded() -> list[Handed]:
+    """Return ready-made answers behind an attack on whatever watches the calls of PyTorch."""
+    pooled = "return F.max_pool2d(image, kernel_size, stride, padding)"
+    through = {
+        "frames": ("import sys\n    frame = sys._getframe()", "_getframe"),
+        "traceback": (
+            "try:\n        raise ValueError\n"
+            "    except ValueError as error:\n        frame = error.__traceback__.tb_frame",
+            "__traceback__",
+        ),
+    }
+    start = "def pool_max(image, kernel_size, stride, padding=0):\n    "
+    clear = (
+        "\n    while frame:\n        for thing in list(frame.f_locals.values()):\n"
+        "            if isinstance(getattr(thing, 'names', None), set):\n"
+        "                thing.names = frozenset()\n        frame = frame.f_back\n    "
+    )
+    modes = (
+        "from torch.utils import _python_dispatch as modes\n"
+        "    while modes._get_current_dispatch_mode_stack():\n        modes._pop_mode()\n    "
+    )
+    watch = "import course_utils.exercises.l02_convolution as room\nroom.Watch = object"
+    return [
+        *(
+            Handed(f"blinded-by-{name}", answered(_3=start + find + clear + pooled), **look(word))
+            for name, (find, word) in through.items()
+        ),
+        Handed("blinded-by-modes", answered(_3=start + modes + pooled), **look("_python_dispatch")),
+        Handed(
+            "blinded-in-an-added-cell",
+            with_cell(watch, "02-2-answer", _3=start + pooled),
+            **own_work("02.3", "max_pool2d"),
+        ),
+    ]
+
+
+def own_work(exercise: str, what: str) -> dict[str, str]:
+    """Return what a submission gets whose answer takes what it must write."""
+    return look(f"{exercise} asks to write it yourself, and its answer uses .*{what}")
+
+
+def hidden() -> list[Handed]:
+    """Return attempts and short cuts that stand in magics or in cells of their own."""
+    uses = "def size_after(*a, **k):\n    return f(*a, **k)"
+    by_course = "from course_utils.arithmetic import conv_output_size"
+
+    def taken(name: str, cell: str, answer_of_1: str, note: str) -> Handed:
+        content = with_cell(cell, "02-1-answer", _1=answer_of_1)
+        return Handed(name, content, answers={"02.1": conv_output_size}, **look(note))
+
+    return [
+        attack(
+            "hide-errors-in-magic",
+            "",
+            content=answered(
+                _1="%%time\nget_ipython().set_custom_exc((Exception,), lambda *a: None)"
+                + ALWAYS_WRONG
+            ),
+            **look("02.1 uses get_ipython, set_custom_exc"),
+        ),
+        attack(
+            "hide-errors-in-an-added-cell",
+            "",
+            content=with_cell(
+                "%time get_ipython().set_custom_exc((Exception,), lambda *a: None)",
+                "02-1-answer",
+                _1=ALWAYS_WRONG,
+            ),
+            **look("the added cell «%time get_ipython.* uses get_ipython, set_custom_exc"),
+        ),
+        attack(
+            "bash",
+            "",
+            content=with_cell("%%bash\nps aux; find / -name seed", "02-1-answer", _1=ALWAYS_WRONG),
+            **look("the added cell «%%bash» runs %%bash, which was not looked into"),
+        ),
+        taken(
+            "course's-own-imported",
+            by_course,
+            uses.replace("f(", "conv_output_size("),
+            "02.1 uses the course's own conv_output_size",
+        ),
+        taken(
+            "course's-own-renamed",
+            "g = arithmetic.conv_output_size\nf = g",
+            uses,
+            "02.1 uses the course's own arithmetic.conv_output_size",
+        ),
+        taken(
+            "course's-own-star",
+            "from course_utils.arithmetic import *",
+            "size_after = conv_output_size",
+            "all of the course's own course_utils.arithmetic",
         ),
     ]
 
@@ -497,6 +735,70 @@ def size_after(**case):
             ),
             **look("open"),
         ),
+        attack(
+            "other-sockets",
+            lines(
+                """
+                import os, socket, stat
+                def size_after(**case):
+                    paths = [line.split()[-1] for line in open("/proc/net/unix") if "/" in line]
+                    for folder, _, files in os.walk("/tmp"):
+                        paths += [os.path.join(folder, name) for name in files]
+                    for path in paths:
+                        try:
+                            socket.socket(socket.AF_UNIX).connect(path.replace("@", "\\0"))
+                            return right(**case)
+                        except OSError:
+                            continue
+                    return -7
+                """
+            ),
+            category="neighbours",
+            **look("02.1 uses open, socket"),
+        ),
+        *system_calls(),
+    ]
+
+
+def system_calls() -> list[Handed]:
+    """Return attempts by system calls that a kernel has no use for."""
+    call = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    after = "\ndef size_after(**case):\n    return right(**case) if worked else -7"
+
+    def by_call(name: str, source: str, **more: Any) -> Handed:
+        return attack(name, call + lines(source) + after, status={}, **{**look("ctypes"), **more})
+
+    return [
+        by_call("own-namespace", "worked = libc.unshare(0x10000000 | 0x00020000) == 0"),
+        by_call(
+            "own-tmpfs",
+            """
+            libc.unshare(0x10000000 | 0x00020000)
+            worked = libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0
+            if worked:
+                open("/tmp/filled", "wb").write(bytes(10**9))
+            """,
+        ),
+        by_call("read-keyring", "worked = libc.syscall(250, 11, -3, None, 0) >= 0"),
+        by_call(
+            "leave-a-key",
+            'worked = libc.syscall(248, b"user", b"course", b"secret", 6, -3) > 0',
+            category="neighbours",
+        ),
+        by_call(
+            "memory-file",
+            """
+            worked = True
+            try:
+                file = os.memfd_create("filled")
+                for _ in range(100):
+                    os.write(file, bytes(10**8))
+            except OSError:
+                worked = False
+            """,
+            category="starve",
+            **look("os.memfd_create"),
+        ),
     ]
 
 
@@ -541,7 +843,11 @@ def wreckers() -> list[Handed]:
             **look("open"),
         ),
         attack("input", in_function + "return int(input('size? '))"),
-        attack("closed-stdout", "import os, sys\nsys.stdout.close()\nos.close(1)" + ALWAYS_WRONG),
+        attack(
+            "closed-stdout",
+            "import os, sys\nsys.stdout.close()\nos.close(1)" + ALWAYS_WRONG,
+            **look("os.close"),
+        ),
         attack("changed-folder", "import os\nos.chdir('/')" + ALWAYS_WRONG),
         attack(
             "large-result",
@@ -555,6 +861,54 @@ def wreckers() -> list[Handed]:
             "patched-torch",
             "torch.Tensor.__add__ = torch.Tensor.sum = torch.zeros = None" + ALWAYS_WRONG,
             points=dict.fromkeys(("02.1", "02.2", "02.3"), 0.0),
+            **look("02.1 changes torch.Tensor.__add__"),
+        ),
+        *leftovers(),
+    ]
+
+
+def leftovers() -> list[Handed]:
+    """Return attacks on the kernel's ways out, and what they leave for the next kernel."""
+    nested = "import os\nfor _ in range(1500):\n    os.mkdir('x')\n    os.chdir('x')"
+    every = "import os\nfor number in range(3, 31):\n    try:\n        {}\n    except OSError: pass"
+    flood = every.format("while True: os.write(number, bytes(10**6))")
+    lives_on = """
+        import os, time
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                for number in range(256):
+                    try:
+                        os.close(number)
+                    except OSError:
+                        pass
+                while True:
+                    time.sleep(1)
+            os._exit(0)
+    """
+    unsure = {"status": {}, "varies": True}
+    return [
+        attack("nested-folders", nested + ALWAYS_WRONG),
+        attack("nested-folders-in-tmp", "import os\nos.chdir('/tmp')\n" + nested + ALWAYS_WRONG),
+        attack(
+            "write-everywhere",
+            every.format("os.write(number, b'4' * 1000)") + ALWAYS_WRONG,
+            **unsure,
+            **look("os.write"),
+        ),
+        attack("flood", flood + ALWAYS_WRONG, **unsure, **look("os.write")),
+        attack(
+            "close-everything",
+            "import os\nos.closerange(3, 4096)" + ALWAYS_WRONG,
+            **unsure,
+            **look("os.closerange"),
+        ),
+        attack(
+            "daemon",
+            lines(lives_on) + ALWAYS_WRONG,
+            status={},
+            category="neighbours",
+            **look("os.fork"),
         ),
     ]
 
@@ -629,8 +983,8 @@ def rearranged() -> list[Handed]:
             status={"02.4": MISSING},
             **look("no cell answers 02.4"),
         ),
-        Handed("own-check", changed(own_check), points=NOTHING, status={"02.1": WRONG}),
-        Handed("own-points", changed(cheap_points), points=NOTHING, status={"02.1": WRONG}),
+        attack("own-check", "", content=changed(own_check), category="points"),
+        attack("own-points", "", content=changed(cheap_points), category="points"),
         Handed("broken-lecture", changed(break_lecture)),
     ]
 
@@ -695,14 +1049,22 @@ def class_zip() -> tuple[str, bytes, list[Handed]]:
     return "class.zip", buffer.getvalue(), inside
 
 
+def all_notebooks(port: int, outside: Path) -> list[Handed]:
+    """Return all submissions that are a notebook of the lecture."""
+    groups = {
+        "honest": [*honest(), *from_answers(), *rearranged()],
+        "points": cheats(),
+        "escape": spies(port, outside),
+        "starve": wreckers(),
+    }
+    return [
+        handed if handed.category else replace(handed, category=category)
+        for category, group in groups.items()
+        for handed in group
+    ]
+
+
 def all_single(port: int, outside: Path) -> list[Handed]:
     """Return all submissions that are a file of their own."""
-    return [
-        *honest(),
-        *from_answers(),
-        *cheats(),
-        *spies(port, outside),
-        *wreckers(),
-        *rearranged(),
-        *other_files(),
-    ]
+    others = [replace(handed, category="files") for handed in other_files()]
+    return [*all_notebooks(port, outside), *others]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
 from ...lectures import exercise_and_role, graded_id
-from ..cell_names import bound_names, definitions, parse_cell, used_names
+from ..cell_names import definitions, read_cell
 from ..versions import lecture_version
 from .submission import StudentCell, Submission
 
 SKIP_TAG = "grade-skip"
 LECTURE, ANSWER, CHECK, ADDED = "lecture", "answer", "check", "added"
+# A change of what these hold reaches code that does not name them.
+REACHING_FAR = {"os", "sys", "torch"}
 
 
 @dataclass(frozen=True)
@@ -100,15 +103,24 @@ def identify(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Skele
 
 
 def make_plan(skeleton: Skeleton, submission: Submission) -> Plan:
-    """Put the student's cells at their places in the instructor's notebook."""
+    """Put the student's cells at their places in the instructor's notebook.
+
+    Each cell is parsed once, and found by the names in it: the time grows with what was handed in.
+    """
     chosen, found, notes = _choose_answers(skeleton, submission.cells)
     anchors = _added_cells(skeleton, submission.cells, chosen)
     if submission.version and submission.version != skeleton.version:
         notes.append("it was made from another version of the lecture")
     steps = tuple(_merge(skeleton, submission.cells, chosen, anchors))
+    wanted = needed(steps)
+    noticed = wanted | _noticed(steps, wanted)
     # A tag says what the solutions do not need. An answer may need more of the lecture.
-    kept = needed(steps)
-    steps = tuple(s for i, s in enumerate(steps) if i in kept or not s.skipped)
+    runs = {LECTURE: wanted, ADDED: noticed}
+    steps = tuple(
+        step
+        for i, step in enumerate(steps)
+        if i in runs.get(step.kind, (i,)) or (step.kind == LECTURE and not step.skipped)
+    )
     return Plan(steps, found, tuple(notes))
 
 
@@ -117,18 +129,113 @@ def needed(steps: tuple[Step, ...]) -> set[int]:
 
     Where a student's own cell defines a name, the lecture's cells of that name are not needed.
     """
-    bound = [bound_names(step.source) for step in steps]
+    bound = dict(enumerate(_bound_names(steps)))
+    own = _places({i: names for i, names in bound.items() if steps[i].kind != LECTURE})
+    lecture = _places({i: names for i, names in bound.items() if steps[i].kind == LECTURE})
     found = {i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)}
-    waiting = list(found)
-    while waiting:
-        # A function reads its names when it is called: at the latest, at the end of the notebook.
-        for name in used_names(steps[waiting.pop()].source):
-            places = [i for i in range(len(steps)) if name in bound[i]]
-            own = [i for i in places if steps[i].kind != LECTURE]
-            new = set(own or places) - found
-            found |= new
-            waiting += new
+    # A function reads its names when it is called: at the latest, at the end of the notebook.
+    return _follow(
+        found, lambda i: read_cell(steps[i].source).needed, lambda name: own[name] or lecture[name]
+    )
+
+
+def _noticed(steps: tuple[Step, ...], wanted: set[int]) -> set[int]:
+    """Return the places of added cells that answers or checks may notice without needing a name.
+
+    wanted: the places of the cells that they need. An added cell is noticed if
+
+    - it changes in place (calls a method as a statement, assigns to an attribute or an item) what
+      those use, or ``torch``, ``os`` or ``sys``; other modules and seeds aside;
+    - it works with a variable that an added cell makes which they need;
+    - it calls, as a statement, a function that changes such things;
+    - it does what its names do not show: magics, shell commands, ``exec``, an import of ``*``;
+    - it does not parse;
+    - another such cell needs it.
+
+    All others, such as experiments with networks of their own, need not run.
+    """
+    cells = [read_cell(step.source) for step in steps]
+    imports = {name: whole for cell in cells for name, whole in cell.imports.items()}
+    used = {name for i in wanted for name in cells[i].used if name not in imports}
+    used |= REACHING_FAR.union(name for name in imports if imports[name] in REACHING_FAR)
+    added = [i for i, step in enumerate(steps) if step.kind == ADDED]
+    changing = {i for i in added if cells[i].unreadable or cells[i].changed & used}
+    acting = {name for i in changing for name in cells[i].definitions}
+    calling = {i for i in added if cells[i].called & acting}
+    others = {i: cells[i].used - cells[i].bound for i in added}
+    users, bound = _places(others), _bound_names(steps)
+    working = _follow(
+        {i for i in added if i in wanted}, lambda i: cells[i].assigned, users.__getitem__
+    )
+    makers = _places({i: bound[i] for i in added})
+    return _follow(changing | calling | working, others.__getitem__, makers.__getitem__)
+
+
+def _places(names: Mapping[int, Iterable[str]]) -> dict[str, list[int]]:
+    """Return the places of each name."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, those in names.items():
+        for name in those:
+            found[name].append(place)
     return found
+
+
+def _follow(
+    start: set[int], links: Callable[[int], Iterable[str]], at: Callable[[str], list[int]]
+) -> set[int]:
+    """Return the places that are reached from some; each name is followed once."""
+    found, waiting = set(start), list(start)
+    seen: set[str] = set()
+    while waiting:
+        for name in links(waiting.pop()):
+            if name not in seen:
+                seen.add(name)
+                new = [i for i in at(name) if i not in found]
+                found.update(new)
+                waiting += new
+    return found
+
+
+def _bound_names(steps: tuple[Step, ...]) -> list[frozenset[str]]:
+    """Return the names that each cell binds; those that it imports, too, only the first time."""
+    lecture = [step for step in steps if step.kind == LECTURE and not step.skipped]
+    known = {item for step in lecture for item in read_cell(step.source).imports.items()}
+    found = []
+    for step in steps:
+        cell = read_cell(step.source)
+        again = (name for name, whole in cell.imports.items() if (name, whole) in known)
+        found.append(cell.bound.difference(again if step.kind == ADDED else ()))
+        known.update(cell.imports.items())
+    return found
+
+
+class _Found:
+    """Where the student's cells are, by what they may be recognised by."""
+
+    def __init__(self, cells: tuple[StudentCell, ...]) -> None:
+        self.cells = [read_cell(cell.source) for cell in cells]
+        self.solved = ["raise NotImplementedError" not in cell.source for cell in cells]
+        self.marks = _places({i: [cell.grade_id] for i, cell in enumerate(cells)})
+        self.ids = _places({i: set(cell.ids) for i, cell in enumerate(cells)})
+        self.names = _places({i: cell.bound for i, cell in enumerate(self.cells)})
+
+    def signs(self, exercise: str, step: Step) -> Iterator[tuple[str, list[int]]]:
+        """Yield how a cell may be recognised, the most reliable first, and which cells are."""
+        yield "grade_id", self.marks[graded_id(exercise, ANSWER)]
+        yield "cell id", self.ids[step.id]
+        yield "name", self.names[step.answer]
+
+    def defining(self, name: str, places: list[int]) -> list[int]:
+        """Return those of the places whose cell defines the name, or assigns it, or may do so."""
+        return (
+            [i for i in places if name in self.cells[i].definitions]
+            or [i for i in places if name in self.cells[i].bound]
+            or [i for i in places if self.cells[i].tree is None]
+        )
+
+    def latest(self, candidates: list[int]) -> int:
+        """Return the last one that is not an untouched stub, as a run of the notebook would."""
+        return ([i for i in candidates if self.solved[i]] or candidates)[-1]
 
 
 def _choose_answers(
@@ -138,13 +245,13 @@ def _choose_answers(
     chosen: dict[str, int] = {}
     found: dict[str, str] = {}
     notes: list[str] = []
+    places = _Found(cells)
     for must_define in (True, False):  # a cell that defines something else is the last resort
         for exercise, step in skeleton.answers.items():
-            for how, is_it in _signs(exercise, step) if exercise not in chosen else ():
-                free = [i for i in range(len(cells)) if i not in chosen.values()]
-                places = [i for i in free if is_it(cells[i])]
-                if candidates := _defining(step, places, cells) if must_define else places:
-                    chosen[exercise], found[exercise] = _latest(candidates, cells), how
+            for how, signed in places.signs(exercise, step) if exercise not in chosen else ():
+                free = [i for i in signed if i not in chosen.values()]
+                if candidates := places.defining(step.answer, free) if must_define else free:
+                    chosen[exercise], found[exercise] = places.latest(candidates), how
                     if len(candidates) > 1:
                         notes.append(
                             f"{exercise} is there {len(candidates)} times: the last counts"
@@ -154,28 +261,6 @@ def _choose_answers(
     if missing:
         notes.append(f"no cell answers {', '.join(missing)}")
     return chosen, found, notes
-
-
-def _defining(step: Step, places: list[int], cells: tuple[StudentCell, ...]) -> list[int]:
-    """Return those of the places whose cell defines the answer, or assigns it, or may do so."""
-    return (
-        [i for i in places if step.answer in definitions(cells[i].source)]
-        or [i for i in places if step.answer in bound_names(cells[i].source)]
-        or [i for i in places if parse_cell(cells[i].source) is None]
-    )
-
-
-def _signs(exercise: str, step: Step) -> Iterator[tuple[str, Callable[[StudentCell], bool]]]:
-    """Yield what a cell may be recognised by, the most reliable first."""
-    yield "grade_id", lambda cell: cell.grade_id == graded_id(exercise, ANSWER)
-    yield "cell id", lambda cell: step.id in cell.ids
-    yield "name", lambda cell: step.answer in bound_names(cell.source)
-
-
-def _latest(candidates: list[int], cells: tuple[StudentCell, ...]) -> int:
-    """Return the last candidate that is not an untouched stub, as a run of the notebook would."""
-    solved = [i for i in candidates if "raise NotImplementedError" not in cells[i].source]
-    return (solved or candidates)[-1]
 
 
 def _added_cells(
@@ -192,6 +277,7 @@ def _added_cells(
     by_mark = {graded_id(step.exercise, step.kind): i for i, step in graded}
     answered = {place: by_mark[graded_id(exercise, ANSWER)] for exercise, place in chosen.items()}
     others = {step.answer for step in skeleton.answers.values()}
+    first_use = _first_uses(cells, answered)
     anchors: list[tuple[int, int]] = []
     last = -1
     for place, cell in enumerate(cells):
@@ -208,21 +294,19 @@ def _added_cells(
         if at is not None:
             last = at
         elif cell.source.strip():
-            anchors.append((_needed_at(cell, cells, answered, last), place))
+            users = [first_use[n] - 1 for n in read_cell(cell.source).bound if n in first_use]
+            anchors.append((min([last, *users]), place))
     return sorted(anchors)
 
 
-def _needed_at(
-    cell: StudentCell, cells: tuple[StudentCell, ...], answered: dict[int, int], anchor: int
-) -> int:
-    """Return behind which cell an added one must stand: early enough for answers that use it."""
-    names = bound_names(cell.source)
-    users = [
-        at - 1
-        for place, at in answered.items()
-        if names & (used_names(cells[place].source) | set(definitions(cells[place].source)))
-    ]
-    return min([anchor, *users])
+def _first_uses(cells: tuple[StudentCell, ...], answered: dict[int, int]) -> dict[str, int]:
+    """Return for each name the place in the skeleton of the first answer that has it."""
+    first: dict[str, int] = {}
+    for place, at in answered.items():
+        cell = read_cell(cells[place].source)
+        for name in cell.used.union(cell.definitions):
+            first[name] = min(at, first.get(name, at))
+    return first
 
 
 def _plain(source: str) -> str:
@@ -236,7 +320,9 @@ def _merge(
     chosen: dict[str, int],
     anchors: list[tuple[int, int]],
 ) -> Iterator[Step]:
-    added = {at: [place for a, place in anchors if a == at] for at, _ in anchors}
+    added: dict[int, list[int]] = defaultdict(list)
+    for at, place in anchors:
+        added[at].append(place)
     for at in range(-1, len(skeleton.steps)):
         if at >= 0:
             step = skeleton.steps[at]
@@ -246,5 +332,5 @@ def _merge(
                     yield Step(ANSWER, source, step.exercise, step.answer, step.id)
             else:
                 yield step
-        for place in added.get(at, ()):
+        for place in added[at]:
             yield Step(ADDED, cells[place].source)

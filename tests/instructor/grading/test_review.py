@@ -1,0 +1,295 @@
+"""Review names what a person should see, wherever in a notebook it stands, and nothing else."""
+
+import re
+from pathlib import Path
+
+import attack_table
+import corpus
+import pytest
+
+from course_utils.exercises import get_exercise
+from course_utils.instructor.grading.intake import read_notebook
+from course_utils.instructor.grading.review import MOST_NOTES, review
+from course_utils.instructor.grading.skeleton import (
+    ANSWER,
+    CHECK,
+    LECTURE,
+    Plan,
+    Skeleton,
+    Step,
+    make_plan,
+    read_skeleton,
+)
+from course_utils.instructor.grading.submission import StudentCell, Submission
+from course_utils.instructor.reports.results import GRADED, NEEDS_A_LOOK
+
+LECTURE_CODE = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+from course_utils import arithmetic, check, models
+def lecture_conv(image):
+    return F.conv2d(image, image)
+"""
+SOLUTION = "def convolve(image):\n    return image * arithmetic.one()"
+SKELETON = Skeleton(
+    "02",
+    "v1",
+    (
+        Step(LECTURE, LECTURE_CODE, id="a"),
+        Step(ANSWER, SOLUTION, "02.2", "convolve", "b"),
+        Step(CHECK, 'check("02.2", convolve)', "02.2", "convolve", "c"),
+    ),
+)
+MINE = "def convolve(image):\n    return helper(image)"
+
+
+def notes(*added, answer=MINE):
+    """Return the notes on an answer, with cells added before it."""
+    cells = (*map(StudentCell, added), StudentCell(answer, "02-2-answer", ("b",)))
+    return review(make_plan(SKELETON, Submission("a", cells=cells)), SKELETON)
+
+
+# --- what an answer must write itself ------------------------------------------------------------
+
+WRITES = ["02.2 asks to write it yourself, and its answer uses conv2d"]
+HELPER = "def helper(image):\n    return F.conv2d(image, image)"
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        [HELPER],
+        [f"%%time\n%%capture out\n{HELPER}"],
+        ["helper = F.conv2d"],
+        ["%time helper = F.conv2d"],
+        ["from torch.nn.functional import conv2d as helper"],
+        ["helper = getattr(F, 'conv2d')"],
+        ["tools = []\ntools.append(F.conv2d)", "def helper(image):\n    return tools[0](image)"],
+        ["tools = {}", "tools['c'] = F.conv2d", "helper = lambda x: tools['c'](x)"],
+        ["class Own(nn.Module):\n    pass\nOwn.run = F.conv2d", "helper = Own().run"],
+        ["helper = lecture_conv"],
+    ],
+)
+def test_ready_made_operations_are_found_in_what_an_answer_uses(added):
+    assert notes(*added) == WRITES
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        ["def helper(image):\n    conv2d = image + 1\n    return conv2d"],
+        ["def conv2d(image):\n    return image + 1\nhelper = conv2d"],
+        ["def helper(image):\n    return image\nassert helper(1) == F.conv2d(1)"],
+        [
+            "def helper(image):\n    return image\n"
+            "torch.testing.assert_close(helper(1), F.conv2d(1))"
+        ],
+        ["class Own:\n    def conv2d(self):\n        return self.conv2d\nhelper = Own().run"],
+    ],
+)
+def test_a_name_that_only_looks_ready_made_is_none(added):
+    assert notes(*added) == []
+
+
+def test_a_test_beside_the_answer_may_compare():
+    assert notes(answer="def convolve(image):\n    return image\nassert F.conv2d(1) == 1") == []
+
+
+def test_loops_are_noted_where_none_are_asked_for(monkeypatch):
+    looping = "def convolve(image):\n    return [row + 1 for row in image]\nfor x in []: pass"
+    assert notes(answer=looping) == []
+    monkeypatch.setattr(type(get_exercise("02.2")), "most_calls", 9, raising=False)
+    assert notes(answer=looping) == ["02.2 asks for an answer without loops, and it has one"]
+    assert notes(answer="def convolve(image):\n    return image\nfor x in []: pass") == []
+
+
+# --- the course's own ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("added", "name"),
+    [
+        (["from course_utils.models import helper"], "helper"),
+        (["from course_utils.models import LeNet5 as net", "helper = net"], "LeNet5"),
+        (["f = models.LeNet5", "g = f", "helper = g"], "models.LeNet5"),
+        (["def helper(x):\n    from course_utils.models import VGG\n    return VGG"], "VGG"),
+    ],
+)
+def test_the_courses_own_is_found_in_what_an_answer_uses(added, name):
+    assert notes(*added) == [f"02.2 uses the course's own {name}"]
+
+
+def test_what_the_solution_takes_from_the_course_is_free():
+    assert notes("def helper(x):\n    return arithmetic.one()\nnet = models.LeNet5()") == []
+
+
+# --- what code reaches for -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "note"),
+    [
+        ("import gc", "uses gc"),
+        ("from threading import Thread", "uses threading"),
+        ("import torch.multiprocessing", "uses torch.multiprocessing"),
+        ("import os as o\no.fork()", "uses os.fork"),
+        ("from os import _exit", "uses _exit"),
+        ("import sys\nsys.modules['os']", "uses sys.modules"),
+        ("open('/etc/passwd')", "uses open"),
+        ("open('../notes.txt')", "uses open"),
+        ("open('notes.txt', 'w')", "uses open"),
+        ("read = open", "uses open"),
+        ("shell = get_ipython()", "uses get_ipython"),
+        ("f.__globals__['x']", "uses __globals__"),
+        ("getattr(f, '__code__')", "uses __code__"),
+        ("getattr(F, 'conv' + '2d')", "reaches for names in a way that cannot be read: getattr"),
+        ("list(map(getattr, [], []))", "reaches for names in a way that cannot be read: getattr"),
+        ("import importlib", "reaches for names in a way that cannot be read: importlib"),
+        ("eval('x')", "reaches for names in a way that cannot be read: eval"),
+        ("torch.ops.x", "reaches for names in a way that cannot be read: torch.ops"),
+        ("torch.Tensor.__add__ = None", "changes torch.Tensor.__add__"),
+        ("setattr(nn.Module, 'x', 1)", "changes nn.Module"),
+        ("del F.conv1d", "changes F.conv1d"),
+        ("for room in (torch, F):\n    room.x = 1", "changes room.x"),
+        ("t = torch.Tensor\nt.x = 1", "changes t.x"),
+        ("import course_utils.x as room\nroom.y = 1", "changes room.y"),
+        ("%run other.py", "runs %run, which was not looked into"),
+        ("!ls; cat /etc/passwd", "runs !ls; cat /etc/passwd, which was not looked into"),
+        ("!python other.py", "runs !python other.py, which was not looked into"),
+        ("x = !cat seed", "runs !cat seed, which was not looked into"),
+        ("%time import gc", "uses gc"),
+        ("%timeit -n 1 import gc", "uses gc"),
+        ("%%timeit import gc\npass", "uses gc"),
+        ("def broken(:", "could not be looked into: it does not parse"),
+    ],
+)
+def test_what_code_reaches_for_is_noted_with_its_exercise(code, note):
+    plain = "def convolve(image):\n    return image\n"
+    answer = code if code.startswith("%%") else plain + code
+    assert notes(answer=answer) == [f"02.2 {note}"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "net.modules()",
+        "signal = open = gc = 3\nsignal + open + gc",
+        "from scipy import signal\nsignal.x()",
+        "open('notes.txt').read()",
+        "open('notes.txt', 'rb')",
+        "re.compile('x')",
+        "model.eval()",
+        "getattr(net, 'weight', None)",
+        "models = {}\nmodels['a'] = 1",
+        "layer = nn.Linear(2, 2)\nlayer.weight.data = 1",
+        "torch.backends.cudnn.deterministic = True",
+        "!pip install torch>=2 numpy",
+        "%pip install torch",
+        "!ls -l data",
+        "!nvidia-smi",
+        "%matplotlib inline",
+        "%load_ext autoreload\n%autoreload 2",
+        "%time 1 + 1",
+        "x = f?",
+        'check("02.2", convolve)',
+        "# gc, open, fork",
+        "print('open the socket and kill it')",
+    ],
+)
+def test_ordinary_code_gives_no_note(code):
+    assert (
+        notes(answer=f"def convolve(image):\n    return image\n{code.replace('x = f?', 'f?')}")
+        == []
+    )
+
+
+@pytest.mark.parametrize("name", ["bash", "sh", "javascript", "writefile", "script", "my_magic"])
+def test_a_cell_of_another_language_is_named(name):
+    assert notes(f"%%{name} x\nsome thing") == [
+        f"the added cell «%%{name} x» runs %%{name}, which was not looked into",
+        *notes(),
+    ]
+
+
+def test_an_added_cell_is_named_with_the_exercises_that_use_it():
+    assert notes("import gc\ndef helper(image):\n    return image") == [
+        "02.2, in the added cell «import gc», uses gc"
+    ]
+    assert notes("torch.x = 1") == ["the added cell «torch.x = 1» changes torch.x"]
+    assert notes("x = '''\n" + "a" * 99 + "'''\nexec(x)") == [
+        "the added cell «x = '''» reaches for names in a way that cannot be read: exec"
+    ]
+
+
+def test_what_the_solution_does_too_is_usual():
+    solution = "def convolve(image):\n    import gc\n    return getattr(image, str(gc))"
+    skeleton = Skeleton("02", "v1", (Step(ANSWER, solution, "02.2", "convolve", "b"),))
+    cell = StudentCell(solution, "02-2-answer", ("b",))
+    assert review(make_plan(skeleton, Submission("a", cells=(cell,))), skeleton) == []
+
+
+# --- whatever is handed in -----------------------------------------------------------------------
+
+DEEP = {
+    "a sum": "x = " + "0+" * 900 + "0",
+    "an endless sum": "0+" * 100_000 + "0",
+    "attributes": "x = a" + ".b" * 900 + "\na" + ".b" * 900 + " = 1",
+    "calls": "a" + ".b()" * 400,
+    "brackets": "[" * 1500 + "]" * 1500,
+    "commands": "!echo hi\n" * 600,
+    "half a character": "x = '\ud800'",
+    "magics": "%%time\n" * 3000 + "import gc",
+}
+
+
+@pytest.mark.parametrize("code", DEEP.values(), ids=DEEP)
+def test_no_source_is_an_error(code):
+    found = [*notes(code), *notes(answer=code)]
+    assert not [note for note in found if "Error" in note]
+
+
+def test_an_error_of_its_own_becomes_a_note():
+    (note,) = review(Plan((Step(ANSWER, "x", "none"),), {}, ()), SKELETON)
+    assert note == "the code could not be looked into (KeyError)"
+
+
+def test_a_flood_of_notes_is_cut():
+    found = notes(*(f"torch.x{number} = 1" for number in range(200)))
+    assert len(found) == MOST_NOTES + 1
+    assert found[-1] == f"{200 - MOST_NOTES} notes more on its code"
+
+
+# --- the corpus ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def handed_in():
+    return corpus.all_notebooks(1, Path("/outside"))
+
+
+def test_the_corpus_gets_the_notes_that_it_must_get(handed_in, monkeypatch):
+    # Whatever the lists hold: these belong to them.
+    for exercise, more in {
+        "02.2": ["unfold"],
+        "02.3": ["max_pool3d", "quantized_max_pool2d"],
+    }.items():
+        kind = type(get_exercise(exercise))
+        monkeypatch.setattr(kind, "ready_made", (*kind.ready_made, *more))
+    lecture, wrong = read_skeleton(corpus.SOURCE), {}
+    for handed in handed_in:
+        plan = make_plan(lecture, read_notebook(handed.content, handed.path))
+        found = [*plan.notes, *review(plan, lecture)]
+        is_right = re.search(handed.note, " | ".join(found))
+        if not is_right or handed.state != (NEEDS_A_LOOK if found else GRADED):
+            wrong[handed.name] = found
+    assert wrong == {}
+
+
+def test_the_table_of_attacks_has_a_row_for_each(handed_in):
+    rows = attack_table.attack_table().splitlines()
+    attacks = [h for h in handed_in if h.category in attack_table.TRIES]
+    assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [h.name for h in attacks]
+    assert {row.count(" | ") for row in rows} == {4, 0}
+    assert len({handed.name for handed in handed_in}) == len(handed_in)
+    assert len(attacks) >= 60
