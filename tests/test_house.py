@@ -31,7 +31,7 @@ INSTRUCTOR = {
     "versions": set(),
     "sandbox": {"package"},
     "reports": {"sandbox"},
-    "release": {"package", "cell_names", "versions"},
+    "release": {"package", "cell_names", "versions", "examiners"},
     "site": {"release"},
     "grading": {"cell_names", "versions", "sandbox", "reports", "examiners"},
 }

@@ -13,8 +13,12 @@ from pathlib import Path
 import nbformat
 
 from ... import lectures as course
+from ...exercises import all_exercises
+from ...exercises.core import Question
+from ...exercises.questions import FOLDER, store
 from ...lectures import Lecture, all_lectures, course_map, lead_to
 from ...runtime import project_root
+from ..examiners import released
 from ..package import copy_package
 from ..versions import lecture_version
 from .leaks import leaks, texts_of, texts_of_files
@@ -135,6 +139,7 @@ def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str
     """Write all files of the students' edition. Raises Refused."""
     root = project_root()
     copy_package(tree / "course_utils")
+    store_questions(tree / "course_utils" / "exercises" / FOLDER.name)
     shutil.copytree(root / "data", tree / "data", ignore=shutil.ignore_patterns(*LEFT_OUT))
     for name in PLAIN_FILES:
         (tree / name).parent.mkdir(exist_ok=True)
@@ -142,6 +147,16 @@ def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str
     readme = students_readme(course_map(lectures, repository, branch), repository, branch)
     (tree / "README.md").write_text(readme, "utf-8", newline="\n")
     write_notebooks(tree, lectures, repository, branch)
+
+
+def store_questions(folder: Path) -> None:
+    """Write what the students' ``check`` asks, with the keys: they have nothing that makes them."""
+    by_lecture: dict[str, dict[str, list[Question]]] = {}
+    for exercise_id in all_exercises():
+        asked = by_lecture.setdefault(exercise_id.split(".")[0], {})
+        asked[exercise_id] = released(exercise_id)
+    for lecture, asked in by_lecture.items():
+        store(lecture, asked, folder)
 
 
 def students_readme(table: str, repository: str, branch: str) -> str:

@@ -29,7 +29,6 @@ from .results import (
     MISSING,
     NEEDS_A_LOOK,
     PARTIAL,
-    TAMPERED,
     UNREADABLE,
     UNSOLVED,
     WRONG,
@@ -51,7 +50,6 @@ STATUS = {
     MISSING: ("○", "not found"),
     TIMEOUT: ("✗", "took too long"),
     DIED: ("✗", "ended early"),
-    TAMPERED: ("✗", "not judged"),
 }
 SENTENCE = {
     FULL: "Every case is right.",
@@ -60,7 +58,6 @@ SENTENCE = {
     MISSING: "Your notebook has no cell for this exercise.",
     TIMEOUT: "Your code took too long and was stopped.",
     DIED: "Python ended before your code was done.",
-    TAMPERED: "Errors were hidden from the grader, so nothing in this exercise could be judged.",
 }
 STATE = {
     GRADED: "Graded.",

@@ -27,7 +27,6 @@ PARTIAL = "partial"  # some cases are right
 WRONG = "wrong"  # no case is right
 UNSOLVED = "unsolved"  # the stub is still there
 MISSING = "missing"  # the answer's cell is not in the notebook
-TAMPERED = "tampered"  # errors were hidden from the grader; nothing counts
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from course_utils.instructor.reports.results import (
     MISSING,
     NEEDS_A_LOOK,
     PARTIAL,
-    TAMPERED,
     UNREADABLE,
     UNSOLVED,
     WRONG,
@@ -123,8 +122,6 @@ def submission(student, lecture="02", *, seed=0, level=0.6, state=GRADED, file=N
     """Return the graded submission of a student whose answers are right with chance ``level``."""
     rng = random.Random(f"{student!a} {lecture} {seed}")
     statuses = [PARTIAL, PARTIAL, WRONG, UNSOLVED, TIMEOUT, DIED, MISSING]
-    if state == NEEDS_A_LOOK:
-        statuses.append(TAMPERED)
     answers = tuple(
         answer(rng, exercise, FULL if rng.random() < level else rng.choice(statuses))
         for exercise in exercises_of(lecture)
