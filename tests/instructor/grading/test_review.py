@@ -82,7 +82,7 @@ def test_ready_made_operations_are_found_in_what_an_answer_uses(added):
         ["def conv2d(image):\n    return image + 1\nhelper = conv2d"],
         ["def helper(image):\n    return image\nassert helper(1) == F.conv2d(1)"],
         [
-            "def helper(image):\n    return image\n"
+            "def helper(image):\n    return torch.abs(image)\n"
             "torch.testing.assert_close(helper(1), F.conv2d(1))"
         ],
         ["class Own:\n    def conv2d(self):\n        return self.conv2d\nhelper = Own().run"],
