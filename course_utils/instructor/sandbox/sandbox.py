@@ -96,7 +96,7 @@ class Sandbox:
     def __init__(self, fence: Fence) -> None:
         self.fence, self.cgroup = fence, None
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = ["bwrap", *namespaces(), *files(fence), "--", sys.executable]
+        command = ["bwrap", *namespaces(), *files(fence), "--as-pid-1", "--", sys.executable]
         command += [f"{COURSE}/zygote.py", str(theirs.fileno()), json.dumps(_settings(fence))]
         with tempfile.TemporaryFile() as errors, theirs:
             self.process = subprocess.Popen(
@@ -162,7 +162,9 @@ class Sandbox:
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
-        self.process.kill()
+        for process in family(self.process.pid):
+            with suppress(psutil.Error):
+                process.kill()
         self.process.wait()
         self.control.close()
         if self.cgroup is not None:
