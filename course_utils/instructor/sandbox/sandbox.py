@@ -128,8 +128,8 @@ class Sandbox:
 
     def is_alive(self) -> bool:
         """Return whether kernels can be started. Also a child of the owner can ask."""
-        self.control.setblocking(False)
         try:
+            self.control.setblocking(False)
             return self.control.recv(1) != b""
         except BlockingIOError:
             return True
@@ -162,9 +162,11 @@ class Sandbox:
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
-        for process in family(self.process.pid):
+        everything = family(self.process.pid)
+        for process in everything:
             with suppress(psutil.Error):
                 process.kill()
+        psutil.wait_procs(everything, timeout=SWEEP_SECONDS)
         self.process.wait()
         self.control.close()
         if self.cgroup is not None:
