@@ -24,8 +24,8 @@ class FencedProcess:
 
     def is_alive(self) -> bool:
         """Return whether the kernel runs."""
-        self.life_line.setblocking(False)
         try:
+            self.life_line.setblocking(False)
             return self.life_line.recv(1) != b""
         except BlockingIOError:
             return True

@@ -96,7 +96,7 @@ class Sandbox:
     def __init__(self, fence: Fence) -> None:
         self.fence, self.cgroup = fence, None
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = ["bwrap", *namespaces(), *files(fence), "--", sys.executable]
+        command = ["bwrap", *namespaces(), *files(fence), "--as-pid-1", "--", sys.executable]
         command += [f"{COURSE}/zygote.py", str(theirs.fileno()), json.dumps(_settings(fence))]
         with tempfile.TemporaryFile() as errors, theirs:
             self.process = subprocess.Popen(
@@ -128,8 +128,8 @@ class Sandbox:
 
     def is_alive(self) -> bool:
         """Return whether kernels can be started. Also a child of the owner can ask."""
-        self.control.setblocking(False)
         try:
+            self.control.setblocking(False)
             return self.control.recv(1) != b""
         except BlockingIOError:
             return True
@@ -162,7 +162,11 @@ class Sandbox:
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
-        self.process.kill()
+        everything = family(self.process.pid)
+        for process in everything:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(everything, timeout=SWEEP_SECONDS)
         self.process.wait()
         self.control.close()
         if self.cgroup is not None:
