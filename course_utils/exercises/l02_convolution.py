@@ -182,17 +182,18 @@ class ChooseLayers(_ByName):
         if len(result) > MOST_LAYERS:
             return wrong(f"at most {MOST_LAYERS} layers: yours are {len(result)}")
         size, target, field = case["size"], case["target"], case["field"]
-        for number, layer in enumerate(result, start=1):
-            if problem := _problem(size, *layer):
+        for number, (kernel, stride, padding) in enumerate(result, start=1):
+            stride = min(stride, size + 2 * padding)  # a larger one makes no difference
+            if problem := _problem(size, kernel, stride, padding):
                 return wrong(f"layer {number}{problem}")
-            size = F.avg_pool1d(torch.ones(1, 1, size), *layer).shape[-1]
+            size = F.avg_pool1d(torch.ones(1, 1, size), kernel, stride, padding).shape[-1]
         if size != target:
             return wrong(f"your layers lead to size {size}, the target is {target}")
         seen = torch.ones(1, 1, 1)  # one number of the last layer, then the pixels it comes from
         for kernel, stride, _ in reversed(result):
-            if seen.shape[-1] < field:  # a stride above the kernel size had a single window
+            if seen.shape[-1] < field:  # a stride of more than the field is as good as the field
                 window = torch.ones(1, 1, kernel)
-                seen = F.conv_transpose1d(seen, window, stride=min(stride, kernel))
+                seen = F.conv_transpose1d(seen, window, stride=min(stride, field))
         if seen.shape[-1] < field:
             return wrong(
                 f"the receptive field is {seen.shape[-1]}, at least {field} is wanted: layers with "
@@ -224,7 +225,7 @@ def _problem(size: int, kernel: int, stride: int, padding: int) -> str:
             "use a smaller kernel or dilation, or more padding"
         )
     each_row_alone = torch.eye(size)[:, None]
-    read = F.avg_pool1d(each_row_alone, kernel, min(stride, padded), padding).sum(dim=(1, 2))
+    read = F.avg_pool1d(each_row_alone, kernel, stride, padding).sum(dim=(1, 2))
     if lost := (read == 0).nonzero().flatten().tolist():
         why = "its stride jumps over them" if stride > kernel else "the floor drops them"
         return (
