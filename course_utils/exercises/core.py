@@ -125,7 +125,6 @@ class Exercise(ABC):
         ready_made: names of what PyTorch has and the answer must write itself. ``check`` watches
             for them; a grader names them to a person.
         ready_made_hint: what ``check`` says of an answer that uses them.
-        worth_a_look: names that a person should see in an answer; they cost no points.
     """
 
     id: str
@@ -133,7 +132,7 @@ class Exercise(ABC):
     title: str
     ready_made: tuple[str, ...] = ()
     ready_made_hint: str = ""
-    worth_a_look: tuple[str, ...] = ()
+    worth_a_look: tuple[str, ...] = ()  # names that a person should see in an answer
 
     def run(self, answer: Any, case: Case) -> Any:
         """Give one case to the student's ``answer``: by default its values, in their order."""
