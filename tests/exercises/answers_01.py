@@ -2,9 +2,12 @@
 
 import numpy as np
 import torch
+from sklearn.metrics import euclidean_distances, top_k_accuracy_score
 from torch.nn import functional as F
 
+from course_utils.models import knn
 from course_utils.models.knn import KNearestNeighbors
+from course_utils.training import loop
 
 # --- 01.1 ----------------------------------------------------------------------------------------
 
@@ -38,6 +41,16 @@ def two_loops(queries, images):
         for j in range(len(images)):
             distances[i, j] = (queries[i] - images[j]).norm()
     return distances
+
+
+def distances_of_knn(queries, images):
+    """Ask for all neighbours, and sort them back."""
+    distances, order = (
+        KNearestNeighbors(len(images))
+        .fit(images, torch.zeros(len(images)).long())
+        .neighbors(queries)
+    )
+    return distances.gather(1, order.argsort(dim=1))
 
 
 DISTANCES = dict(
@@ -77,6 +90,15 @@ DISTANCES = dict(
         ),
         "one loop": (one_loop, "there is a loop"),
         "two loops": (two_loops, "there is a loop"),
+    },
+    empty={
+        "zeros": lambda q, x: torch.zeros(len(q), len(x)),
+        "ones": lambda q, x: torch.ones(len(q), len(x)),
+    },
+    adapters={
+        "KNearestNeighbors": (distances_of_knn, 5),
+        "torch.cdist": (by_cdist, 5),
+        "sklearn": (lambda q, x: euclidean_distances(q.numpy(), x.numpy()), 5),
     },
 )
 
@@ -140,6 +162,15 @@ VOTE = dict(
         "higher index first": (higher_index_first, "lower index comes first"),
         "a list": (lambda d, y, k: vote_by_one_hot(d, y, k).tolist(), "return a tensor"),
         "class 7 for all": (lambda d, y, k: torch.full((len(d),), 7), "predictions are right"),
+    },
+    empty={
+        "class 0": lambda d, y, k: torch.zeros(len(d), dtype=torch.int64),
+        "class 1": lambda d, y, k: torch.ones(len(d), dtype=torch.int64),
+        "the first labels": lambda d, y, k: y[: len(d)],
+    },
+    adapters={
+        "vote of the smallest": (lambda d, y, k: knn.vote(y[knn._smallest(d, k)[1]]), 5),
+        "torch.mode": (lambda d, y, k: y[nearest(d, k)].mode(dim=1).values, 5),
     },
 )
 
@@ -259,6 +290,10 @@ CHOOSE_K = dict(
         "always 1": (lambda *case: (1, choose(*case)[1]), "highest of them"),
         "guess": (lambda *case: (1, [0.9] * len(case[2])), "the accuracy is"),
     },
+    empty={
+        f"accuracy {guess}": lambda i, y, ks, folds, guess=guess: (min(ks), [guess] * len(ks))
+        for guess in (0.0, 0.5, 1.0)
+    },
 )
 
 # --- 01.4 ----------------------------------------------------------------------------------------
@@ -282,6 +317,11 @@ def by_loop(scores, labels, k):
 
 def own(scores, labels):
     return scores.gather(1, labels[:, None])
+
+
+def top_k_by_sklearn(scores, labels, k):
+    classes = range(scores.shape[1])
+    return float(top_k_accuracy_score(labels.numpy(), scores.numpy(), k=k, labels=classes))
 
 
 TOP_K = dict(
@@ -310,6 +350,11 @@ TOP_K = dict(
         "mean over N x k": (lambda s, y, k: share(found(s, y, k)) / k, "k times as many"),
         "tensor": (lambda s, y, k: found(s, y, k).float().mean(), r"\.item"),
         "guess": (lambda s, y, k: 0.123, "expected"),
+    },
+    empty={"k of all classes": lambda s, y, k: k / s.shape[1]},
+    adapters={
+        "top_k_accuracy": (loop.top_k_accuracy, 4),
+        "sklearn": (top_k_by_sklearn, 2.5),
     },
 )
 

@@ -1,9 +1,14 @@
 """Lecture 02: other right answers, and wrong ones with the hint that each should get."""
 
 import math
+import re
 
 import torch
+from torch import nn
 from torch.nn import functional as F
+
+from course_utils.arithmetic import conv_output_size, receptive_field
+from course_utils.exercises import get_exercise
 
 # --- 02.1 ----------------------------------------------------------------------------------------
 
@@ -22,6 +27,33 @@ def size_with(formula):
         return formula(size, kernel_size, stride, padding, dilation)
 
     return size_after
+
+
+def size_of_the_course(**case):
+    try:
+        return conv_output_size(**case)
+    except ValueError:
+        return 0
+
+
+def size_by_torch(size, kernel_size, stride=1, padding=0, dilation=1):
+    layer = nn.Conv1d(1, 1, kernel_size, stride, padding, dilation)
+    try:
+        return layer(torch.zeros(1, 1, size)).shape[-1]
+    except RuntimeError:
+        return 0
+
+
+def said_by_the_judge(size, target, layers):
+    """What the judge of 02.6 says of layers: it has to measure those that students choose."""
+    case = dict(size=size, target=target, field=10**9)
+    return get_exercise("02.6").judge(case, {}, layers).hint
+
+
+def size_by_the_judge(size, kernel_size, stride=1, padding=0, dilation=1):
+    span = dilation * (kernel_size - 1) + 1
+    said = re.search(r"lead to size (\d+)", said_by_the_judge(size, -1, [[span, stride, padding]]))
+    return int(said[1]) if said else 0
 
 
 # --- 02.2 ----------------------------------------------------------------------------------------
@@ -82,6 +114,10 @@ def convolve_edges(image, weight, bias, stride=1, padding=0):
 
 def convolve_densely(image, weight, bias, stride=1, padding=0):
     return convolve_views(image, weight, bias, 1, padding)
+
+
+def zeros_for(image, weight, bias, stride=1, padding=0):
+    return torch.zeros_like(convolve_views(image, weight, bias, stride, padding))
 
 
 # --- 02.3 ----------------------------------------------------------------------------------------
@@ -183,6 +219,16 @@ def field_with(step, *, start=1, backwards=False):
     return field_size
 
 
+def field_of_the_course(layers):
+    return receptive_field(dict(kernel_size=k, stride=s) for k, s in layers).size
+
+
+def field_by_the_judge(layers):
+    layers = [[kernel, stride, 0] for kernel, stride in layers]
+    said = (said_by_the_judge(size, 1, layers) for size in range(1, 300))
+    return next((int(s.split()[4].strip(",")) for s in said if "receptive" in s), 0)
+
+
 # --- 02.6 ----------------------------------------------------------------------------------------
 
 
@@ -267,6 +313,15 @@ ANSWERS = {
             ),
             "the notes' formula": (size_with(lambda n, f, s, p, d: n + 2 * p - 3 + 1), "expected"),
         },
+        empty={
+            "the padding": size_with(lambda n, f, s, p, d: p),
+            "the stride": size_with(lambda n, f, s, p, d: s),
+        },
+        adapters={
+            "conv_output_size": (size_of_the_course, 4),
+            "nn.Conv1d": (size_by_torch, 4),
+            "the judge of 02.6": (size_by_the_judge, 1.6),
+        },
     ),
     "02.2": dict(
         variants={
@@ -301,6 +356,8 @@ ANSWERS = {
             "ready-made": (convolve_ready_made, "F.conv2d is what you are to write"),
             "a list": (convolve_with(result=lambda output: output.tolist()), "return a tensor"),
         },
+        empty={"zeros": zeros_for, "ones": lambda **case: zeros_for(**case) + 1},
+        adapters={"F.conv2d": (convolve_ready_made, 6), "F.unfold": (convolve_unfolded, 6)},
     ),
     "02.3": dict(
         variants={"loops": pool_with(), "views": pool_views},
@@ -316,6 +373,11 @@ ANSWERS = {
             "ready-made": (pool_ready_made, "F.max_pool2d is what you are to write"),
             "a number": (lambda image, kernel_size, stride, padding=0: 3.0, "return a tensor"),
         },
+        empty={
+            "zeros": lambda **case: torch.zeros_like(pool_views(**case)),
+            "ones": lambda **case: torch.ones_like(pool_views(**case)),
+        },
+        adapters={"F.max_pool2d": (pool_ready_made, 5)},
     ),
     "02.4": dict(
         variants={"by hand": count_with(), "by torch": count_by_torch},
@@ -334,6 +396,8 @@ ANSWERS = {
             "only channels": (count_with(flat=lambda c, h, w: c), "not only the C channels"),
             "nothing": (lambda input_shape, layers: None, "return a whole number"),
         },
+        empty={"the layers' number": lambda input_shape, layers: len(layers)},
+        adapters={"lazy layers": (count_by_torch, 5)},
     ),
     "02.5": dict(
         variants={
@@ -351,6 +415,11 @@ ANSWERS = {
             ),
             "product": (lambda layers: math.prod(k for k, _ in layers), "do not multiply"),
             "text": (lambda layers: "5x5", "return a whole number"),
+        },
+        empty={"the layers' number": len},
+        adapters={
+            "receptive_field": (field_of_the_course, 4),
+            "the judge of 02.6": (field_by_the_judge, 1.7),
         },
     ),
     "02.6": dict(
@@ -373,12 +442,19 @@ ANSWERS = {
             ),
             "much padding": (lambda size, target, field: [(1, 1, 3)], "half of the kernel size"),
             "does not fit": (lambda size, target, field: [(7, 7, 0)] * 3, "floor drops"),
+            "no stride": (lambda size, target, field: [(1, 0, 0)], "stride must be at least 1"),
+            "a giant stride": (lambda size, target, field: [(1, 2**60, 0)], "jumps over"),
+            "a giant kernel": (lambda size, target, field: [(2**60, 1, 0)], "must be 1 to 7"),
             "too many": (lambda size, target, field: [(3, 1, 1)] * 20, "at most 10 layers"),
             "text": (layers_with(as_text=True), "return a list of"),
             "dictionaries": (
                 lambda size, target, field: [dict(kernel_size=7, stride=1, padding=3)],
                 "three whole numbers",
             ),
+        },
+        empty={
+            "a layer that changes nothing": lambda size, target, field: [(1, 1, 0)],
+            "the widest": lambda size, target, field: [(7, 1, 3)] * 10,
         },
     ),
 }

@@ -4,6 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from course_utils.models.lenet import LeNet5
+from course_utils.training.loop import evaluate, train_one_epoch
+
 
 def side(size):
     return ((size - 4) // 2 - 4) // 2
@@ -117,6 +120,18 @@ def sequential(num_classes, in_channels, image_size):
     )
 
 
+class Zeros(Attributes):
+    def forward(self, x):
+        return 0 * super().forward(x)
+
+
+def with_a_lazy_layer(num_classes, in_channels, image_size):
+    """The course's network, with the one layer replaced that knows the size of the images."""
+    network = LeNet5(num_classes, in_channels)
+    network.classifier[0] = nn.LazyLinear(120)
+    return network
+
+
 # --- 03.2 ----------------------------------------------------------------------------------------
 
 
@@ -170,6 +185,11 @@ def counted_after_the_step(model, images, labels, optimizer):
         return loss, int((model(images).argmax(dim=1) == labels).sum())
 
 
+def step_of_the_course(model, images, labels, optimizer):
+    loss, accuracy = train_one_epoch(model, [(images, labels)], optimizer)
+    return loss, round(accuracy * len(labels))
+
+
 # --- 03.3 ----------------------------------------------------------------------------------------
 
 
@@ -205,6 +225,11 @@ def evaluate_all_at_once(model, batches):
     model.train(before)
     accuracy = (logits.argmax(dim=1) == labels).float().mean()
     return F.cross_entropy(logits, labels).item(), accuracy.item()
+
+
+def evaluation_of_the_course(model, batches):
+    result = evaluate(model, batches)
+    return result.loss, result.accuracy
 
 
 # --- 03.4 ----------------------------------------------------------------------------------------
@@ -282,6 +307,15 @@ def only_the_last_loss(*arguments):
     return training_with()(*arguments)[-1]
 
 
+def loop_of_the_course(model, batches, optimizer, epochs):
+    return [train_one_epoch(model, batches, optimizer)[0] for _ in range(epochs)]
+
+
+def same_loss_for_all(*arguments):
+    losses = training_with()(*arguments)
+    return losses[:1] * len(losses)
+
+
 ANSWERS = {
     "03.1": dict(
         variants={"attributes": Attributes, "sequential": sequential},
@@ -298,6 +332,11 @@ ANSWERS = {
             "two linear layers": (OneLayerShort, "10 parameter tensors; your model has 8"),
             "layers in a list": (InAList, "plain Python list stay invisible"),
             "not a module": (lambda **_: "LeNet", "inherits from nn.Module"),
+        },
+        empty={"zeros": Zeros},
+        adapters={
+            "LeNet5": (lambda num_classes, in_channels, **_: LeNet5(num_classes, in_channels), 0),
+            "LeNet5 with a lazy layer": (with_a_lazy_layer, 5),
         },
     ),
     "03.2": dict(
@@ -333,6 +372,8 @@ ANSWERS = {
             ),
             "counted after the step": (counted_after_the_step, "from before the step"),
         },
+        empty={"all right": lambda model, images, labels, optimizer: (0.0, len(labels))},
+        adapters={"train_one_epoch": (step_of_the_course, 5)},
     ),
     "03.3": dict(
         variants={"a plain loop": evaluate_with(), "all at once": evaluate_all_at_once},
@@ -359,6 +400,8 @@ ANSWERS = {
             ),
             "model not used": (lambda model, batches: (2.3, 0.1), "never called"),
         },
+        empty={"all right": evaluate_with(result=lambda *_: (0.0, 1.0))},
+        adapters={"evaluate": (evaluation_of_the_course, 6)},
     ),
     "03.4": dict(
         variants={"in order": training_with(), "another order": train_in_every_epoch},
@@ -378,6 +421,9 @@ ANSWERS = {
             "cleared too late": (cleared_before_the_step, "cleared between backward and step"),
             "no list": (only_the_last_loss, "list with one"),
             "nothing": (lambda *_: [0.0, 0.0], "never called"),
+            "one loss for all": (same_loss_for_all, "the losses of all epochs are the same"),
         },
+        empty={"the loop as it is handed out": training_with(**ALL_SIX)},
+        adapters={"train_one_epoch": (loop_of_the_course, 8)},
     ),
 }

@@ -5,13 +5,24 @@ The solution is the one in the lecture's notebook. Variants and wrong answers st
 """
 
 import re
+from functools import lru_cache
 from importlib import import_module
 
 import nbformat
 import pytest
+import torch
+from torch import nn
 
 from course_utils.exercises import all_exercises, check
-from course_utils.exercises.core import Outcome, Unusable, judge_outcome, run_case, score
+from course_utils.exercises.core import (
+    Outcome,
+    Unusable,
+    judge_outcome,
+    judge_outcomes,
+    outcome_of,
+    run_case,
+    score,
+)
 from course_utils.exercises.questions import questions
 from course_utils.instructor.examiners import graded
 from course_utils.lectures import all_lectures, graded_id
@@ -19,6 +30,20 @@ from course_utils.lectures import all_lectures, graded_id
 EXERCISES = all_exercises()
 REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
 NONSENSE = [None, True, -1, 3.5, float("nan"), "text", [], {}, Unusable("Sneaky")]
+
+
+def always(value):
+    return lambda *_, **__: value
+
+
+CONSTANTS = (None, 0, 1, 2, 0.0, 0.5, 1.0, True, False, "", [], {}, torch.zeros(()))
+EMPTY = {f"always {value!r}": always(value) for value in CONSTANTS} | {
+    "the first argument": lambda *given, **named: [*given, *named.values()][0],
+    "the last argument": lambda *given, **named: [*given, *named.values()][-1],
+    "all arguments": lambda *given, **named: [*given, *named.values()],
+    "a module that returns its input": nn.Identity,
+    "a network without layers": lambda *_, **__: nn.Sequential(),
+}
 
 
 def answers(exercise_id):
@@ -29,7 +54,7 @@ def every(kind):
     return [
         pytest.param(exercise_id, name, id=f"{exercise_id} {name}")
         for exercise_id in EXERCISES
-        for name in answers(exercise_id)[kind]
+        for name in answers(exercise_id).get(kind, ())
     ]
 
 
@@ -60,6 +85,16 @@ def define(exercise_id, *, solved):
     exec(source, space)
     (defined,) = [v for k, v in space.items() if k not in before and k != "__builtins__"]
     return defined
+
+
+questions_of_a_grading = lru_cache(graded)
+
+
+def points_of_a_grading(exercise_id, answer):
+    """As the grader gives them: what PyTorch has ready-made costs nothing, a person looks at it."""
+    exercise, asked = EXERCISES[exercise_id], questions_of_a_grading(exercise_id, 7)
+    outcomes = [outcome_of(exercise, answer, question.case) for question in asked]
+    return judge_outcomes(exercise, "answer", asked, outcomes).points
 
 
 def checked(exercise_id, answer):
@@ -96,6 +131,20 @@ def test_wrong_answer_earns_less_and_gets_its_hint(exercise_id, name):
     result = checked(exercise_id, answer)
     assert result.points < EXERCISES[exercise_id].points
     assert re.search(hint, result.hint), str(result)
+
+
+@pytest.mark.parametrize("exercise_id", [e for e in EXERCISES if "empty" in answers(e)])
+def test_empty_answers_earn_nothing(exercise_id):
+    empty = EMPTY | answers(exercise_id)["empty"]
+    points = {name: points_of_a_grading(exercise_id, answer) for name, answer in empty.items()}
+    assert {name: earned for name, earned in points.items() if earned} == {}
+
+
+@pytest.mark.parametrize(("exercise_id", "name"), every("adapters"))
+def test_adapter_earns_what_is_known(exercise_id, name):
+    """An answer that only calls what the course or a library has."""
+    answer, points = answers(exercise_id)["adapters"][name]
+    assert points_of_a_grading(exercise_id, answer) == points
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
