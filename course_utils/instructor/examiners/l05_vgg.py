@@ -594,7 +594,7 @@ class Diagnose(Examiner):
             yield {"record": _train_and_record(rng, {call})}
         kind, first, second = rng.choice(["cuda", "xpu"]), *rng.permutation(8)[:2]
         yield {"record": self._stopped(f"{kind}:{first}", "cpu")}
-        yield {"record": self._stopped(f"{kind}:{second}", f"{kind}:{first}")}
+        yield {"record": self._stopped("cpu", f"{kind}:{second}")}
         for missing in self.TOGETHER:
             yield {"record": _train_and_record(rng, set(missing))}
         yield {"record": _train_and_record(rng, set())}
