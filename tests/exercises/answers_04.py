@@ -1,7 +1,6 @@
 """Lecture 04: other right answers, and wrong ones with the hint that each should get."""
 
 import torch
-from empty_answers import empty_functions, empty_modules
 from torch import nn
 from torch.nn import functional as F
 
@@ -343,7 +342,7 @@ ANSWERS = {
             "only the last": (lambda size, layers: sizes_with()(size, layers)[-1][0], "a list"),
             "one layer": (lambda size, layers: sizes_with()(size, layers)[:1], "pairs, not 1"),
         },
-        empty=empty_functions(zeros=lambda size, layers: [(0, 0) for _ in layers]),
+        empty=dict(zeros=lambda size, layers: [(0, 0) for _ in layers]),
         adapters={"sizes of the course": (sizes_by_the_course, 5)},
     ),
     "04.2": dict(
@@ -367,7 +366,7 @@ ANSWERS = {
             "ready made": (norm_ready_made, "without PyTorch's"),
             "nothing": (lambda *_, **__: None, "return a tensor"),
         },
-        empty=empty_functions(
+        empty=dict(
             zeros=lambda x, **_: torch.zeros_like(x), ones=lambda x, **_: torch.ones_like(x)
         ),
         adapters={"PyTorch's, which a person is told": (norm_ready_made, 6)},
@@ -406,7 +405,7 @@ ANSWERS = {
             "no output layer": (WithoutOutput, "16 parameter tensors; your model has 14"),
             "not a module": (lambda **_: "AlexNet", "inherits from nn.Module"),
         },
-        empty={name: lambda build=build, **_: build() for name, build in empty_modules().items()},
+        empty={},
         adapters={"the course's": (TwoTowerAlexNet, 8)},
     ),
     "04.4": dict(
@@ -449,7 +448,7 @@ ANSWERS = {
             ),
             "the mask": (lambda x, probability, training: None, "return a tensor"),
         },
-        empty=empty_functions(
+        empty=dict(
             zeros=lambda x, *_: torch.zeros_like(x),
             ones=lambda x, *_: torch.ones_like(x),
             float64=lambda x, *_: x.double(),
@@ -482,7 +481,7 @@ ANSWERS = {
             "in place": (augment_in_place, "were changed"),
             "shuffled": (augment_shuffled, "image i of the result is made from image i"),
         },
-        empty=empty_functions(
+        empty=dict(
             zeros=lambda images, padding: torch.zeros_like(images),
             ones=lambda images, padding: torch.ones_like(images),
         ),

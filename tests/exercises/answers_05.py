@@ -1,7 +1,6 @@
 """Lecture 05: other right answers, and wrong ones with the hint that each should get."""
 
 import torch
-from empty_answers import empty_functions, empty_modules
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models import vgg
@@ -179,6 +178,11 @@ class LayersInAList(TheVGG):
         super().__init__(*args, **options)
         self.parts = [self.features, self.classifier]
         del self.features, self.classifier
+
+
+class ZeroLogits(TheVGG):
+    def forward(self, x):
+        return 0 * super().forward(x)
 
 
 class NotFlat(TheVGG):
@@ -441,7 +445,7 @@ ANSWERS = {
             "list": (features_with(wrap=lambda layers: layers), r"nn\.Sequential\(\*layers\)"),
             "always an error": (always_an_error, "stops with ValueError"),
         },
-        empty=empty_functions() | empty_modules() | {"an error": always_an_error},
+        empty={"an error": always_an_error},
         adapters={
             "the course's": (make_layers, 5),
             "torchvision's, for colour images": (features_of_torchvision, 0.6),
@@ -463,9 +467,7 @@ ANSWERS = {
             "shape": (NotFlat, "logits of shape"),
             "no module": (lambda *_, **__: "VGG", "inherits from nn.Module"),
         },
-        empty={
-            name: lambda *_, build=build, **__: build() for name, build in empty_modules().items()
-        },
+        empty={"zeros": ZeroLogits},
         adapters={"the course's": (VGGOfTheCourse, 6), "torchvision's": (VGGOfTorchvision, 0)},
     ),
     "05.3": dict(
@@ -489,7 +491,7 @@ ANSWERS = {
             "sum": (count_with(result=lambda *counts: sum(counts)), "return three numbers"),
             "built": (count_by_building, "no layer or tensor needs to be built"),
         },
-        empty=empty_functions(zeros=lambda *_, **__: (0, 0, 0)),
+        empty=dict(zeros=lambda *_, **__: (0, 0, 0)),
         adapters={"the course's": (count_by_the_course, 5)},
     ),
     "05.4": dict(
@@ -520,7 +522,8 @@ ANSWERS = {
             "no module": (lambda *_, **__: None, "inherits from nn.Module"),
         },
         empty={
-            name: lambda *_, build=build, **__: build() for name, build in empty_modules().items()
+            "its input": norm_with(forward=lambda self, x: x),
+            "zeros": norm_with(forward=lambda self, x: 0 * x),
         },
         adapters={"PyTorch's, which a person is told": (ByTorch, 6)},
     ),
@@ -540,7 +543,7 @@ ANSWERS = {
                 "none of the names",
             ),
         },
-        empty=empty_functions(
+        empty=dict(
             all=lambda record: ["train", "zero_grad", "backward", "step", "eval", "no_grad"],
             one=lambda record: ["train"],
             none=lambda record: set(),

@@ -3,7 +3,6 @@
 import copy
 
 import torch
-from empty_answers import empty_functions
 from torch import nn
 from torch.utils.data import Dataset, Subset, random_split
 
@@ -263,7 +262,7 @@ ANSWERS = {
             "a head of zeros": (lambda m, n: prepared(m, n, head=zero_head), "random start"),
             "starts again": (started_again, "trained values are the point"),
         },
-        empty=empty_functions(
+        empty=dict(
             identity=lambda model, n: nn.Identity(), layers=lambda model, n: nn.Sequential()
         ),
     ),
@@ -283,7 +282,7 @@ ANSWERS = {
             "subtracts": (groups_with(low=lambda r, f: r - f), 'should have "lr"'),
             "nonsense": (lambda model, r, f: [{"params": [0], "lr": r}], "no parameter"),
         },
-        empty=empty_functions(
+        empty=dict(
             parameters=lambda model, r, f: model.parameters(),
             groups=lambda model, r, f: [{"params": [], "lr": r}],
         ),
@@ -316,9 +315,7 @@ ANSWERS = {
                 "validation images through no transform",
             ),
         },
-        empty=empty_functions(
-            twice=lambda dataset, *_: (dataset, dataset), nothing=lambda *_: ([], [])
-        ),
+        empty=dict(twice=lambda dataset, *_: (dataset, dataset), nothing=lambda *_: ([], [])),
     ),
     "06.4": dict(
         variants={
@@ -346,7 +343,7 @@ ANSWERS = {
             "tensors": (few_shot_with(finish=lambda s: [torch.tensor(x) for x in s]), r"\.item"),
             "one too few": (few_shot_with(finish=lambda s: s[1:]), "should give"),
         },
-        empty=empty_functions(
+        empty=dict(
             zeros=lambda *case: [0.0 for _ in case[-1]], ones=lambda *case: [1.0 for _ in case[-1]]
         ),
     ),
