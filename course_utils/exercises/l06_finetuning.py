@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.random import Generator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ..models.vgg import VGG
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
 from .shared import field, fields, first_mistake
 
 # --- 06.1 and 06.2 -------------------------------------------------------------------------------
 
 
-def _network(case: Case) -> VGG:
-    """A VGG-11 of the case's sizes, small enough to build in a millisecond."""
-    torch.manual_seed(case["seed"])
-    return VGG(
-        "vgg11",
-        case["old_classes"],
-        batch_norm=case["batch_norm"],
-        width=1 / 32,
-        pool_size=1,
-        hidden=case["hidden"],
-    )
-
-
-def _sizes(rng: Generator, *, batch_norm: bool) -> Case:
-    return {
-        "seed": int(rng.integers(1 << 30)),
-        "old_classes": int(rng.integers(5, 12)),
-        "hidden": int(rng.integers(6, 20)),
-        "batch_norm": batch_norm,
-    }
+def network(parts: dict[str, list[list]]) -> nn.Module:
+    """Build the layers of each part from the names of their classes and what these are given."""
+    model = nn.Sequential()
+    for name, layers in parts.items():
+        built = (getattr(nn, kind)(*options) for kind, *options in layers)
+        model.add_module(name, nn.Sequential(*built))
+    return model
 
 
 class FreezeAndReplace(Exercise):
@@ -45,19 +30,14 @@ class FreezeAndReplace(Exercise):
 
     id, points, title = "06.1", 7, "Freeze the backbone, replace the head"
 
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        for place in range(8):
-            case = _sizes(rng, batch_norm=place % 2 == 0)
-            same = place == 2  # as many classes as before: the layer is new all the same
-            yield case | {"num_classes": case["old_classes"] if same else int(rng.integers(2, 5))}
-
     def describe(self, case: Case) -> str:
         norm = " with batch norm" if case["batch_norm"] else ""
         old, new = case["old_classes"], case["num_classes"]
         return f"a VGG-11{norm} with {old} classes, num_classes={new}"
 
     def run(self, answer: Any, case: Case) -> Any:
-        model = _network(case)
+        torch.manual_seed(case["seed"])
+        model = network(case["parts"])
         old = {name: value.clone() for name, value in model.state_dict().items()}
         model = answer(model, case["num_classes"])
         if not isinstance(model, nn.Module):
@@ -74,17 +54,17 @@ class FreezeAndReplace(Exercise):
         }
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        names = ("shapes", "trainable", "changed", "head", "logits")
-        shapes, trainable, changed, head, logits = fields(result, *names)
+        trainable, shapes, *rest = fields(
+            result, "trainable", "shapes", "changed", "head", "logits"
+        )
         if not isinstance(shapes, dict) or not isinstance(trainable, list):
             return wrong("return the model")
-        if problem := self._head_problem(case, shapes, changed, head, logits):
+        if problem := self._head_problem(case, key, shapes, *rest):
             return wrong(problem)
-        everything = [n for n, _ in _network(case).named_parameters()]
-        want = [n for n in everything if not n.startswith("features.")]
+        want = key["want"]
         if trainable == want:
             return right()
-        if trainable == everything:
+        if trainable == key["parameters"]:
             return wrong(
                 "nothing is frozen: requires_grad belongs to the parameters, not to the module; "
                 "go through model.features.parameters()"
@@ -97,11 +77,12 @@ class FreezeAndReplace(Exercise):
             return wrong(f"{late[0]} can still learn: freeze all parameters of model.features")
         return wrong(f"these should be trainable: {want}")
 
-    def _head_problem(self, case: Case, shapes: dict, changed: Any, head: Any, logits: Any) -> str:
+    def _head_problem(
+        self, case: Case, key: Any, shapes: dict, changed: Any, head: Any, logits: Any
+    ) -> str:
         """What is wrong with the new layer; empty if nothing is."""
-        want = {name: list(value.shape) for name, value in _network(case).state_dict().items()}
         size = [case["num_classes"], case["hidden"]]
-        if extra := sorted(set(shapes) - set(want)):
+        if extra := sorted(set(shapes) - set(key["names"])):
             return f"the model got a new tensor {extra[0]}: replace classifier[6], add no layer"
         if "classifier.6.weight" not in shapes or shapes["classifier.6.weight"] != size:
             found = describe(shapes.get("classifier.6.weight"))
@@ -124,28 +105,16 @@ class ParameterGroups(Exercise):
 
     id, points, title = "06.2", 6, "Two learning rates"
 
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        starts = [(), ("features.0.", "features.3."), ("features.",), ("classifier.0.",)]
-        for place in range(8):
-            frozen = list(starts[place % len(starts)])
-            yield _sizes(rng, batch_norm=place % 2 == 1) | {
-                "frozen": frozen,
-                "learning_rate": float(rng.choice([0.3, 0.1, 0.02])),
-                "factor": int(rng.integers(2, 20)),
-            }
-
     def describe(self, case: Case) -> str:
         frozen = ", ".join(f"{name}*" for name in case["frozen"]) or "nothing"
         rate, factor = case["learning_rate"], case["factor"]
         return f"a VGG-11, frozen: {frozen}; learning_rate={rate:g}, factor={factor}"
 
-    def _frozen(self, case: Case, name: str) -> bool:
-        return name.startswith(tuple(case["frozen"]))
-
     def run(self, answer: Any, case: Case) -> Any:
-        model = _network(case)
+        torch.manual_seed(case["seed"])
+        model = network(case["parts"])
         for name, parameter in model.named_parameters():
-            parameter.requires_grad = not self._frozen(case, name)
+            parameter.requires_grad = not name.startswith(tuple(case["frozen"]))
         groups = answer(model, case["learning_rate"], case["factor"])
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         found = []
@@ -157,50 +126,26 @@ class ParameterGroups(Exercise):
         pairs = field(result, "rates")
         if not isinstance(pairs, list) or any(type(p) is not list or len(p) != 2 for p in pairs):
             return wrong('return a list of dicts {"params": [...], "lr": ...}')
-        names = [name for name, _ in pairs]
-        want = self._rates(case)
+        names, want = [name for name, _ in pairs], key["want"]
         if any(type(name) is not str for name in names):
             return wrong("a group holds something that is no parameter of the model")
-        if twice := [name for name in names if names.count(name) > 1]:
-            return wrong(f"{twice[0]} is there twice: each parameter belongs to one group")
-        if cold := [name for name in names if self._frozen(case, name)]:
+        (most, times), *_ = Counter(names).most_common(1) or [("", 0)]
+        if times > 1:
+            return wrong(f"{most} is there twice: each parameter belongs to one group")
+        if cold := [name for name in names if name.startswith(tuple(case["frozen"]))]:
             return wrong(f"{cold[0]} is frozen: leave out parameters that do not require gradients")
-        if missing := [name for name in want if name not in names]:
-            return wrong(f"{missing[0]} is in no group, so it would never learn")
         rates = dict(pairs)
+        if missing := [name for name in want if name not in rates]:
+            return wrong(f"{missing[0]} is in no group, so it would never learn")
         if self._same(rates, want):
             return right()
-        return wrong(self._hint(case, rates))
+        if hint := first_mistake(rates, key["mistakes"], same=self._same):
+            return wrong(hint)
+        name = next(n for n, rate in want.items() if not same_number(rates[n], rate, 1e-9))
+        return wrong(f'{name} should have "lr" {want[name]:g}, it has {describe(rates[name])}')
 
     def _same(self, rates: dict, want: dict[str, float]) -> bool:
         return all(same_number(rates[name], rate, 1e-9) for name, rate in want.items())
-
-    def _rates(self, case: Case, *, low: float | None = None, high: float = 1) -> dict[str, float]:
-        """The right rates; low and high multiply the backbone's and the head's."""
-        low = 1 / case["factor"] if low is None else low
-        return {
-            name: case["learning_rate"] * (low if name.startswith("features.") else high)
-            for name, _ in _network(case).named_parameters()
-            if not self._frozen(case, name)
-        }
-
-    def _hint(self, case: Case, rates: dict) -> str:
-        factor = case["factor"]
-        mistakes = {
-            "all rates are the same: the features move in smaller steps": dict(low=1),
-            "all rates are the small one: the classifier gets the whole rate": dict(
-                high=1 / factor
-            ),
-            "divide by the factor: trained features need the smaller steps": dict(low=factor),
-            "the two rates are exchanged: the features get the small one": dict(
-                low=1, high=1 / factor
-            ),
-        }
-        if hint := first_mistake(rates, mistakes, lambda m: self._rates(case, **m), self._same):
-            return hint
-        want = self._rates(case)
-        name = next(n for n, rate in want.items() if not same_number(rates[n], rate, 1e-9))
-        return f'{name} should have "lr" {want[name]:g}, it has {describe(rates[name])}'
 
 
 # --- 06.3 ----------------------------------------------------------------------------------------
@@ -236,12 +181,6 @@ class SplitWithTransforms(Exercise):
     """The answer: `split_dataset(dataset, count, train_transform, validation_transform, seed)`."""
 
     id, points, title = "06.3", 9, "A split with two transforms"
-
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        for place in range(8):
-            size = int(rng.integers(60, 100))
-            count = size // 2 if place == 1 else int(rng.integers(10, 25))
-            yield {"size": size, "count": count, "seed": int(rng.integers(1000))}
 
     def describe(self, case: Case) -> str:
         size, count, seed = case["size"], case["count"], case["seed"]
@@ -316,85 +255,13 @@ class SplitWithTransforms(Exercise):
 # --- 06.4 ----------------------------------------------------------------------------------------
 
 
-def _chosen(labels: Tensor, per_class: int, seed: int, *, shuffle: bool = True) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    order = (
-        torch.randperm(len(labels), generator=generator) if shuffle else torch.arange(len(labels))
-    )
-    return torch.cat([order[labels[order] == label][:per_class] for label in labels.unique()])
-
-
-def _accuracies(
-    case: Case,
-    *,
-    same_seed: bool = False,
-    shuffle: bool = True,
-    use_all: bool = False,
-    nearest_one: bool = False,
-    inner_product: bool = False,
-    on_training: bool = False,
-) -> list[float]:
-    """The experiment; the options are the likely mistakes."""
-    features, labels = case["features"], case["labels"]
-    tests = (features, labels) if on_training else (case["test_features"], case["test_labels"])
-    results = []
-    for seed in case["seeds"]:
-        seed = case["seeds"][0] if same_seed else seed
-        chosen = _chosen(labels, case["per_class"], seed, shuffle=shuffle)
-        chosen = torch.arange(len(labels)) if use_all else chosen
-        known, of_class = features[chosen], labels[chosen]
-        classes = of_class.unique()
-        points = torch.stack([known[of_class == label].mean(dim=0) for label in classes])
-        if nearest_one:
-            points, classes = known, of_class
-        scores = tests[0] @ points.T if inner_product else -torch.cdist(tests[0], points)
-        results.append((classes[scores.argmax(dim=1)] == tests[1]).float().mean().item())
-    return results
-
-
-EXPERIMENT_MISTAKES = {
-    "every run uses the same labels: give each seed to its own generator": dict(same_seed=True),
-    "draw the examples at random: shuffle the positions first": dict(shuffle=False),
-    "all labels are used: keep only per_class examples of each class": dict(use_all=True),
-    "compare with the mean of each class, not with the nearest single example": dict(
-        nearest_one=True
-    ),
-    "take the smallest distance to a mean; the largest product is another rule": dict(
-        inner_product=True
-    ),
-    "measure on the test features: these are the ones the examples came from": dict(
-        on_training=True
-    ),
-}
-
-
 class FewShot(Exercise):
     """The answer: `few_shot(features, labels, test_features, test_labels, per_class, seeds)`."""
 
     id, points, title = "06.4", 8, "An experiment with few labels"
 
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        yield self._case(rng, 3, 4, 1, 3)  # one label per class
-        yield self._case(rng, 2, 3, 5, 1)  # one run
-        for _ in range(8):
-            classes, dimensions, per_class = (int(n) for n in rng.integers((2, 2, 2), (6, 8, 6)))
-            yield self._case(rng, classes, dimensions, per_class, int(rng.integers(2, 5)))
-
-    def _case(
-        self, rng: Generator, classes: int, dimensions: int, per_class: int, runs: int
-    ) -> Case:
-        middles = 1.2 * rng.standard_normal((classes, dimensions))
-        case: Case = {}
-        for prefix, count in (("", 20 * classes), ("test_", 100)):
-            labels = rng.permutation(np.arange(count) % classes)
-            points = middles[labels] + rng.standard_normal((count, dimensions))
-            case[f"{prefix}features"] = torch.from_numpy(points.astype(np.float32))
-            case[f"{prefix}labels"] = torch.from_numpy(labels)
-        seeds = [int(seed) for seed in rng.choice(1000, runs, replace=False)]
-        return case | {"per_class": per_class, "seeds": seeds}
-
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        want = _accuracies(case)
+        want = key["want"]
         if not isinstance(result, list):
             return wrong(
                 f"return a list, one accuracy for each seed; you returned {describe(result)}"
@@ -405,11 +272,7 @@ class FewShot(Exercise):
             return wrong("the accuracies should be plain numbers: end with .item()")
         if self._same(result, want):
             return right()
-        if self._same(result, [100 * value for value in want]):
-            return wrong("an accuracy is a share from 0 to 1, not a percentage")
-        if hint := first_mistake(
-            result, EXPERIMENT_MISTAKES, lambda m: _accuracies(case, **m), self._same
-        ):
+        if hint := first_mistake(result, key["mistakes"], same=self._same):
             return wrong(hint)
         pairs = zip(result, want, strict=True)
         place = next(i for i, (have, need) in enumerate(pairs) if not same_number(have, need, 1e-6))

@@ -4,6 +4,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from course_utils.arithmetic import conv_output_size
+from course_utils.data import standard_augmentation
+from course_utils.models import TwoTowerAlexNet
+
 # --- 04.1 ----------------------------------------------------------------------------------------
 
 
@@ -33,6 +37,20 @@ def sizes_by_counting(size, layers):
             return found
         found += [[len(starts), size - kernel_size - starts[-1]]]
         size = len(starts)
+    return found
+
+
+def sizes_by_the_course(size, layers):
+    found = []
+    for layer in layers:
+        try:
+            output = conv_output_size(size, *layer)
+        except ValueError:
+            return found
+        kernel_size, stride, padding = layer
+        left = size + 2 * padding - kernel_size - (output - 1) * stride
+        found.append((output, left))
+        size = output
     return found
 
 
@@ -324,6 +342,8 @@ ANSWERS = {
             "only the last": (lambda size, layers: sizes_with()(size, layers)[-1][0], "a list"),
             "one layer": (lambda size, layers: sizes_with()(size, layers)[:1], "pairs, not 1"),
         },
+        empty=dict(zeros=lambda size, layers: [(0, 0) for _ in layers]),
+        adapters={"sizes of the course": (sizes_by_the_course, 5)},
     ),
     "04.2": dict(
         variants={
@@ -346,6 +366,10 @@ ANSWERS = {
             "ready made": (norm_ready_made, "without PyTorch's"),
             "nothing": (lambda *_, **__: None, "return a tensor"),
         },
+        empty=dict(
+            zeros=lambda x, **_: torch.zeros_like(x), ones=lambda x, **_: torch.ones_like(x)
+        ),
+        adapters={"PyTorch's, which a person is told": (norm_ready_made, 6)},
     ),
     "04.3": dict(
         variants={"functions": Paper, "sequential": paper_sequential},
@@ -370,6 +394,10 @@ ANSWERS = {
                 paper_with(pool=staticmethod(lambda x: F.avg_pool2d(x, 3, 2))),
                 "not with the average",
             ),
+            "small windows": (
+                paper_with(pool=staticmethod(lambda x: F.max_pool2d(x, 2))),
+                "2×2 leads to the same sizes",
+            ),
             "softmax": (WithSoftmax, "no softmax at the end"),
             "no dropout": (paper_with(drops=(False, False)), "no hidden unit is dropped"),
             "dropout once": (paper_with(drops=(True, False)), "only one of the two"),
@@ -377,6 +405,8 @@ ANSWERS = {
             "no output layer": (WithoutOutput, "16 parameter tensors; your model has 14"),
             "not a module": (lambda **_: "AlexNet", "inherits from nn.Module"),
         },
+        empty={},
+        adapters={"the course's": (TwoTowerAlexNet, 8)},
     ),
     "04.4": dict(
         variants={"a mask": drop_with(), "bernoulli": drop_by_bernoulli},
@@ -418,6 +448,12 @@ ANSWERS = {
             ),
             "the mask": (lambda x, probability, training: None, "return a tensor"),
         },
+        empty=dict(
+            zeros=lambda x, *_: torch.zeros_like(x),
+            ones=lambda x, *_: torch.ones_like(x),
+            float64=lambda x, *_: x.double(),
+        ),
+        adapters={"PyTorch's, which a person is told": (F.dropout, 5)},
     ),
     "04.5": dict(
         variants={"a loop": augment_with(), "index tensors": augment_by_gather},
@@ -444,6 +480,13 @@ ANSWERS = {
             "other type": (augment_as_float, "should stay as it is"),
             "in place": (augment_in_place, "were changed"),
             "shuffled": (augment_shuffled, "image i of the result is made from image i"),
+        },
+        empty=dict(
+            zeros=lambda images, padding: torch.zeros_like(images),
+            ones=lambda images, padding: torch.ones_like(images),
+        ),
+        adapters={
+            "the course's": (lambda images, padding: standard_augmentation(padding)(images), 6)
         },
     ),
 }

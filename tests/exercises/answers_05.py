@@ -3,6 +3,11 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models import vgg
+
+from course_utils.arithmetic import linear_flops, linear_parameters, trace
+from course_utils.models import VGG
+from course_utils.models.vgg import CONFIGURATIONS, make_layers
 
 # --- 05.1 ----------------------------------------------------------------------------------------
 
@@ -59,6 +64,14 @@ def named_one_by_one(configuration, batch_norm=False, in_channels=3):
             layers.append(nn.ReLU(inplace=True))
             in_channels = entry
     return layers
+
+
+def features_of_torchvision(configuration, batch_norm=False, in_channels=3):
+    return vgg.make_layers(configuration, batch_norm)
+
+
+def always_an_error(configuration, batch_norm=False, in_channels=3):
+    raise ValueError(configuration)
 
 
 # --- 05.2 ----------------------------------------------------------------------------------------
@@ -167,9 +180,27 @@ class LayersInAList(TheVGG):
         del self.features, self.classifier
 
 
+class ZeroLogits(TheVGG):
+    def forward(self, x):
+        return 0 * super().forward(x)
+
+
 class NotFlat(TheVGG):
     def forward(self, x):
         return super().forward(x)[:, :, None]
+
+
+class VGGOfTheCourse(VGG):
+    def __init__(self, configuration, num_classes, **options):
+        CONFIGURATIONS["own"] = configuration
+        super().__init__("own", num_classes, **options)
+
+
+class VGGOfTorchvision(vgg.VGG):
+    """Its classifier has 4096 units and reads 7 × 7 maps: the rest has to be written anew."""
+
+    def __init__(self, configuration, num_classes, batch_norm=False, **_):
+        super().__init__(vgg.make_layers(configuration, batch_norm), num_classes)
 
 
 # --- 05.3 ----------------------------------------------------------------------------------------
@@ -216,10 +247,24 @@ def count_with(
     return count_vgg
 
 
-def count_by_building(configuration, **options):
+def count_by_building(configuration, batch_norm=False, in_channels=3, **options):
+    _, *others = count_with()(configuration, in_channels=in_channels, **options)
     with torch.device("meta"):
-        layers = features_with()(configuration, False, options["in_channels"])
-    return sum(p.numel() for p in layers.parameters()), 0, 0
+        layers = features_with()(configuration, batch_norm, in_channels)
+    return sum(p.numel() for p in layers.parameters()), *others
+
+
+def count_by_the_course(
+    configuration, image_size, num_classes, in_channels, hidden, batch_norm=False
+):
+    with torch.device("meta"):
+        layers = make_layers(configuration, batch_norm, in_channels)
+    features = trace(layers, (in_channels, image_size, image_size))
+    channels, *sides = features.output_shape
+    sizes = [channels * sides[0] * sides[1], hidden, hidden, num_classes]
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    products = features.flops // 2 + sum(linear_flops(*pair) for pair in pairs) // 2
+    return features.parameters, sum(linear_parameters(*pair) for pair in pairs), products
 
 
 # --- 05.4 ----------------------------------------------------------------------------------------
@@ -398,6 +443,12 @@ ANSWERS = {
             "TypeError": (features_with(check="TypeError"), "leads to 'TypeError'"),
             "no name": (features_with(check="mute"), "should show the bad entry"),
             "list": (features_with(wrap=lambda layers: layers), r"nn\.Sequential\(\*layers\)"),
+            "always an error": (always_an_error, "stops with ValueError"),
+        },
+        empty={"an error": always_an_error},
+        adapters={
+            "the course's": (make_layers, 5),
+            "torchvision's, for colour images": (features_of_torchvision, 0.6),
         },
     ),
     "05.2": dict(
@@ -416,6 +467,8 @@ ANSWERS = {
             "shape": (NotFlat, "logits of shape"),
             "no module": (lambda *_, **__: "VGG", "inherits from nn.Module"),
         },
+        empty={"zeros": ZeroLogits},
+        adapters={"the course's": (VGGOfTheCourse, 6), "torchvision's": (VGGOfTorchvision, 0)},
     ),
     "05.3": dict(
         variants={
@@ -438,6 +491,8 @@ ANSWERS = {
             "sum": (count_with(result=lambda *counts: sum(counts)), "return three numbers"),
             "built": (count_by_building, "no layer or tensor needs to be built"),
         },
+        empty=dict(zeros=lambda *_, **__: (0, 0, 0)),
+        adapters={"the course's": (count_by_the_course, 5)},
     ),
     "05.4": dict(
         variants={"by hand": Norm, "einsum": ByEinsum},
@@ -466,6 +521,11 @@ ANSWERS = {
             "torch's": (ByTorch, "batch norm is what you are to write"),
             "no module": (lambda *_, **__: None, "inherits from nn.Module"),
         },
+        empty={
+            "its input": norm_with(forward=lambda self, x: x),
+            "zeros": norm_with(forward=lambda self, x: 0 * x),
+        },
+        adapters={"PyTorch's, which a person is told": (ByTorch, 6)},
     ),
     "05.5": dict(
         variants={"list": diagnose_with(), "set": by_each_batch},
@@ -483,5 +543,10 @@ ANSWERS = {
                 "none of the names",
             ),
         },
+        empty=dict(
+            all=lambda record: ["train", "zero_grad", "backward", "step", "eval", "no_grad"],
+            one=lambda record: ["train"],
+            none=lambda record: set(),
+        ),
     ),
 }

@@ -262,6 +262,9 @@ ANSWERS = {
             "a head of zeros": (lambda m, n: prepared(m, n, head=zero_head), "random start"),
             "starts again": (started_again, "trained values are the point"),
         },
+        empty=dict(
+            identity=lambda model, n: nn.Identity(), layers=lambda model, n: nn.Sequential()
+        ),
     ),
     "06.2": dict(
         variants={"a group for each": one_group_a_parameter, "generators": generators},
@@ -279,6 +282,10 @@ ANSWERS = {
             "subtracts": (groups_with(low=lambda r, f: r - f), 'should have "lr"'),
             "nonsense": (lambda model, r, f: [{"params": [0], "lr": r}], "no parameter"),
         },
+        empty=dict(
+            parameters=lambda model, r, f: model.parameters(),
+            groups=lambda model, r, f: [{"params": [], "lr": r}],
+        ),
     ),
     "06.3": dict(
         variants={
@@ -308,6 +315,7 @@ ANSWERS = {
                 "validation images through no transform",
             ),
         },
+        empty=dict(twice=lambda dataset, *_: (dataset, dataset), nothing=lambda *_: ([], [])),
     ),
     "06.4": dict(
         variants={
@@ -335,5 +343,8 @@ ANSWERS = {
             "tensors": (few_shot_with(finish=lambda s: [torch.tensor(x) for x in s]), r"\.item"),
             "one too few": (few_shot_with(finish=lambda s: s[1:]), "should give"),
         },
+        empty=dict(
+            zeros=lambda *case: [0.0 for _ in case[-1]], ones=lambda *case: [1.0 for _ in case[-1]]
+        ),
     ),
 }
