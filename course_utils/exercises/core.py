@@ -132,6 +132,7 @@ class Exercise(ABC):
     title: str
     ready_made: tuple[str, ...] = ()
     ready_made_hint: str = ""
+    worth_a_look: tuple[str, ...] = ()  # names that a person should see in an answer
 
     def run(self, answer: Any, case: Case) -> Any:
         """Give one case to the student's ``answer``: by default its values, in their order."""

@@ -180,7 +180,7 @@ class BuildModule(Exercise):
         if not isinstance(shapes, dict):
             return wrong(NO_MODULE)
         if shapes != want:
-            return wrong(self.state_hint(shapes, want))
+            return wrong(self.state_hint(shapes, want) if shapes else NO_PARAMETERS)
         return self.judge_output(case, key, result)
 
     def judge_output(self, case: Case, key: Any, result: Any) -> Verdict:
@@ -200,8 +200,6 @@ class BuildModule(Exercise):
 
     def state_hint(self, have: dict, want: dict) -> str:
         """Return what is wrong with the shapes of the weights."""
-        if not have:
-            return NO_PARAMETERS
         if missing := sorted(set(want) - set(have)):
             return f"the state dict has no tensor {missing[0]}; it has {', '.join(sorted(have))}"
         if extra := sorted(set(have) - set(want)):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def normal(rng: Generator, *shape: int, scale: float = 1.0) -> Tensor:
@@ -42,3 +43,10 @@ def norm_state(
         f"{prefix}running_mean": normal(rng, channels, scale=mean_scale),
         f"{prefix}running_var": normal(rng, channels).abs() + 0.5,
     }
+
+
+def normed(x: Tensor, state: dict[str, Tensor], name: str, eps: float = 1e-5) -> Tensor:
+    """Return ``x`` (N, C, H, W) after the batch norm of this name, in evaluation mode."""
+    parts = ("running_mean", "running_var", "weight", "bias")
+    mean, variance, weight, bias = (state[f"{name}.{part}"] for part in parts)
+    return F.batch_norm(x, mean, variance, weight, bias, eps=eps)
