@@ -1,7 +1,6 @@
 """Lecture 07: other right answers, and wrong ones with the hint that each should get."""
 
 import torch
-from empty_answers import empty_functions, empty_modules
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet
@@ -132,10 +131,10 @@ def block_of_torchvision(block):
 
 def empty_blocks(**options):
     """Have the right weights, and use none."""
-    return empty_modules(
-        shortcut=block_with(forward=lambda branch, x: x, **options),
-        nothing=block_with(forward=lambda branch, x: 0 * branch, **options),
-    )
+    return {
+        "only x": block_with(forward=lambda branch, x: x, **options),
+        "zeros": block_with(forward=lambda branch, x: 0 * branch, **options),
+    }
 
 
 def wrong_blocks(**options):
@@ -258,7 +257,7 @@ ANSWERS = {
             "changes x": (shortcut_in_place, "x was changed"),
             "too many channels": (shortcut_with(new=lambda x, n: n), "should have shape"),
         },
-        "empty": empty_functions(zeros=zeros_as_shortcut),
+        "empty": {"zeros": zeros_as_shortcut},
         "adapters": {"the course's": (shortcut_of_the_course, 4)},
     },
     "07.2": {
@@ -310,7 +309,7 @@ ANSWERS = {
             "twice": (norms_with(number=lambda value: 2 * value.item()), "expected"),
             "nothing": (lambda model, images, labels: None, "return a dict"),
         },
-        "empty": empty_functions(zeros=norms_always(0.0), ones=norms_always(1.0)),
+        "empty": {"zeros": norms_always(0.0), "ones": norms_always(1.0)},
         "adapters": {},
     },
     "07.5": {
@@ -335,7 +334,7 @@ ANSWERS = {
             "frozen": (identity_frozen, "requires_grad"),
             "a convolution": (identity_with(lambda b: [b.conv1.weight]), "should be"),
         },
-        "empty": empty_functions(all=identity_with(lambda block: block.parameters())),
+        "empty": {"all at 0": identity_with(lambda block: block.parameters())},
         "adapters": {"the course's": (zero_last_batch_norm, 5)},
     },
 }
