@@ -70,7 +70,8 @@ class Watch:
 
     Attributes:
         calls: names of the functions that were called, in their order.
-        names: these, and the names of the operations that ran.
+        names: these, and the names of the operations that ran; of a convolution also whether it
+            was "a convolution in groups".
     """
 
     def __init__(self) -> None:
@@ -111,7 +112,10 @@ class _Operations(TorchDispatchMode):
         self.names = names
 
     def __torch_dispatch__(self, operation, types, arguments=(), options=None):
-        self.names.add(operation.overloadpacket.__name__)
+        name = operation.overloadpacket.__name__
+        self.names.add(name)
+        if name == "convolution" and arguments[8] > 1:
+            self.names.add("a convolution in groups")
         return operation(*arguments, **(options or {}))
 
 

@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models import resnet
 
-from course_utils.models.resnet import BasicBlock, Bottleneck
+from course_utils.models.resnet import BasicBlock, Bottleneck, PadShortcut, zero_last_batch_norm
 
 # --- 07.1 ----------------------------------------------------------------------------------------
 
@@ -37,6 +38,14 @@ def shortcut_by_assignment(x, out_channels, stride=1):
 def copies(x, out_channels, stride=1):
     taken = x[:, :, ::stride, ::stride]
     return torch.cat([taken] * out_channels, dim=1)[:, :out_channels]
+
+
+def zeros_as_shortcut(x, out_channels, stride=1):
+    return x.new_zeros(len(x), out_channels, *x[0, 0, ::stride, ::stride].shape)
+
+
+def shortcut_of_the_course(x, out_channels, stride=1):
+    return PadShortcut(x.shape[1], out_channels, stride)(x)
 
 
 # --- 07.2 and 07.3 -------------------------------------------------------------------------------
@@ -108,6 +117,26 @@ BLOCK_MISTAKES = {
 }
 
 
+def block_of_torchvision(block):
+    """Its projection is built outside."""
+
+    def build(in_channels, channels, stride=1):
+        out = channels * block.expansion
+        fits = stride == 1 and in_channels == out
+        layers = [nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
+        return block(in_channels, channels, stride, None if fits else nn.Sequential(*layers))
+
+    return build
+
+
+def empty_blocks(**options):
+    """Have the right weights, and use none."""
+    return {
+        "only x": block_with(forward=lambda branch, x: x, **options),
+        "zeros": block_with(forward=lambda branch, x: 0 * branch, **options),
+    }
+
+
 def wrong_blocks(**options):
     return {name: (block_with(**o, **options), hint) for name, (o, hint) in BLOCK_MISTAKES.items()}
 
@@ -151,6 +180,10 @@ def norms_by_autograd(model, images, labels):
     loss = nn.CrossEntropyLoss()(model(images), labels)
     gradients = torch.autograd.grad(loss, list(chosen.values()))
     return {n: g.norm().item() for n, g in zip(chosen, gradients, strict=True)}
+
+
+def norms_always(value):
+    return lambda model, *batch: {n: value for n, p in model.named_parameters() if p.ndim > 1}
 
 
 # --- 07.5 ----------------------------------------------------------------------------------------
@@ -224,6 +257,8 @@ ANSWERS = {
             "changes x": (shortcut_in_place, "x was changed"),
             "too many channels": (shortcut_with(new=lambda x, n: n), "should have shape"),
         },
+        "empty": {"zeros": zeros_as_shortcut},
+        "adapters": {"the course's": (shortcut_of_the_course, 4)},
     },
     "07.2": {
         "variants": {"a loop over the layers": block_with(), "the course's": BlockFromTheCourse},
@@ -231,6 +266,12 @@ ANSWERS = {
         | {
             "stride in the second": (block_with(strided=1), "the first convolution"),
             "no network": (NoModule, "inherits from nn.Module"),
+            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
+        },
+        "empty": empty_blocks(),
+        "adapters": {
+            "the course's": (BasicBlock, 7),
+            "torchvision's": (block_of_torchvision(resnet.BasicBlock), 7),
         },
     },
     "07.3": {
@@ -244,6 +285,12 @@ ANSWERS = {
         | {
             "stride in the first": (block_with(bottleneck=True, strided=0), "skip pixels unread"),
             "two convolutions": (block_with(), "no tensor bn3"),
+            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
+        },
+        "empty": empty_blocks(bottleneck=True),
+        "adapters": {
+            "the course's": (Bottleneck, 6),
+            "torchvision's": (block_of_torchvision(resnet.Bottleneck), 6),
         },
     },
     "07.4": {
@@ -262,6 +309,8 @@ ANSWERS = {
             "twice": (norms_with(number=lambda value: 2 * value.item()), "expected"),
             "nothing": (lambda model, images, labels: None, "return a dict"),
         },
+        "empty": {"zeros": norms_always(0.0), "ones": norms_always(1.0)},
+        "adapters": {},
     },
     "07.5": {
         "variants": {
@@ -285,5 +334,7 @@ ANSWERS = {
             "frozen": (identity_frozen, "requires_grad"),
             "a convolution": (identity_with(lambda b: [b.conv1.weight]), "should be"),
         },
+        "empty": {"all at 0": identity_with(lambda block: block.parameters())},
+        "adapters": {"the course's": (zero_last_batch_norm, 5)},
     },
 }

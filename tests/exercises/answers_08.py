@@ -2,9 +2,15 @@
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from course_utils.inspection import expected_calibration_error
+from course_utils.inspection import (
+    Predictions,
+    expected_calibration_error,
+    grad_cam,
+    most_confident_mistakes,
+)
 from course_utils.training import top_k_accuracy
 
 # --- 08.1 ----------------------------------------------------------------------------------------
@@ -112,6 +118,10 @@ def mistakes_late_first(probabilities, labels, n):
     return wrong[confidence[wrong].argsort(descending=True, stable=True)][:n]
 
 
+def mistakes_of_the_course(probabilities, labels, n):
+    return most_confident_mistakes(Predictions(probabilities, labels), n)
+
+
 # --- 08.4 ----------------------------------------------------------------------------------------
 
 
@@ -178,6 +188,14 @@ def cam_by_backward(features, head, images, classes):
     return torch.stack(results).detach()
 
 
+def cam_of_the_course(features, head, images, classes):
+    return grad_cam(nn.Sequential(features, head), images, classes, "0")
+
+
+def cam_of_zeros(features, head, images, classes):
+    return torch.zeros_like(features(images)[:, 0])
+
+
 def cross_entropy(logits, classes):
     return F.cross_entropy(logits, classes, reduction="sum")
 
@@ -204,6 +222,10 @@ ANSWERS = {
             "ties to the higher class": (error_with(order=upper_class_first), "at a tie"),
             "a tensor": (error_with(error=lambda hit: 1 - hit.float().mean()), r"\.item\(\)"),
             "nothing": (lambda scores, labels, k: None, "expected"),
+        },
+        "empty": {},
+        "adapters": {
+            "the course's": (lambda scores, labels, k: 1 - top_k_accuracy(scores, labels, k), 5),
         },
     },
     "08.2": {
@@ -240,6 +262,8 @@ ANSWERS = {
             "no clamp": (pictures_with(finish=lambda x: x), "no colours"),
             "bytes": (pictures_with(finish=lambda x: 255 * x.clamp(0, 1)), "values"),
         },
+        "empty": {"zeros": pictures_with(undo=lambda x, mean, std: 0 * x)},
+        "adapters": {},
     },
     "08.3": {
         "variants": {
@@ -263,6 +287,11 @@ ANSWERS = {
             "confidences": (lambda p, labels, n: p.amax(1)[:n], "not confidences"),
             "a list": (lambda p, labels, n: [0], "return a tensor"),
         },
+        "empty": {
+            "no positions": lambda p, labels, n: torch.tensor([], dtype=torch.int64),
+            "the first": lambda p, labels, n: torch.arange(n),
+        },
+        "adapters": {"the course's": (mistakes_of_the_course, 6)},
     },
     "08.4": {
         "variants": {
@@ -291,6 +320,8 @@ ANSWERS = {
             "a tensor": (calibration_with(number=torch.as_tensor), r"\.item\(\)"),
             "nothing": (lambda probabilities, labels, bins: None, "expected"),
         },
+        "empty": {},
+        "adapters": {"the course's": (calibration_of_the_course, 6)},
     },
     "08.5": {
         "variants": {"autograd.grad": cam_with(), "backward": cam_by_backward},
@@ -323,5 +354,7 @@ ANSWERS = {
             "mean over the channels": (cam_with(add=lambda maps: maps.mean(1)), "not the mean"),
             "one axis too many": (cam_with(add=lambda m: m.sum(1, keepdim=True)), "shape should"),
         },
+        "empty": {"zeros": cam_of_zeros},
+        "adapters": {"the course's": (cam_of_the_course, 8)},
     },
 }

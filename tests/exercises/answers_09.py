@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from course_utils.data.types import channel_statistics
 from course_utils.models.vgg import make_layers
 
 # --- 09.1 ----------------------------------------------------------------------------------------
@@ -24,6 +25,15 @@ def by_repetition(epoch, start, every, factor):
         if number % every == 0:
             rate = rate / factor
     return rate
+
+
+def by_scheduler(epoch, start, every, factor):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=start)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, every, 1 / factor)
+    for _ in range(epoch):
+        optimizer.step()
+        schedule.step()
+    return schedule.get_last_lr()[0]
 
 
 # --- 09.2 ----------------------------------------------------------------------------------------
@@ -73,6 +83,14 @@ def of_batches(batches):
 def one_for_all(batches):
     images = torch.cat(list(batches)).double() / 255
     return images.mean(dim=(0, 2, 3)), images.std(correction=0).expand(images.shape[1])
+
+
+def of_the_course(batches):
+    return channel_statistics(torch.cat(list(batches)))
+
+
+def always_pair(value):
+    return lambda batches: [torch.full((next(batches).shape[1],), value)] * 2
 
 
 # --- 09.3 ----------------------------------------------------------------------------------------
@@ -128,6 +146,11 @@ class NoModule:
         pass
 
 
+class Zero(nn.Module):
+    def forward(self, x):
+        return torch.zeros_like(x)
+
+
 # --- 09.4 ----------------------------------------------------------------------------------------
 
 
@@ -170,6 +193,8 @@ ANSWERS = {
             "grows": (rate_with(lambda e, n: -(e // n)), "divide by the factor"),
             "once": (rate_with(lambda e, n: min(1, e // n)), "not only once"),
         },
+        empty={"the first rate": lambda epoch, start, every, factor: start},
+        adapters={"StepLR": (by_scheduler, 4)},
     ),
     "09.2": dict(
         variants={"a histogram": by_histogram, "sums": statistics_with()},
@@ -182,7 +207,10 @@ ANSWERS = {
             "one less": (statistics_with(less=1), "not by one less"),
             "float32": (statistics_with(dtype=torch.float32), "float64"),
             "only means": (statistics_with(finish=lambda m, s: (m,)), "return two things"),
+            "a number": (lambda batches: 0.5, "return two things"),
         },
+        empty={"zeros": always_pair(0.0), "halves": always_pair(0.5)},
+        adapters={"the course's": (of_the_course, 8)},
     ),
     "09.3": dict(
         variants={"with make_layers": WithMakeLayers},
@@ -200,6 +228,8 @@ ANSWERS = {
             "a list": (InAList, "no parameters"),
             "not a module": (NoModule, "inherits from nn.Module"),
         },
+        empty={"zeros": seven_with(after=[Zero])},
+        adapters={"the course's make_layers": (WithMakeLayers, 8)},
     ),
     "09.4": dict(
         variants={"by sorting": by_sorting},
@@ -216,5 +246,7 @@ ANSWERS = {
             ),
             "a tensor": (lambda value, epoch, others: torch.tensor(True), "True or False"),
         },
+        empty={},
+        adapters={},
     ),
 }

@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models.densenet import _DenseLayer, _Transition
 
+from course_utils.arithmetic import conv_parameters
+from course_utils.models.densenet import DenseLayer, Transition
 from course_utils.models.googlenet import BasicConv2d, Inception
 
 # --- 10.1 ----------------------------------------------------------------------------------------
@@ -122,6 +125,17 @@ def weights_by_layers(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool
     return [reduced, sum(c.weight.numel() for c in direct), in_channels + ch1x1 + ch3x3 + ch5x5]
 
 
+def weights_by_the_course(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
+    def weights(*layers):
+        return sum(conv_parameters(*layer, bias=False) for layer in layers)
+
+    first, last = (in_channels, ch1x1, 1), (in_channels, pool_proj, 1)
+    small = ((in_channels, ch3x3red, 1), (ch3x3red, ch3x3, 3))
+    large = ((in_channels, ch5x5red, 1), (ch5x5red, ch5x5, 5))
+    direct = weights(first, (in_channels, ch3x3, 3), (in_channels, ch5x5, 5))
+    return weights(first, *small, *large, last), direct, ch1x1 + ch3x3 + ch5x5 + in_channels
+
+
 # --- 10.3 ----------------------------------------------------------------------------------------
 
 
@@ -165,6 +179,19 @@ class DenseByAssignment(dense_with()):
         out = x.new_empty(x.shape[0], x.shape[1] + new.shape[1], *x.shape[2:])
         out[:, : x.shape[1]], out[:, x.shape[1] :] = x, new
         return out
+
+
+class DenseOfTheCourse(DenseLayer):
+    def forward(self, x):
+        return torch.cat([x, super().forward([x])], dim=1)
+
+
+class DenseOfTorchvision(_DenseLayer):
+    def __init__(self, in_channels, growth_rate):
+        super().__init__(in_channels, growth_rate, bn_size=4, drop_rate=0)
+
+    def forward(self, x):
+        return torch.cat([x, super().forward(x)], dim=1)
 
 
 # --- 10.4 ----------------------------------------------------------------------------------------
@@ -230,6 +257,11 @@ ANSWERS = {
             "a list": (inception_with(hide=True), "plain Python list"),
             "no network": (NoModule, "inherits from nn.Module"),
         },
+        "empty": {
+            "zeros": inception_with(join=lambda b: 0 * side_by_side(b)),
+            "ones": inception_with(join=lambda b: side_by_side(b) ** 0),
+        },
+        "adapters": {"the course's": (InceptionFromTheCourse, 8)},
     },
     "10.2": {
         "variants": {"by formula": weights_with(), "by PyTorch": weights_by_layers},
@@ -246,6 +278,11 @@ ANSWERS = {
             "one number": (lambda **channels: 163328, "three whole numbers"),
             "nothing right": (lambda **channels: (1, 2, 3), "with reductions: expected"),
         },
+        "empty": {
+            "zeros": lambda **channels: (0, 0, 0),
+            "arguments": lambda **channels: list(channels.values())[:3],
+        },
+        "adapters": {"the course's": (weights_by_the_course, 5)},
     },
     "10.3": {
         "variants": {"functions": dense_with(), "assignment": DenseByAssignment},
@@ -271,6 +308,14 @@ ANSWERS = {
             "biases": (dense_with(bias=True), "bias=False"),
             "no padding": (dense_with(padding=0), "needs padding 1"),
             "no network": (NoModule, "inherits from nn.Module"),
+        },
+        "empty": {
+            "only x": dense_with(forward=lambda x, new: x),
+            "zeros": dense_with(forward=lambda x, new: 0 * torch.cat([x, new], dim=1)),
+        },
+        "adapters": {
+            "the course's": (DenseOfTheCourse, 7),
+            "torchvision's": (DenseOfTorchvision, 7),
         },
     },
     "10.4": {
@@ -304,6 +349,11 @@ ANSWERS = {
             ),
             "biases": (transition_with(bias=True), "bias=False"),
             "no network": (NoModule, "inherits from nn.Module"),
+        },
+        "empty": {"zeros": transition_with(pool=lambda x: F.avg_pool2d(0 * x, 2))},
+        "adapters": {
+            "the course's": (lambda channels: Transition(channels, channels // 2), 6),
+            "torchvision's": (lambda channels: _Transition(channels, channels // 2), 6),
         },
     },
 }

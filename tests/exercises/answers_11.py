@@ -5,7 +5,10 @@ import math
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision import ops
+from torchvision.models._utils import _make_divisible
 
+from course_utils.arithmetic import conv_flops, conv_output_size, conv_parameters
 from course_utils.models.efficientnet import scaled_channels
 from course_utils.models.senet import SqueezeExcitation
 
@@ -161,6 +164,15 @@ def cost_by_layers(in_channels, out_channels, kernel_size, expand, size, stride)
     return sum(layer.weight.numel() for layer in layers), flops
 
 
+def cost_by_the_course(in_channels, out_channels, kernel_size, expand, size, stride):
+    inner = in_channels * expand
+    after = conv_output_size(size, kernel_size, stride, kernel_size // 2)
+    layers = [(in_channels, inner, 1, 1, size)] if expand > 1 else []
+    layers += [(inner, inner, kernel_size, inner, after), (inner, out_channels, 1, 1, after)]
+    weights = sum(conv_parameters(*sizes, bias=False, groups=n) for *sizes, n, _ in layers)
+    return weights, sum(conv_flops(*sizes, pixels, groups=n) for *sizes, n, pixels in layers)
+
+
 # --- 11.4 ----------------------------------------------------------------------------------------
 
 
@@ -239,6 +251,8 @@ ANSWERS = {
             "no padding": (groups_with(padding=0), "kernel_size // 2"),
             "along the batch": (groups_with(merge=torch.cat), "shape should be"),
         },
+        "empty": {"zeros": lambda x, w, n: x.new_zeros(len(x), len(w), *x.shape[2:])},
+        "adapters": {"PyTorch's groups, which a person is told": (groups_by_pytorch, 5)},
     },
     "11.2": {
         "variants": {
@@ -264,6 +278,15 @@ ANSWERS = {
             "other names": (OtherNames, "no tensor fc1"),
             "batch norm": (squeeze_with(norm=True), "only fc1 and fc2"),
             "not a module": (squeeze_with(module=object), "inherits from nn.Module"),
+            "no weights": (lambda *sizes: nn.Identity(), "has no parameters"),
+        },
+        "empty": {
+            "only x": squeeze_with(merge=lambda w, x: x),
+            "zeros": squeeze_with(merge=lambda w, x: 0 * x),
+        },
+        "adapters": {
+            "the course's": (SqueezeExcitation, 6),
+            "torchvision's": (ops.SqueezeExcitation, 6),
         },
     },
     "11.3": {
@@ -281,6 +304,11 @@ ANSWERS = {
             "one number": (cost_with(give=lambda w, f: f), "two numbers"),
             "swapped": (cost_with(give=lambda w, f: (f, w)), "expected"),
         },
+        "empty": {
+            "zeros": lambda **case: (0, 0),
+            "two arguments": lambda in_channels, out_channels, **case: (in_channels, out_channels),
+        },
+        "adapters": {"the course's": (cost_by_the_course, 5)},
     },
     "11.4": {
         "variants": {"the course's rounding": scaling_with(), "tensors": scaling_by_tensors},
@@ -309,6 +337,11 @@ ANSWERS = {
             "floats": (scaling_with(layer=lambda n: float(math.ceil(n))), "int, not float"),
             "nothing": (lambda **case: None, "three things"),
         },
+        "empty": {"unscaled": scaling_with(factors=lambda phi: (1, 1, 1), layer=int, channel=int)},
+        "adapters": {
+            "the course's rounding": (scaling_with(), 5),
+            "torchvision's": (scaling_with(channel=lambda count: _make_divisible(count, 8)), 5),
+        },
     },
     "11.5": {
         "variants": {"products": map_with(), "1×1 convolution": map_by_convolution},
@@ -324,5 +357,10 @@ ANSWERS = {
             "all classes": (map_of_all, "maps of all classes"),
             "negative": (map_with(after=lambda maps: -maps), "values are not"),
         },
+        "empty": {
+            "zeros": map_with(after=lambda maps: 0 * maps),
+            "the first map": lambda maps, weight, classes: maps[:, 0],
+        },
+        "adapters": {},
     },
 }

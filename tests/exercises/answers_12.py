@@ -2,6 +2,8 @@
 
 import torch
 
+from course_utils.models.keras_weights import dense_to_keras, kernel_to_keras
+
 
 def kernel_by_loops(weight):
     out, read, height, width = weight.shape
@@ -33,7 +35,10 @@ ANSWERS = {
             "width first": (lambda w: w.permute(3, 2, 1, 0), "height comes first"),
             "as images": (lambda w: w.permute(0, 2, 3, 1), "order of images"),
             "nothing": (lambda w: w, "should have shape"),
+            "from Keras": (lambda w: w.permute(3, 2, 0, 1), "from Keras to torch"),
         },
+        empty={"zeros": lambda w: kernel_by_loops(0 * w)},
+        adapters={"the course's": (kernel_to_keras, 4)},
     ),
     "12.2": dict(
         variants={"by index": dense_by_index},
@@ -53,5 +58,7 @@ ANSWERS = {
             ),
             "reshape": (lambda w, c, s: w.reshape(-1, len(w)), "cuts the row"),
         },
+        empty={"zeros": lambda w, c, s: 0 * w.T},
+        adapters={"the course's": (dense_to_keras, 6)},
     ),
 }

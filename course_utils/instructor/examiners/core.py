@@ -45,7 +45,7 @@ class ModuleExaminer(Examiner):
     mistakes: dict[str, dict[str, Any]]
 
     @abstractmethod
-    def reference(self, case: Case, **mistake: Any) -> Tensor:
+    def reference(self, case: Case, *options: Any, **mistake: Any) -> Tensor:
         """Return the output, computed with functions only."""
 
     def key(self, case: Case) -> Any:
