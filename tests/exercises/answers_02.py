@@ -1,14 +1,10 @@
 """Lecture 02: other right answers, and wrong ones with the hint that each should get."""
 
 import math
-import re
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-from course_utils.arithmetic import conv_output_size, receptive_field
-from course_utils.exercises import get_exercise
 
 # --- 02.1 ----------------------------------------------------------------------------------------
 
@@ -29,31 +25,12 @@ def size_with(formula):
     return size_after
 
 
-def size_of_the_course(**case):
-    try:
-        return conv_output_size(**case)
-    except ValueError:
-        return 0
-
-
 def size_by_torch(size, kernel_size, stride=1, padding=0, dilation=1):
     layer = nn.Conv1d(1, 1, kernel_size, stride, padding, dilation)
     try:
         return layer(torch.zeros(1, 1, size)).shape[-1]
     except RuntimeError:
         return 0
-
-
-def said_by_the_judge(size, target, layers):
-    """What the judge of 02.6 says of layers: it has to measure those that students choose."""
-    case = dict(size=size, target=target, field=10**9)
-    return get_exercise("02.6").judge(case, {}, layers).hint
-
-
-def size_by_the_judge(size, kernel_size, stride=1, padding=0, dilation=1):
-    span = dilation * (kernel_size - 1) + 1
-    said = re.search(r"lead to size (\d+)", said_by_the_judge(size, -1, [[span, stride, padding]]))
-    return int(said[1]) if said else 0
 
 
 # --- 02.2 ----------------------------------------------------------------------------------------
@@ -219,16 +196,6 @@ def field_with(step, *, start=1, backwards=False):
     return field_size
 
 
-def field_of_the_course(layers):
-    return receptive_field(dict(kernel_size=k, stride=s) for k, s in layers).size
-
-
-def field_by_the_judge(layers):
-    layers = [[kernel, stride, 0] for kernel, stride in layers]
-    said = (said_by_the_judge(size, 1, layers) for size in range(1, 300))
-    return next((int(s.split()[4].strip(",")) for s in said if "receptive" in s), 0)
-
-
 # --- 02.6 ----------------------------------------------------------------------------------------
 
 
@@ -317,11 +284,6 @@ ANSWERS = {
             "the padding": size_with(lambda n, f, s, p, d: p),
             "the stride": size_with(lambda n, f, s, p, d: s),
         },
-        adapters={
-            "conv_output_size": (size_of_the_course, 4),
-            "nn.Conv1d": (size_by_torch, 4),
-            "the judge of 02.6": (size_by_the_judge, 1.6),
-        },
     ),
     "02.2": dict(
         variants={
@@ -357,7 +319,6 @@ ANSWERS = {
             "a list": (convolve_with(result=lambda output: output.tolist()), "return a tensor"),
         },
         empty={"zeros": zeros_for, "ones": lambda **case: zeros_for(**case) + 1},
-        adapters={"F.conv2d": (convolve_ready_made, 6), "F.unfold": (convolve_unfolded, 6)},
     ),
     "02.3": dict(
         variants={"loops": pool_with(), "views": pool_views},
@@ -377,7 +338,6 @@ ANSWERS = {
             "zeros": lambda **case: torch.zeros_like(pool_views(**case)),
             "ones": lambda **case: torch.ones_like(pool_views(**case)),
         },
-        adapters={"F.max_pool2d": (pool_ready_made, 5)},
     ),
     "02.4": dict(
         variants={"by hand": count_with(), "by torch": count_by_torch},
@@ -397,7 +357,6 @@ ANSWERS = {
             "nothing": (lambda input_shape, layers: None, "return a whole number"),
         },
         empty={"the layers' number": lambda input_shape, layers: len(layers)},
-        adapters={"lazy layers": (count_by_torch, 5)},
     ),
     "02.5": dict(
         variants={
@@ -417,10 +376,6 @@ ANSWERS = {
             "text": (lambda layers: "5x5", "return a whole number"),
         },
         empty={"the layers' number": len},
-        adapters={
-            "receptive_field": (field_of_the_course, 4),
-            "the judge of 02.6": (field_by_the_judge, 1.7),
-        },
     ),
     "02.6": dict(
         variants={"halve, shrink, widen": layers_with(), "widened first": layers_widened_first},

@@ -26,7 +26,7 @@ def as_ordinary_user():
         parent
         for place in PLACES
         for parent in Path(place).parents
-        if not parent.stat().st_mode & 0o005 == 0o005
+        if parent.stat().st_mode & 0o005 != 0o005
     }
     for folder in sorted(closed):  # shown anew, with nothing but what can be read by all
         command += ["--perms", "0755", "--tmpfs", str(folder)]

@@ -20,7 +20,7 @@ RELEASED = 0  # the seed of what students see
 
 @lru_cache
 def examiner(exercise_id: str) -> Examiner:
-    """Return what makes the questions of an exercise."""
+    """Return what makes the questions of an exercise. Raises KeyError if there is none."""
     lecture = exercise_id.split(".")[0]
     names = (module.name for module in pkgutil.iter_modules(__path__))
     for name in names:
@@ -28,20 +28,7 @@ def examiner(exercise_id: str) -> Examiner:
             for one in import_module(f".{name}", __name__).EXAMINERS:
                 if one.id == exercise_id:
                     return one
-    return _Old(exercise_id)
-
-
-class _Old(Examiner):
-    """For exercises that still make their own cases, until they are moved here."""
-
-    def __init__(self, exercise_id: str) -> None:
-        self.exercise = import_module("course_utils.exercises").get_exercise(exercise_id)
-
-    def cases(self, rng):
-        yield from self.exercise.cases(rng)
-
-    def key(self, case: Case) -> None:
-        return None
+    raise KeyError(f"nothing asks for {exercise_id!r}")
 
 
 @lru_cache
@@ -52,8 +39,7 @@ def released(exercise_id: str) -> list[Question]:
 
 def graded(exercise_id: str, seed: int) -> list[Question]:
     """Return the questions of a grading: none that students have seen."""
-    old = isinstance(examiner(exercise_id), _Old)
-    seen = set() if old else {_text(case) for case in _released_cases(exercise_id)}
+    seen = {_text(case) for case in _released_cases(exercise_id)}
     drawn = examiner(exercise_id).cases(np.random.default_rng(seed))
     return list(_questions(exercise_id, (case for case in drawn if _text(case) not in seen)))
 

@@ -327,6 +327,8 @@ def _work_notes(work: _Work, imports: dict[str, str]) -> Iterator[str]:
     mentioned -= {n for part in work.solution.parts for n in _mentioned(part, set())}
     if ready_made := ", ".join(sorted(mentioned.intersection(exercise.ready_made))):
         yield f"{work.exercise} asks to write it yourself, and its answer uses {ready_made}"
+    if near := ", ".join(sorted(mentioned.intersection(exercise.worth_a_look))):
+        yield f"{work.exercise} can be written without {near}, which its answer uses"
     has_loops = any(isinstance(node, LOOPS) for part in work.defining for node in part.nodes)
     if has_loops and getattr(exercise, "most_calls", None) is not None:
         yield f"{work.exercise} asks for an answer without loops, and it has one"

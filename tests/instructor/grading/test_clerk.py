@@ -113,11 +113,9 @@ def test_memory_counts_from_where_it_was(watch):
 
 def test_a_clerk_that_ends_is_replaced(clerk, tmp_path):
     (tmp_path / "ada_02.ipynb").write_bytes(written(solved()))
-    asked = clerk.ask("read", str(tmp_path / "ada_02.ipynb"), 0, [])
-    assert next(asked)
-    clerk.process.kill()
-    with pytest.raises(Ended, match="ended while reading"):
-        list(asked)
+    clerk._awake().kill()
+    with pytest.raises(Ended, match="ended while starting"):
+        list(clerk.ask("read", str(tmp_path / "ada_02.ipynb"), 0, []))
     assert clerk.process is None
     assert len(list(clerk.ask("read", str(tmp_path / "ada_02.ipynb"), 0, []))) == 1
 
