@@ -318,7 +318,7 @@ def same_loss_for_all(*arguments):
 
 ANSWERS = {
     "03.1": dict(
-        variants={"attributes": Attributes, "sequential": sequential},
+        variants={"attributes": Attributes, "lazy layers": Lazy, "sequential": sequential},
         wrong={
             "400 inputs always": (FixedSize, "fits 32×32 images only"),
             "size rounded up": (RoundedUp, "pooling drops a remainder"),
