@@ -185,7 +185,7 @@ def _settings(fence: Fence) -> dict[str, Any]:
         "RLIMIT_CORE": 0,
     }
     if not fence.gpu:  # drivers of accelerators map more than they use
-        limits["RLIMIT_DATA"] = fence.processes_memory
+        limits["RLIMIT_DATA"] = fence.memory
     return {
         "readable": [place for place in python_folders() if place.startswith("/tmp/")],
         "disk": fence.disk,
