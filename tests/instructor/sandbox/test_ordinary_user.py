@@ -53,10 +53,11 @@ def test_every_promise_holds_for_an_ordinary_user(folder):
         unshare = ["unshare", "--mount", "--propagation", "private"]
         command = [*unshare, "sh", "-c", script, "sh", *command]
     variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    places = ("TMPDIR", "HOME", "HYPOTHESIS_STORAGE_DIRECTORY")
     done = subprocess.run(
         command,
         cwd=project_root(),
-        env=variables | {"TMPDIR": str(folder), "HOME": str(folder)},
+        env=variables | dict.fromkeys(places, str(folder)),
         capture_output=True,
         text=True,
     )
