@@ -448,7 +448,7 @@ def test_the_sandbox_ends_with_its_owner(fence):
 def test_processor_time_of_children_counts(kernel):
     burn = "import time\nwhile time.process_time() < 1: pass"
     reply = run(kernel, f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])")
-    assert reply.seconds >= 1
+    assert reply.seconds > 0.9  # the system counts in steps
 
 
 # --- honest code -----------------------------------------------------------------------------

