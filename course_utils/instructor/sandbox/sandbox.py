@@ -144,6 +144,8 @@ class Sandbox:
                 self.control.settimeout(START_SECONDS)
                 socket.send_fds(self.control, [b"+"], [theirs.fileno(), keepers.fileno()])
             except OSError as problem:
+                stream.close()
+                life_line.close()
                 raise RuntimeError(f"the sandbox has ended: {problem}") from None
         usage = Usage(self.process.pid, self.fence.processes_memory, self.own)
         return stream, FencedProcess(life_line, usage)
@@ -162,12 +164,15 @@ class Sandbox:
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
-        everything = family(self.process.pid)
-        for process in everything:
+        inside = family(self.process.pid)[1:]
+        for process in inside:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(everything, timeout=SWEEP_SECONDS)
-        self.process.wait()
+        try:  # bubblewrap ends when all of them are gone
+            self.process.wait(SWEEP_SECONDS if inside else 0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.control.close()
         if self.cgroup is not None:
             with suppress(OSError):
@@ -185,7 +190,7 @@ def _settings(fence: Fence) -> dict[str, Any]:
         "RLIMIT_CORE": 0,
     }
     if not fence.gpu:  # drivers of accelerators map more than they use
-        limits["RLIMIT_DATA"] = fence.processes_memory
+        limits["RLIMIT_DATA"] = fence.memory
     return {
         "readable": [place for place in python_folders() if place.startswith("/tmp/")],
         "disk": fence.disk,

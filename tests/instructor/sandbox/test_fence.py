@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import psutil
 import pytest
@@ -67,6 +68,23 @@ def gives(kernel, expression):
 def lives(kernels):
     """Return the processes in the sandbox that are not its own."""
     return set(family(kernels.sandbox.process.pid)) - kernels.sandbox.own
+
+
+def runs(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end(processes):
+    """Return whether processes end: the keeper's own exit takes a moment, nobody may reap it."""
+    late = time.monotonic() + 120
+    while any(map(runs, processes)):
+        if time.monotonic() > late:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 # --- system calls ------------------------------------------------------------------------------
@@ -237,7 +255,7 @@ def test_files_fill_their_own_place_only_and_vanish(kernels, fence):
         """
     run(kernel, code)
     assert gives(kernel, "full") == str(errno.ENOSPC)
-    assert int(gives(kernel, "room.f_blocks * room.f_frsize")) <= fence.disk
+    assert int(gives(kernel, "room.f_blocks * room.f_frsize")) < fence.disk + 4096
     kernel.stop()
     after = kernels.start()
     left = gives(after, "__import__('os').listdir('/tmp') + __import__('os').listdir('/dev/shm')")
@@ -268,12 +286,17 @@ def test_a_kernel_holds_its_stream_and_no_other_descriptor(kernel):
 
 # --- memory and processes ------------------------------------------------------------------------
 
-SHARED = "import mmap\nplace = mmap.mmap(-1, 2 * 10**9)\nfor i in range(0, 2 * 10**9, 4096):"
+SHARED = """
+import mmap
+place = mmap.mmap(-1, 2 * 10**9)
+for i in range(0, 2 * 10**9, 4096):
+    place[i] = 1
+"""
 MANY = """
 import os, time
-for _ in range(4):
+for _ in range(8):
     if os.fork() == 0:
-        held = bytearray(600_000_000)
+        held = bytearray(250_000_000)
         held[::4096] = b"x" * len(held[::4096])
         time.sleep(600)
 time.sleep(600)
@@ -288,14 +311,13 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("code", [SHARED + "\n    place[i] = 1", MANY, QUEUES])
-def test_all_memory_counts(kernels, code):
+@pytest.mark.parametrize("code", [SHARED, MANY, QUEUES], ids=["shared", "many", "sockets"])
+def test_all_memory_counts(kernels, kernel, code):
     """Shared memory, that of many processes, and what waits in sockets."""
-    kernel = kernels.start()
     with pytest.raises(Lost, match="GB of memory") as lost:
         kernel.run(code, 300)
     assert lost.value.status == DIED
-    assert not lives(kernels)
+    assert end(lives(kernels))
 
 
 def test_one_process_gets_no_more_memory_than_the_limit(kernel):
@@ -322,7 +344,7 @@ def test_a_daemon_is_dead_before_the_next_kernel_starts(kernels):
     run(kernel, DAEMON)
     assert len(lives(kernels)) > 3  # the keeper, the first process, the kernel, the daemon
     kernel.stop()
-    assert not lives(kernels)
+    assert end(lives(kernels))
 
 
 def test_sweeping_ends_what_was_not_stopped(kernels):
@@ -335,13 +357,11 @@ def test_sweeping_ends_what_was_not_stopped(kernels):
         kernel.run("1", SECONDS)
 
 
-def test_what_survives_sweeping_is_told(kernels, monkeypatch):
-    monkeypatch.setattr(sandboxes, "SWEEP_SECONDS", 0)
-    kernel = kernels.start()
+def test_what_survives_sweeping_is_told(kernels, kernel, monkeypatch):
     with monkeypatch.context() as patch:
+        patch.setattr(sandboxes, "SWEEP_SECONDS", 0)
         patch.setattr(sandboxes.psutil.Process, "kill", lambda process: None)
         assert not kernels.sandbox.sweep()
-    kernel.stop()
     assert kernels.sandbox.sweep()
 
 
@@ -353,7 +373,7 @@ def test_a_sandbox_that_cannot_be_swept_is_ended(kernels, monkeypatch):
         patch.setattr(Sandbox, "sweep", lambda sandbox: False)
         kernels.sweep()
     assert kernels.sandbox is None
-    assert not psutil.wait_procs(before, timeout=120)[1]
+    assert end(before)
     assert not kernel.is_alive()
     kernel.stop()
 
@@ -391,7 +411,7 @@ def test_a_forked_child_starts_kernels(kernels):
     assert os.read(pipe, 100) == b"ZeroDivisionError: division by zero"
     os.waitpid(pid, 0)
     os.close(pipe)
-    assert not lives(kernels)
+    assert end(lives(kernels))
 
 
 def test_a_kernel_ends_with_the_child_that_started_it(kernels):
@@ -407,7 +427,7 @@ def test_a_kernel_ends_with_the_child_that_started_it(kernels):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.close(pipe)
-    assert not psutil.wait_procs(started, timeout=120)[1]
+    assert end(started)
 
 
 def test_the_sandbox_ends_with_its_owner(fence):
@@ -422,13 +442,13 @@ def test_the_sandbox_ends_with_its_owner(fence):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.close(pipe)
-    assert not psutil.wait_procs(started, timeout=120)[1]
+    assert end(started)
 
 
 def test_processor_time_of_children_counts(kernel):
     burn = "import time\nwhile time.process_time() < 1: pass"
     reply = run(kernel, f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])")
-    assert reply.seconds >= 1
+    assert reply.seconds > 0.9  # the system counts in steps
 
 
 # --- honest code -----------------------------------------------------------------------------
