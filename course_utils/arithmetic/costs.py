@@ -6,9 +6,11 @@ One multiply-add counts as two FLOPs, and adding the bias is not counted, as in
 
 from __future__ import annotations
 
+from ..withheld import asked_for
 from .sizes import Pair, as_pair
 
 
+@asked_for("02.4", "05.3", "10.2", "11.3")
 def conv_parameters(
     in_channels: int, out_channels: int, kernel_size: Pair, *, bias: bool = True, groups: int = 1
 ) -> int:
@@ -24,11 +26,13 @@ def conv_parameters(
     return out_channels * (_kernel_weights(in_channels, out_channels, kernel_size, groups) + bias)
 
 
+@asked_for("02.4", "05.3")
 def linear_parameters(in_features: int, out_features: int, *, bias: bool = True) -> int:
     """Weights and biases of a fully connected layer."""
     return (in_features + bias) * out_features
 
 
+@asked_for("11.3")
 def conv_flops(
     in_channels: int,
     out_channels: int,

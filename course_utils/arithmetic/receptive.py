@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..withheld import asked_for
 from .sizes import pad_widths
 
 
@@ -46,6 +47,7 @@ class ReceptiveField:
         return first, first + self.size - 1
 
 
+@asked_for("02.5")
 def receptive_field(layers: Iterable[dict]) -> ReceptiveField:
     """The field along one axis of several layers, one after the other.
 

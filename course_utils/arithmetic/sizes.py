@@ -11,6 +11,8 @@ from collections.abc import Callable
 from operator import index
 from typing import overload
 
+from ..withheld import asked_for
+
 Pair = int | tuple[int, int]
 
 
@@ -26,6 +28,7 @@ def conv_output_size(
 ) -> Pair: ...
 
 
+@asked_for("02.1", "04.1", "11.3")
 def conv_output_size(
     size: Pair,
     kernel_size: Pair,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from ..withheld import asked_for
 from .costs import conv_flops, linear_flops
 from .receptive import ReceptiveField
 from .sizes import adaptive_windows, as_pair, conv_output_size, pool_output_size
@@ -31,6 +32,7 @@ class Window(NamedTuple):
     dilation: tuple[int, int]
 
 
+@asked_for("02.4", "05.3")
 def trace(network: nn.Module | Iterable[nn.Module], input_shape: Shape) -> Trace:
     """Follow one image of `input_shape` (C, H, W) through layers that run one after the other.
 

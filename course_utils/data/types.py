@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..withheld import asked_for
 from .splits import stratified_indices
 
 
@@ -223,6 +224,7 @@ def shortened(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
+@asked_for("09.2")
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return per-channel mean and standard deviation of uint8 images (N, C, H, W), in [0, 1].
 

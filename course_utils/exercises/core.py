@@ -23,6 +23,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..withheld import running
+
 Case = dict[str, Any]
 ROOM = 20  # a result may be this many times as large as its question: a judge's work has an end
 SMALLEST_ROOM = 20_000  # numbers and characters that every result may have
@@ -322,7 +324,8 @@ def run_case(exercise: Exercise, answer: Any, case: Case) -> Any:
     """Run one case on a copy of its data, from a fixed random state, and return plain data."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return to_plain(exercise.run(answer, copy.deepcopy(case)))
+        with running(exercise.id):
+            return to_plain(exercise.run(answer, copy.deepcopy(case)))
 
 
 def to_plain(value: Any) -> Any:

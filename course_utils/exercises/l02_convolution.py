@@ -90,7 +90,7 @@ class Convolution(_ByName):
         *_in_all_dimensions("conv#d", "conv_transpose#d", "Conv#d", "ConvTranspose#d"),
         *_in_all_dimensions("LazyConv#d", "LazyConvTranspose#d"),
     )
-    worth_a_look = (*WINDOWS, "correlate", "correlate2d", "convolve2d", "fftconvolve")
+    worth_a_look = (*WINDOWS, "correlate2d", "convolve2d", "fftconvolve")
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if isinstance(result, Tensor) and same_tensor(result, key["want"][None], 1e-4):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..withheld import asked_for
+
 TEMPERATURES = (0.01, 100.0)
 HALVINGS = 60
 
@@ -71,6 +73,7 @@ def reliability(confidence: Tensor, correct: Tensor, bins: int = 10) -> Reliabil
     return Reliability(edges, counts, *(total / counts for total in sums))
 
 
+@asked_for("08.4")
 def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = 10) -> float:
     """Return the mean gap between confidence and accuracy; see `reliability` for the arguments.
 

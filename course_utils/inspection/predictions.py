@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..data import ImageData, Split
 from ..data.augment import shift
 from ..runtime.evaluation import evaluation_mode
+from ..withheld import asked_for
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ def confusion_matrix(labels: Tensor, predicted: Tensor, num_classes: int) -> Ten
     return cells.reshape(num_classes, num_classes)
 
 
+@asked_for("08.3")
 def most_confident_mistakes(predictions: Predictions, n: int = 16) -> Tensor:
     """Return the positions of the n wrong predictions with the highest confidence, int64 (<= n,).
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 from .initialization import kaiming_weights, zero_biases
 
 
@@ -59,6 +60,7 @@ class AlexNet(nn.Module):
         return self.classifier(self.avgpool(self.features(images)).flatten(1))
 
 
+@asked_for("04.3")
 class TwoTowerAlexNet(nn.Module):
     """The network of 2012: two towers, one for each GPU, that meet in the third convolution.
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..withheld import asked_for
 from .initialization import kaiming_weights, zero_biases
 
 LAYERS = {  # in each of the four blocks
@@ -23,6 +24,7 @@ LAYERS = {  # in each of the four blocks
 }
 
 
+@asked_for("10.3")
 class DenseLayer(nn.Module):
     """Batch norm, ReLU, 1x1 convolution; batch norm, ReLU, 3x3 convolution to ``growth_rate``.
 
@@ -89,6 +91,7 @@ class DenseBlock(nn.ModuleDict):
         return torch.cat(features, dim=1)
 
 
+@asked_for("10.4")
 class Transition(nn.Sequential):
     """Between two blocks: a 1x1 convolution to fewer channels, and half the rows and columns.
 

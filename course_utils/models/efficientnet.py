@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 from .initialization import kaiming_weights, zero_biases
 from .senet import SqueezeExcitation
 
@@ -55,6 +56,7 @@ SCALES = {  # name: (width, depth, resolution in pixels, dropout)
 }
 
 
+@asked_for("11.4")
 def scaled_channels(channels: float, divisor: int = 8) -> int:
     """Round to a multiple of ``divisor``, but never below 90 % of ``channels``."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 from .initialization import kaiming_weights
 
 # Channels of a module: 1x1; reduction, 3x3; reduction, 5x5; after the pool.
@@ -69,6 +70,7 @@ class BasicConv2d(nn.Module):
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
+@asked_for("10.1")
 class Inception(nn.Module):
     """Four branches that read the same input and keep its size; their channels are joined.
 

@@ -12,7 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 
+
+@asked_for("12.1")
 def kernel_to_keras(weight: Tensor) -> Tensor:
     """(out, in, H, W) to (H, W, in, out)."""
     return weight.permute(2, 3, 1, 0)
@@ -23,6 +26,7 @@ def kernel_from_keras(kernel: Tensor) -> Tensor:
     return kernel.permute(3, 2, 0, 1)
 
 
+@asked_for("12.2")
 def dense_to_keras(weight: Tensor, channels: int, side: int) -> Tensor:
     """(out, channels · side²) to (side² · channels, out).
 

@@ -28,11 +28,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..withheld import asked_for
 from .knn_bounds import RARE, Bounds, dots_of_pairs, has_sparse_products, less_128
 
 METRICS = ("l2", "l1", "cosine")
 
 
+@asked_for("01.1")
 class KNearestNeighbors:
     """Predict the most frequent label among the ``k`` nearest training images.
 
@@ -197,6 +199,7 @@ class KNearestNeighbors:
         )
 
 
+@asked_for("01.2")
 def vote(neighbor_labels: Tensor) -> Tensor:
     """Return the most frequent label of each row; of equally frequent labels the smallest.
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 
+
+@asked_for("03.1")
 class LeNet5(nn.Module):
     """Two convolutions with pooling, then three fully connected layers.
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 from .initialization import kaiming_weights
 
 DEPTHS = {  # name: (bottleneck?, blocks in each of the four stages)
@@ -36,6 +37,7 @@ def convolution(
     )
 
 
+@asked_for("07.1")
 class PadShortcut(nn.Module):
     """Shortcut A of the paper: skip every other pixel, fill new channels with zeros. No weights."""
 
@@ -82,6 +84,7 @@ def make_shortcut(
     )
 
 
+@asked_for("07.2")
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut around them. Used in lectures 07 and 12.
 
@@ -133,6 +136,7 @@ class BasicBlock(nn.Module):
         return self.bn2(self.conv2(out))
 
 
+@asked_for("07.3")
 class Bottleneck(nn.Module):
     """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them.
 
@@ -314,6 +318,7 @@ def make_stage(
     return nn.Sequential(*blocks)
 
 
+@asked_for("07.5")
 def zero_last_batch_norm(model: nn.Module) -> None:
     """Start every residual block as the identity: the last batch norm's weight becomes 0.
 

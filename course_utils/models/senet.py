@@ -10,9 +10,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 from .resnet import BasicBlock
 
 
+@asked_for("11.2")
 class SqueezeExcitation(nn.Module):
     """Multiply each channel by a weight between 0 and 1 that depends on all channels' means.
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from ..withheld import asked_for
 from .initialization import kaiming_weights, zero_biases
 
 # A number is a 3x3 convolution with so many output channels; "M" is a 2x2 max pool with stride 2.
@@ -22,6 +23,7 @@ CONFIGURATIONS: dict[str, list[int | str]] = {
 }
 
 
+@asked_for("05.1", "09.3")
 def make_layers(
     configuration: Sequence[int | str], batch_norm: bool = False, in_channels: int = 3
 ) -> nn.Sequential:
@@ -59,6 +61,7 @@ def make_layers(
     return nn.Sequential(*layers)
 
 
+@asked_for("05.2")
 class VGG(nn.Module):
     """Convolutions, average pooling, three fully connected layers; names as in torchvision.
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.evaluation import evaluation_mode
+from ..withheld import asked_for
 from .history import History
 from .precision import Precision
 
@@ -57,6 +58,7 @@ class Evaluation:
         return f"loss {self.loss:.4f}, accuracy {self.accuracy:.1%} ({count})"
 
 
+@asked_for("03.2", "03.4")
 def train_one_epoch(
     model: nn.Module,
     loader: Iterable[tuple[Tensor, Tensor]],
@@ -119,6 +121,7 @@ def train_one_epoch(
     return result.loss, result.accuracy
 
 
+@asked_for("03.3")
 def evaluate(
     model: nn.Module,
     loader: Iterable[tuple[Tensor, Tensor]],
@@ -153,6 +156,7 @@ def evaluate(
     return totals.result()
 
 
+@asked_for("01.4", "08.1")
 def top_k_accuracy(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Return the share of images whose label is among the k classes with the highest logits.
 

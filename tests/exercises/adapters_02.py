@@ -48,7 +48,7 @@ def field_by_the_judge(layers):
 
 ADAPTERS = {
     "02.1": {
-        "conv_output_size": (size_of_the_course, 4),
+        "conv_output_size": (size_of_the_course, 0),
         "nn.Conv1d": (size_by_torch, 4),
         "the judge of 02.6": (size_by_the_judge, 1.6),
     },
@@ -56,7 +56,7 @@ ADAPTERS = {
     "02.3": {"F.max_pool2d": (pool_ready_made, 5)},
     "02.4": {"lazy layers": (count_by_torch, 5)},
     "02.5": {
-        "receptive_field": (field_of_the_course, 4),
+        "receptive_field": (field_of_the_course, 0),
         "the judge of 02.6": (field_by_the_judge, 1.7),
     },
 }

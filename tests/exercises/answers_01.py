@@ -96,7 +96,7 @@ DISTANCES = dict(
         "ones": lambda q, x: torch.ones(len(q), len(x)),
     },
     adapters={
-        "KNearestNeighbors": (distances_of_knn, 5),
+        "KNearestNeighbors": (distances_of_knn, 0),
         "torch.cdist": (by_cdist, 5),
         "sklearn": (lambda q, x: euclidean_distances(q.numpy(), x.numpy()), 5),
     },
@@ -169,7 +169,7 @@ VOTE = dict(
         "the first labels": lambda d, y, k: y[: len(d)],
     },
     adapters={
-        "vote of the smallest": (lambda d, y, k: knn.vote(y[knn._smallest(d, k)[1]]), 5),
+        "vote of the smallest": (lambda d, y, k: knn.vote(y[knn._smallest(d, k)[1]]), 0),
         "torch.mode": (lambda d, y, k: y[nearest(d, k)].mode(dim=1).values, 5),
     },
 )
@@ -353,7 +353,7 @@ TOP_K = dict(
     },
     empty={"k of all classes": lambda s, y, k: k / s.shape[1]},
     adapters={
-        "top_k_accuracy": (loop.top_k_accuracy, 4),
+        "top_k_accuracy": (loop.top_k_accuracy, 0),
         "sklearn": (top_k_by_sklearn, 2.5),
     },
 )

@@ -447,7 +447,7 @@ ANSWERS = {
         },
         empty={"an error": always_an_error},
         adapters={
-            "the course's": (make_layers, 5),
+            "the course's": (make_layers, 0),
             "torchvision's, for colour images": (features_of_torchvision, 0.6),
         },
     ),
@@ -468,7 +468,7 @@ ANSWERS = {
             "no module": (lambda *_, **__: "VGG", "inherits from nn.Module"),
         },
         empty={"zeros": ZeroLogits},
-        adapters={"the course's": (VGGOfTheCourse, 6), "torchvision's": (VGGOfTorchvision, 0)},
+        adapters={"the course's": (VGGOfTheCourse, 0), "torchvision's": (VGGOfTorchvision, 0)},
     ),
     "05.3": dict(
         variants={
@@ -492,7 +492,7 @@ ANSWERS = {
             "built": (count_by_building, "no layer or tensor needs to be built"),
         },
         empty=dict(zeros=lambda *_, **__: (0, 0, 0)),
-        adapters={"the course's": (count_by_the_course, 5)},
+        adapters={"the course's": (count_by_the_course, 0)},
     ),
     "05.4": dict(
         variants={"by hand": Norm, "einsum": ByEinsum},

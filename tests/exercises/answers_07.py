@@ -258,10 +258,10 @@ ANSWERS = {
             "too many channels": (shortcut_with(new=lambda x, n: n), "should have shape"),
         },
         "empty": {"zeros": zeros_as_shortcut},
-        "adapters": {"the course's": (shortcut_of_the_course, 4)},
+        "adapters": {"the course's": (shortcut_of_the_course, 0)},
     },
     "07.2": {
-        "variants": {"a loop over the layers": block_with(), "the course's": BlockFromTheCourse},
+        "variants": {"a loop over the layers": block_with()},
         "wrong": wrong_blocks()
         | {
             "stride in the second": (block_with(strided=1), "the first convolution"),
@@ -270,7 +270,7 @@ ANSWERS = {
         },
         "empty": empty_blocks(),
         "adapters": {
-            "the course's": (BasicBlock, 7),
+            "the course's": (BasicBlock, 0),
             "torchvision's": (block_of_torchvision(resnet.BasicBlock), 7),
         },
     },
@@ -279,7 +279,6 @@ ANSWERS = {
             "a loop over the layers": block_with(bottleneck=True),
             # The last 1×1 reads single pixels: skipping them before or after gives the same.
             "stride in the last": block_with(bottleneck=True, strided=2),
-            "the course's": BottleneckFromTheCourse,
         },
         "wrong": wrong_blocks(bottleneck=True)
         | {
@@ -289,7 +288,7 @@ ANSWERS = {
         },
         "empty": empty_blocks(bottleneck=True),
         "adapters": {
-            "the course's": (Bottleneck, 6),
+            "the course's": (Bottleneck, 0),
             "torchvision's": (block_of_torchvision(resnet.Bottleneck), 6),
         },
     },
@@ -335,6 +334,6 @@ ANSWERS = {
             "a convolution": (identity_with(lambda b: [b.conv1.weight]), "should be"),
         },
         "empty": {"all at 0": identity_with(lambda block: block.parameters())},
-        "adapters": {"the course's": (zero_last_batch_norm, 5)},
+        "adapters": {"the course's": (zero_last_batch_norm, 0)},
     },
 }

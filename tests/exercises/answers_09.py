@@ -135,6 +135,22 @@ class WithMakeLayers(nn.Module):
         return self.classifier(torch.flatten(self.features(images), start_dim=1))
 
 
+class BothInOneLine(nn.Module):
+    def __init__(self, num_classes, channels, hidden):
+        super().__init__()
+        a, b = channels
+        sizes = [(3, a), (a, a), (a, b), (b, b), (b, b)]
+        layers = [part for pair in sizes for part in (nn.Conv2d(*pair, 3, padding=1), nn.ReLU())]
+        layers.insert(4, nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers, nn.MaxPool2d(2))
+        self.classifier = nn.Sequential(
+            nn.Linear(64 * b, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
+        )
+
+    def forward(self, images):
+        return self.classifier(self.features(images).flatten(1))
+
+
 class InAList(nn.Module):
     def __init__(self, num_classes, channels, hidden):
         super().__init__()
@@ -210,10 +226,10 @@ ANSWERS = {
             "a number": (lambda batches: 0.5, "return two things"),
         },
         empty={"zeros": always_pair(0.0), "halves": always_pair(0.5)},
-        adapters={"the course's": (of_the_course, 8)},
+        adapters={"the course's": (of_the_course, 0)},
     ),
     "09.3": dict(
-        variants={"with make_layers": WithMakeLayers},
+        variants={"one Sequential of both": BothInOneLine},
         wrong={
             "no ReLU": (seven_with(relu=nn.Identity), "follows each convolution"),
             "no ReLU between": (seven_with(between=nn.Identity), "between the two linear"),
@@ -229,7 +245,7 @@ ANSWERS = {
             "not a module": (NoModule, "inherits from nn.Module"),
         },
         empty={"zeros": seven_with(after=[Zero])},
-        adapters={"the course's make_layers": (WithMakeLayers, 8)},
+        adapters={"the course's make_layers": (WithMakeLayers, 0)},
     ),
     "09.4": dict(
         variants={"by sorting": by_sorting},

@@ -226,7 +226,7 @@ def transition_with(
 
 ANSWERS = {
     "10.1": {
-        "variants": {"a loop": inception_with(), "the course's": InceptionFromTheCourse},
+        "variants": {"a loop": inception_with()},
         "wrong": {
             "sum": (inception_with(join=sum), "not added"),
             "backwards": (inception_with(join=lambda b: side_by_side(b[::-1])), "order 1, 2, 3, 4"),
@@ -261,7 +261,7 @@ ANSWERS = {
             "zeros": inception_with(join=lambda b: 0 * side_by_side(b)),
             "ones": inception_with(join=lambda b: side_by_side(b) ** 0),
         },
-        "adapters": {"the course's": (InceptionFromTheCourse, 8)},
+        "adapters": {"the course's": (InceptionFromTheCourse, 0)},
     },
     "10.2": {
         "variants": {"by formula": weights_with(), "by PyTorch": weights_by_layers},
@@ -282,7 +282,7 @@ ANSWERS = {
             "zeros": lambda **channels: (0, 0, 0),
             "arguments": lambda **channels: list(channels.values())[:3],
         },
-        "adapters": {"the course's": (weights_by_the_course, 5)},
+        "adapters": {"the course's": (weights_by_the_course, 0)},
     },
     "10.3": {
         "variants": {"functions": dense_with(), "assignment": DenseByAssignment},
@@ -314,7 +314,7 @@ ANSWERS = {
             "zeros": dense_with(forward=lambda x, new: 0 * torch.cat([x, new], dim=1)),
         },
         "adapters": {
-            "the course's": (DenseOfTheCourse, 7),
+            "the course's": (DenseOfTheCourse, 0),
             "torchvision's": (DenseOfTorchvision, 7),
         },
     },
@@ -352,7 +352,7 @@ ANSWERS = {
         },
         "empty": {"zeros": transition_with(pool=lambda x: F.avg_pool2d(0 * x, 2))},
         "adapters": {
-            "the course's": (lambda channels: Transition(channels, channels // 2), 6),
+            "the course's": (lambda channels: Transition(channels, channels // 2), 0),
             "torchvision's": (lambda channels: _Transition(channels, channels // 2), 6),
         },
     },

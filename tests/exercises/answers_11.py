@@ -176,11 +176,17 @@ def cost_by_the_course(in_channels, out_channels, kernel_size, expand, size, str
 # --- 11.4 ----------------------------------------------------------------------------------------
 
 
+def in_eights(count):
+    """Round to a multiple of 8, and up where that would lose more than a tenth."""
+    nearest = max(8, int(count + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * count else nearest
+
+
 def scaling_with(
     *,
     factors=lambda phi: (1.2**phi, 1.1**phi, 1.15**phi),
     layer=math.ceil,
-    channel=scaled_channels,
+    channel=in_eights,
     size=round,
 ):
     """Make an answer; the options are mistakes."""
@@ -258,7 +264,6 @@ ANSWERS = {
         "variants": {
             "functions": squeeze_with(),
             "matrices": SqueezeByMatrices,
-            "the course's": SqueezeExcitation,
         },
         "wrong": {
             "weights alone": (squeeze_with(merge=lambda w, x: w), "weights times x"),
@@ -285,7 +290,7 @@ ANSWERS = {
             "zeros": squeeze_with(merge=lambda w, x: 0 * x),
         },
         "adapters": {
-            "the course's": (SqueezeExcitation, 6),
+            "the course's": (SqueezeExcitation, 0),
             "torchvision's": (ops.SqueezeExcitation, 6),
         },
     },
@@ -308,10 +313,10 @@ ANSWERS = {
             "zeros": lambda **case: (0, 0),
             "two arguments": lambda in_channels, out_channels, **case: (in_channels, out_channels),
         },
-        "adapters": {"the course's": (cost_by_the_course, 5)},
+        "adapters": {"the course's": (cost_by_the_course, 0)},
     },
     "11.4": {
-        "variants": {"the course's rounding": scaling_with(), "tensors": scaling_by_tensors},
+        "variants": {"one line each": scaling_with(), "tensors": scaling_by_tensors},
         "wrong": {
             "α for width": (
                 scaling_with(factors=lambda phi: (1.1**phi, 1.2**phi, 1.15**phi)),
@@ -339,7 +344,7 @@ ANSWERS = {
         },
         "empty": {"unscaled": scaling_with(factors=lambda phi: (1, 1, 1), layer=int, channel=int)},
         "adapters": {
-            "the course's rounding": (scaling_with(), 5),
+            "the course's rounding": (scaling_with(channel=scaled_channels), 0),
             "torchvision's": (scaling_with(channel=lambda count: _make_divisible(count, 8)), 5),
         },
     },

@@ -38,7 +38,7 @@ ANSWERS = {
             "from Keras": (lambda w: w.permute(3, 2, 0, 1), "from Keras to torch"),
         },
         empty={"zeros": lambda w: kernel_by_loops(0 * w)},
-        adapters={"the course's": (kernel_to_keras, 4)},
+        adapters={"the course's": (kernel_to_keras, 0)},
     ),
     "12.2": dict(
         variants={"by index": dense_by_index},
@@ -59,6 +59,6 @@ ANSWERS = {
             "reshape": (lambda w, c, s: w.reshape(-1, len(w)), "cuts the row"),
         },
         empty={"zeros": lambda w, c, s: 0 * w.T},
-        adapters={"the course's": (dense_to_keras, 6)},
+        adapters={"the course's": (dense_to_keras, 0)},
     ),
 }
