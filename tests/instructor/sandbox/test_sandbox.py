@@ -79,3 +79,25 @@ def test_what_ubuntu_forbids_is_told_with_a_remedy(bwrap_fails, restricted, is_t
     assert UID_MAP in problem
     remedy = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
     assert (remedy in problem) == is_told
+    assert ("/etc/apparmor.d/bwrap" in problem) == is_told
+    assert ("--security-opt seccomp=unconfined" in problem) != is_told
+
+
+def without_library():
+    raise RuntimeError("no libseccomp: apt install libseccomp2")
+
+
+WITHOUT = {
+    "another system": (("sys.platform", "darwin"), "virtual machine, or grade on the workers"),
+    "no bubblewrap": (("shutil.which", lambda name: None), "apt install bubblewrap"),
+    "no library": (("filter_program", without_library), "apt install libseccomp2"),
+}
+
+
+@pytest.mark.parametrize(("missing", "way_out"), WITHOUT.values(), ids=WITHOUT)
+def test_what_is_missing_is_told_with_a_way_out(missing, way_out, monkeypatch):
+    monkeypatch.setattr(f"{sandbox.__name__}.{missing[0]}", missing[1])
+    sandbox.sandbox_problem.cache_clear()
+    problem = sandbox.sandbox_problem()
+    sandbox.sandbox_problem.cache_clear()
+    assert way_out in problem
