@@ -500,7 +500,7 @@ def ready_made() -> list[Handed]:
             **own_work("02.2", "conv2d"),
         ),
         Handed("ready-made-in-a-thread", answered(_2=in_a_thread), **look("02.2 uses concurrent")),
-        Handed("ready-made-unfold", answered(_2=by_unfold), **own_work("02.2", "unfold")),
+        Handed("ready-made-unfold", answered(_2=by_unfold), **look("without unfold")),
         Handed("ready-made-aten", answered(_2=by_aten), **look("02.2 reaches .* aten")),
         Handed("ready-made-3d", answered(_3=in_3d), **own_work("02.3", "max_pool3d")),
         Handed(
@@ -822,8 +822,9 @@ def wreckers() -> list[Handed]:
                 _1=RIGHT + "def size_after(**case):\n    while case.get('stride') == 2: pass\n"
                 "    return right(**case)"
             ),
-            points={"02.1": 0.3},
+            points={"02.1": 1.5},
             status={"02.1": TIMEOUT},
+            **look("02.1 was stopped after 9 of 23 cases"),
         ),
         attack("exit", "import os\nos._exit(0)", **died, **look("_exit")),
         attack(

@@ -177,7 +177,8 @@ class Kernel:
             if message.get("status") == "ok" and awaited:
                 raise Incomplete
             if "status" not in message:
-                if not awaited or message.get("case") != awaited.pop(0):
+                place = message.get("case")
+                if not awaited or place != awaited.pop(0) or type(place) is not int:
                     raise Lost(DIED, BROKEN)  # on one stream nothing overtakes
                 take(outcome := _outcome(message))
                 if outcome.unsolved:

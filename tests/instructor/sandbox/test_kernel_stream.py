@@ -112,22 +112,28 @@ def test_results_may_be_missing_after_an_error(start):
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("messages", [(result(0), result(1), END), (END,)])
+def test_results_that_are_not_all_there_are_incomplete(start, messages):
+    kernel = start(answering(*messages))
+    with pytest.raises(Incomplete):
+        outcomes(kernel)
+    assert not kernel.is_alive()
+
+
 @pytest.mark.parametrize(
     "messages",
     [
         (result(1), result(0), result(2), END),
         (result(0), result(0), result(1), result(2), END),
-        (result(0), result(1), END),
-        (END,),
         (result(0), result(1), result(2), result(3), END),
         (result(0), {"case": 1, "unsolved": True}, result(2), END),
         (result(False), result(1), result(2), END),
         ({"result": 1}, END),
     ],
 )
-def test_results_that_are_not_all_there_in_order_are_incomplete(start, messages):
+def test_results_that_no_stream_puts_in_this_order_end_the_kernel(start, messages):
     kernel = start(answering(*messages))
-    with pytest.raises(Incomplete):
+    with pytest.raises(Lost, match="broke the connection"):
         outcomes(kernel)
     assert not kernel.is_alive()
 

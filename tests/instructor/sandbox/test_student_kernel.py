@@ -9,10 +9,12 @@ import torch
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import Outcome, judge_outcomes
 from course_utils.exercises.wire import MAX_BYTES, decode, encode
+from course_utils.instructor.examiners import graded
 from course_utils.instructor.sandbox.student_kernel import run_exercise
 
 EXERCISE = get_exercise("02.1")
-CASES = list(EXERCISE.cases(np.random.default_rng(1)))
+QUESTIONS = graded("02.1", 1)
+CASES = [question.case for question in QUESTIONS]
 
 
 def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
@@ -36,7 +38,7 @@ def run(answer):
 
 def test_results_of_a_right_answer_are_judged_right():
     outcomes = [Outcome(decode(message["result"])) for message in run(size_after)]
-    score = judge_outcomes(EXERCISE, "size_after", CASES, outcomes)
+    score = judge_outcomes(EXERCISE, "size_after", QUESTIONS, outcomes)
     assert str(score) == "02.1 size_after: 4/4 points"
 
 
@@ -82,7 +84,7 @@ def test_one_odd_case_costs_no_other(odd):
     assert all("result" in m for i, m in enumerate(messages) if i != 2)
     assert len(messages[2].get("error", "")) <= 500
     outcomes = [Outcome(decode(m.get("result")), m.get("error", "")) for m in messages]
-    assert judge_outcomes(EXERCISE, "f", CASES, outcomes).passed == len(CASES) - 1
+    assert judge_outcomes(EXERCISE, "f", QUESTIONS, outcomes).passed == len(CASES) - 1
 
 
 def test_a_stub_is_run_once():
