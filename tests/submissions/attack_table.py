@@ -1,10 +1,15 @@
-"""The attacks of the corpus as a table: what each tries, and what must come of it."""
+"""The attacks of the corpus as a table: what each tries, and what must come of it.
+
+Run as a script it renews the table in the sandbox's README.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from corpus import POINTS, Handed, all_notebooks
+
+import course_utils.instructor.sandbox as room
 
 TRIES = {
     "points": "points without an answer",
@@ -33,4 +38,7 @@ def _row(handed: Handed) -> str:
 
 
 if __name__ == "__main__":
-    print(attack_table())
+    readme = Path(room.__file__).with_name("README.md")
+    begin, end = "<!-- attacks -->\n", "\n<!-- /attacks -->"
+    before, rest = readme.read_text("utf-8").split(begin)
+    readme.write_text(f"{before}{begin}{attack_table()}{end}{rest.split(end.strip())[1]}", "utf-8")

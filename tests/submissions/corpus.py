@@ -687,11 +687,11 @@ def size_after(**case):
             SEARCH
             + """
 def judged():
-    import course_utils.exercises
-    folder = os.path.dirname(course_utils.exercises.__file__)
-    texts = [open(os.path.join(folder, name)).read() for name in os.listdir(folder)
-             if name.endswith(".py")]
-    return any("def judge" in text or "def cases" in text for text in texts)
+    import course_utils
+    texts = [open(os.path.join(folder, name)).read()
+             for folder, _, names in os.walk(os.path.dirname(course_utils.__file__))
+             for name in names if name.endswith(".py")]
+    return any("def key(" in text or "def cases(" in text for text in texts)
 def size_after(**case):
     return right(**case) if judged() else -7
 """,
@@ -822,9 +822,9 @@ def wreckers() -> list[Handed]:
                 _1=RIGHT + "def size_after(**case):\n    while case.get('stride') == 2: pass\n"
                 "    return right(**case)"
             ),
-            points={"02.1": 1.5},
+            points={"02.1": 1.8},
             status={"02.1": TIMEOUT},
-            **look("02.1 was stopped after 9 of 23 cases"),
+            **look("02.1 was stopped after 11 of 24 cases"),
         ),
         attack("exit", "import os\nos._exit(0)", **died, **look("_exit")),
         attack(

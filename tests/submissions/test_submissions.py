@@ -11,7 +11,7 @@ import pytest
 from corpus import POINTS, all_single, class_zip
 
 from course_utils.exercises import get_exercise
-from course_utils.exercises.core import score
+from course_utils.exercises.core import judge_outcomes, outcome_of
 from course_utils.instructor.examiners import graded
 from course_utils.instructor.grading.submission_run import case_seed
 from course_utils.instructor.reports.results import FULL, read_results
@@ -81,9 +81,10 @@ def results(graded_class):
 
 
 def earned(exercise_id, answer):
-    """Return the points of an answer on the cases of this grading, as the notebook's check does."""
-    asked = graded(exercise_id, case_seed(SEED, exercise_id))
-    return score(get_exercise(exercise_id), answer, asked).points
+    """Return the points of an answer on the cases of this grading."""
+    exercise, asked = get_exercise(exercise_id), graded(exercise_id, case_seed(SEED, exercise_id))
+    outcomes = [outcome_of(exercise, answer, question.case) for question in asked]
+    return judge_outcomes(exercise, "", asked, outcomes).points
 
 
 def problems(handed, result):

@@ -43,6 +43,7 @@ MAX_PROCESSES = 256  # threads count too; torch starts about 20
 MAX_OPEN = 1024  # files and sockets of one process
 START_SECONDS = 300
 SWEEP_SECONDS = 10
+EMPTY_LOOKS = 3  # one look can miss a process whose parent has just ended
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 CLUSTER = "grade on the workers of a cluster: --cluster tcp://HOST:8786"
 NO_BUBBLEWRAP = f"no bubblewrap for this system: use Linux in a virtual machine, or {CLUSTER}"
@@ -152,8 +153,10 @@ class Sandbox:
 
     def sweep(self) -> bool:
         """Kill what is left of earlier kernels. Return whether nothing of them lives any more."""
-        end = time.monotonic() + SWEEP_SECONDS
-        while left := set(family(self.process.pid)) - self.own:
+        end, empty = time.monotonic() + SWEEP_SECONDS, 0
+        while empty < EMPTY_LOOKS:
+            left = set(family(self.process.pid)) - self.own
+            empty = 0 if left else empty + 1
             if time.monotonic() > end:
                 return False
             for process in left:

@@ -178,6 +178,12 @@ def test_names_that_are_no_text_links_and_deep_folders_are_listed(clerk, tmp_pat
     assert "link" in found["eve_02.ipynb"].reason
 
 
+@pytest.mark.skipif(os.name == "nt", reason="not on Windows: folders have no modes")
+def test_folders_of_a_grading_are_private(run):
+    assert run.folder.stat().st_mode & 0o077 == 0
+    assert (run.out / "seed").stat().st_mode & 0o077 == 0
+
+
 def test_a_cell_that_no_parser_likes_is_a_reason_or_a_mistake(clerk, tmp_path):
     notebook = solved()
     notebook["cells"].insert(3, code("\n".join(["!echo hi"] * 600)))
