@@ -31,8 +31,7 @@ except ImportError:
 from grading import lecture, run
 
 from course_utils.instructor.grading.cluster import Distribution, Station
-from course_utils.instructor.grading.grading_run import open_run
-from course_utils.instructor.grading.reporter import REST, Reporter
+from course_utils.instructor.grading.reporter import REST, Reporter, begin
 from course_utils.instructor.grading.settings import Settings
 from course_utils.instructor.reports.results import SubmissionResult, read_result, read_results
 from course_utils.instructor.reports.writing import write_class
@@ -70,8 +69,8 @@ def on_one_worker(folder: Path, count: int) -> tuple[list[SubmissionResult], flo
 def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
     """Return the seconds that the command spends on a result, with workers that have it ready."""
     handed_in = hand_in(folder / "class at once", AT_ONCE)
-    grading = open_run([handed_in], folder / "at once", Settings())
-    reporter = Reporter(grading)
+    reporter = begin([handed_in], folder / "at once", Settings(), Reporter)
+    grading = reporter.run
     ready = {
         file: replace(
             varied(pattern, number),  # equal answers would be coloured once only

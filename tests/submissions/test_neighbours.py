@@ -88,7 +88,7 @@ def test_an_ordinary_user_grades_neighbours_of_a_haunting_submission(home, optio
         folder,
         home / "out",
         *options,
-        "--cell-seconds=20",
+        "--cell-seconds=10",
         as_user=as_ordinary_user(),
         variables=variables,
     )

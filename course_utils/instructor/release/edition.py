@@ -60,7 +60,8 @@ check prints your points. For a wrong answer it shows the first case that fails,
 may add cells, and define helpers in them. Leave the name of the function or class as it is.
 
 The points of a check are a preview: grading uses new cases of the same kinds, so an answer that
-knows only the cases of the check does not earn all points.
+knows only the cases of the check does not earn all points. What `course_utils` has of its own, and
+an exercise asks for, is withheld while that exercise is checked or graded: write it yourself.
 
 ## Hand in
 
