@@ -30,7 +30,7 @@ def asked_for(*exercises: str) -> Callable[[Thing], Thing]:
         >>> with running("00.1"):
         ...     double(2)
         Traceback (most recent call last):
-        course_utils.withheld.Withheld: 00.1 asks you to write this yourself: double is the course's
+        course_utils.withheld.Withheld: double is the course's own: 00.1 asks you to write it
     """
 
     def mark(thing: Thing) -> Thing:
@@ -47,9 +47,7 @@ def _guarded(function: Any, name: str, exercises: tuple[str, ...]) -> Any:
     def guarded(*arguments: Any, **options: Any) -> Any:
         for exercise in exercises:
             if exercise in _running:
-                raise Withheld(
-                    f"{exercise} asks you to write this yourself: {name} is the course's"
-                )
+                raise Withheld(f"{name} is the course's own: {exercise} asks you to write it")
         return function(*arguments, **options)
 
     return guarded

@@ -134,7 +134,9 @@ class Clerk:
                     *(str(self.run.folder), str(self.workers)),
                 ],
                 cwd=self.run.folder,
-                env=os.environ | {"PYTHONPATH": str(project_root())},
+                # What it leaves, if it has to be ended, goes away with the grading.
+                env=os.environ
+                | {"PYTHONPATH": str(project_root()), "TMPDIR": str(self.run.folder)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C in a terminal is for who asks
