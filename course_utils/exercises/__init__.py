@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from .core import Exercise, score
-from .questions import questions
+from .questions import stored_questions
 
 __all__ = ["all_exercises", "check", "get_exercise"]
 
@@ -63,6 +63,6 @@ def check(exercise_id: str, answer: Any) -> None:
     """
     exercise = get_exercise(exercise_id)
     try:
-        print(score(exercise, answer, questions(exercise_id)))
+        print(score(exercise, answer, stored_questions(exercise_id)))
     except LookupError:
         print(f"{exercise_id} is scored by the grader")

@@ -16,7 +16,7 @@ from .wire import decode, encode
 FOLDER = Path(__file__).with_name("stored")
 
 
-def questions(exercise_id: str) -> list[Question]:
+def stored_questions(exercise_id: str) -> list[Question]:
     """Return the questions that ``check`` asks.
 
     Raises:

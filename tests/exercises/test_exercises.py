@@ -24,7 +24,7 @@ from course_utils.exercises.core import (
     run_case,
     score,
 )
-from course_utils.exercises.questions import questions
+from course_utils.exercises.questions import stored_questions
 from course_utils.instructor.examiners import graded
 from course_utils.lectures import all_lectures, graded_id
 
@@ -100,13 +100,13 @@ def points_of_a_grading(exercise_id, answer):
 
 
 def checked(exercise_id, answer):
-    return score(EXERCISES[exercise_id], answer, questions(exercise_id))
+    return score(EXERCISES[exercise_id], answer, stored_questions(exercise_id))
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_solution_earns_all_points(exercise_id):
     exercise = EXERCISES[exercise_id]
-    for asked in (questions(exercise_id), graded(exercise_id, 1)):
+    for asked in (stored_questions(exercise_id), graded(exercise_id, 1)):
         result = score(exercise, define(exercise_id, solved=True), asked)
         assert result.points == exercise.points, str(result)
 
@@ -122,7 +122,9 @@ def test_unsolved_stub_earns_nothing_and_raises_nothing(exercise_id, capsys):
 @pytest.mark.parametrize(("exercise_id", "name"), every("variants"))
 def test_valid_variant_earns_all_points(exercise_id, name):
     result = score(
-        EXERCISES[exercise_id], answers(exercise_id)["variants"][name], questions(exercise_id)
+        EXERCISES[exercise_id],
+        answers(exercise_id)["variants"][name],
+        stored_questions(exercise_id),
     )
     assert result.points == EXERCISES[exercise_id].points, str(result)
 
@@ -155,7 +157,7 @@ def test_there_are_enough_answers_with_hints_of_their_own(exercise_id):
     wrong = answers(exercise_id)["wrong"]
     assert len(wrong) >= 3
     hints = [
-        score(EXERCISES[exercise_id], answer, questions(exercise_id)).hint
+        score(EXERCISES[exercise_id], answer, stored_questions(exercise_id)).hint
         for answer, _ in wrong.values()
     ]
     assert len(set(hints)) >= 3
@@ -164,7 +166,7 @@ def test_there_are_enough_answers_with_hints_of_their_own(exercise_id):
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_judge_survives_nonsense(exercise_id):
     exercise = EXERCISES[exercise_id]
-    for question in questions(exercise_id):
+    for question in stored_questions(exercise_id):
         for nonsense in NONSENSE:
             assert not judge_outcome(exercise, question, Outcome(nonsense)).is_right
 
