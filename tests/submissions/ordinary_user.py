@@ -1,27 +1,34 @@
 """How a test that runs as root runs a command as a user who is not."""
 
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-UID = "54321"
+UID = 54_321
 PLACES = (sys.base_prefix, sys.prefix, str(Path(__file__).resolve().parents[2]))
+
+
+@contextlib.contextmanager
+def home_of_ordinary_user():
+    """Give a folder outside /tmp that this user may write to."""
+    home = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    if os.geteuid() == 0:
+        os.chown(home, UID, UID)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
 
 
 def as_ordinary_user():
     """Return what stands before a command: its user is not root, and can read Python's folders."""
     if os.geteuid() != 0:
         return ()
-    command = [
-        "bwrap",
-        "--dev-bind",
-        "/",
-        "/",
-        "--cap-add",
-        "CAP_SETUID",
-        "--cap-add",
-        "CAP_SETGID",
-    ]
+    rights = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+    command = ["bwrap", "--dev-bind", "/", "/", *rights]
     closed = {
         parent
         for place in PLACES

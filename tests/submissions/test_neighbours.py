@@ -1,15 +1,12 @@
 """What one submission, or another program, does to the machine costs no neighbour a point."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 from corpus import POINTS, answered, lines, solved, written
-from ordinary_user import UID, as_ordinary_user
+from ordinary_user import as_ordinary_user, home_of_ordinary_user
 
 from course_utils.instructor.reports.results import read_results
 from course_utils.instructor.sandbox.sandbox import sandbox_problem
@@ -71,12 +68,8 @@ def test_eight_workers_on_one_core_lose_no_point(tmp_path):
 
 @pytest.fixture
 def home():
-    """Return a folder outside /tmp that an ordinary user may write to."""
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    if os.geteuid() == 0:
-        os.chown(folder, int(UID), int(UID))
-    yield folder
-    shutil.rmtree(folder)
+    with home_of_ordinary_user() as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("options", [("--workers=1",), ("--workers=2",), ("--cluster",)])
