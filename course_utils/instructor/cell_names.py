@@ -140,12 +140,10 @@ def _look_through(source: str, tree: ast.AST) -> Code:
     made: list[tuple[str, str]] = []  # like links, but a call is between the two
     for node in ast.walk(tree):
         match node:
-            case ast.Name(id=name, ctx=ast.Load()):
+            case ast.Name(name, ast.Load()):
                 code.used.add(name)
-            case ast.Name(id=name) | ast.arg(arg=name):
+            case ast.Name(name) | ast.arg(name) | ast.FunctionDef(name) | ast.ClassDef(name):
                 code.own.add(name)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                code.own.add(node.name)
             case ast.Import():
                 for alias in node.names:
                     whole = alias.name if alias.asname else alias.name.split(".")[0]
@@ -153,15 +151,13 @@ def _look_through(source: str, tree: ast.AST) -> Code:
             case ast.ImportFrom():
                 for alias in node.names:
                     code.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-            case ast.Attribute(ctx=ast.Store() | ast.Del()):
+            case ast.Attribute() | ast.Subscript() if not isinstance(node.ctx, ast.Load):
                 code.targets.append(node)
-            case ast.Subscript(ctx=ast.Store() | ast.Del()):
-                code.targets.append(node)
-            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[target, *_]):
+            case ast.Call(ast.Name("setattr" | "delattr"), [target, *_]):
                 code.targets.append(target)
-            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+            case ast.Expr(ast.Call(ast.Name(name))):
                 code.called.add(name)
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method) as function)):
+            case ast.Expr(ast.Call(ast.Attribute(_, method) as function)):
                 (seeded if method.startswith(SEEDING) else code.changed).add(root(function))
             case ast.Assign():
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]

@@ -23,17 +23,13 @@ RUNS = "runs {}, which was not looked into"
 # a module ("gc."), a part of one ("os.fork"), what Python has ("open()"), or a name anywhere.
 WORDS = {
     USES: """
-        _thread. asyncio. builtins. concurrent. ctypes. gc. inspect. multiprocessing. signal.
-        socket. subprocess. threading.
-        os.abort os.close os.closerange os.dup2 os.execv os.fork os.getppid os.kill os.killpg
-        os.memfd_create os.open os.popen os.setsid os.system os.write sys.meta_path sys.modules
-        torch.library torch.multiprocessing
-        get_ipython() open()
-        __closure__ __code__ __globals__ __subclasses__ __traceback__ _disable_current_modes
-        _DisableTorchDispatch _exit _getframe _pop_mode _python_dispatch ast_transformers
-        currentframe DisableTorchFunction DisableTorchFunctionSubclass f_back f_globals f_locals
-        get_objects get_referrers set_custom_exc setprofile settrace tb_frame TorchDispatchMode
-        TorchFunctionMode
+        builtins. concurrent. ctypes. gc. inspect. multiprocessing. socket. subprocess. threading.
+        os.close os.closerange os.execv os.fork os.getppid os.kill os.memfd_create os.popen
+        os.setsid os.system os.write sys.modules torch.library torch.multiprocessing
+        get_ipython() open() __closure__ __code__ __globals__ __subclasses__ __traceback__
+        _disable_current_modes _DisableTorchDispatch _exit _getframe _python_dispatch
+        ast_transformers currentframe DisableTorchFunction DisableTorchFunctionSubclass f_back
+        get_objects get_referrers set_custom_exc setprofile settrace tb_frame
         """,
     REACHES: """
         importlib. torch.ops __import__() compile() eval() exec() getattr() globals() vars()
@@ -45,7 +41,7 @@ PATCHED = ("IPython", "course_utils", "torch")
 MAGICS = {"system": "!", "getoutput": "!", "run_line_magic": "%", "run_cell_magic": "%%"}
 QUIET = re.compile(
     r"%%(html|latex|markdown|svg)"
-    r"|%(autoreload|cd|config|env|load_ext|ls|matplotlib|pinfo2?|pip|precision|pwd|whos?)"
+    r"|%(autoreload|cd|conda|config|env|load_ext|ls|matplotlib|pinfo2?|pip|precision|pwd|whos?)"
     r"|![ ]*((python3? -m |uv )?pip3?|conda|echo|ls|nvidia-smi|pwd|free|df|lscpu|date)"
     r"\b[^;&|`$(){}\\\n]*"
 )
@@ -63,31 +59,36 @@ def review(plan: Plan, skeleton: Skeleton) -> list[str]:
 
 
 def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
-    """Yield notes on the student's statements: those of the lecture are not, wherever they are."""
-    steps = [step for step in plan.steps if step.kind in (ANSWER, ADDED)]
-    cells = [read_cell(step.source) for step in steps]
+    """Yield notes on what the student wrote: a statement of the lecture is not, in any cell."""
     lecture = [read_cell(step.source) for step in skeleton.steps if step.kind == LECTURE]
-    imports = {name: whole for cell in (*lecture, *cells) for name, whole in cell.imports.items()}
+    solutions = {name: read_cell(step.source) for name, step in skeleton.answers.items()}
+    own = [step for step in plan.steps if step.kind in (ANSWER, ADDED)]
+    cells = [*lecture, *(read_cell(step.source) for step in own)]
+    imports = {name: whole for cell in cells for name, whole in cell.imports.items()}
     known = {part.source for cell in lecture for part in cell.statements}
-    own = [[part for part in cell.statements if part.source not in known] for cell in cells]
-    theirs = _makers((part for cell in lecture for part in cell.statements), imports)
-    mine = _makers((part for parts in own for part in parts), imports)
-    solutions = {exercise: read_cell(s.source) for exercise, s in skeleton.answers.items()}
+    makers = grouped(
+        ((part.source in known, name), part)
+        for cell in cells
+        for part in cell.statements
+        for name in part.bound | part.changed.difference(imports)
+    )
+    works = {s.exercise: _work(s, solutions[s.exercise], makers) for s in own if s.kind == ANSWER}
     usual = {use for s in solutions.values() for use in _uses(s, s.statements, imports)}
-    answers = [step for step in steps if step.kind == ANSWER]
-    works = {s.exercise: _work(s, solutions[s.exercise], mine, theirs) for s in answers}
-    for step, cell, parts in zip(steps, cells, own, strict=True):
-        users = [exercise for exercise, work in works.items() if not work.isdisjoint(parts)]
+    for step in own:
+        cell = read_cell(step.source)
+        written = [part for part in cell.statements if part.source not in known]
+        users = [exercise for exercise, work in works.items() if not work.isdisjoint(written)]
         who = step.exercise or _who(step, users)
         if not cell.tree:
             yield f"{who} could not be looked into: it does not parse"
-        uses = grouped(sorted({*_uses(cell, parts, imports)} - usual))
-        yield from (
-            f"{who} {sentence.format(', '.join(names))}" for sentence, names in uses.items()
-        )
+        uses = grouped(sorted({*_uses(cell, written, imports)} - usual))
+        yield from (f"{who} {what.format(', '.join(names))}" for what, names in uses.items())
     for exercise, work in works.items():
         written = [part for part in work if part.source not in known]
-        yield from _work_notes(exercise, work, written, solutions[exercise], imports)
+        free = solutions[exercise].used
+        if taken := {name for part in written for name in _course_names(part, imports, free)}:
+            yield f"{exercise} uses the course's own {', '.join(sorted(taken))}"
+        yield from _own_work(exercise, work, {name for part in written for name in part.bound})
 
 
 def _who(step: Step, exercises: list[str]) -> str:
@@ -100,56 +101,41 @@ def _who(step: Step, exercises: list[str]) -> str:
 
 def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield sentences on these parts of a cell, each with the name that it is about."""
-    plain: set[ast.AST] = set()  # names that are harmless as what is around them is written down
+    plain: set[ast.AST] = set()  # names in calls that tell what they do
+    foreign = cell.used - cell.bound
     for node in (node for part in parts for node in part.nodes):
-        for word in _words(node, imports):
-            if word in NOTED:
-                yield NOTED[word], word.strip(".")
+        words: list[str] = []
         match node:
-            case ast.Call(
-                func=ast.Name(id="getattr") as name,
-                args=[ast.Name(id="self"), *_] | [_, ast.Constant(value=str()), *_],
-            ):
+            case ast.Call(ast.Name("getattr") as name, [_, ast.Constant(str()), *_]):
                 plain.add(name)
-            case ast.Call(
-                func=ast.Name(id="open") as name,
-                args=[ast.Constant(value=str(path)), *_],
-            ) if path[:1] not in "/~" and ".." not in path:
+            case ast.Call(ast.Name("getattr") as name, [ast.Name("self"), *_]):
                 plain.add(name)
+            case ast.Call(ast.Name("open") as name, [ast.Constant(str(path)), *_]):
+                if path[:1] not in "/~" and ".." not in path:
+                    plain.add(name)
             case ast.Call(
-                func=ast.Attribute(
-                    value=ast.Call(func=ast.Name(id="get_ipython") as name), attr=method
-                ),
-                args=[ast.Constant(value=str(text)), *_],
+                ast.Attribute(ast.Call(ast.Name("get_ipython") as name), method),
+                [ast.Constant(str(text)), *_],
             ) if method in MAGICS:
                 plain.add(name)
                 if not QUIET.fullmatch(command := f"{MAGICS[method]}{text.strip()}"):
                     yield RUNS, command[:40]
-            case ast.ImportFrom(module=str(module), names=[ast.alias(name="*")]):
-                if module.startswith("course_utils"):
-                    yield USES, f"all of the course's own {module}"
-            case ast.Name(id=name) if f"{name}()" in NOTED and node not in plain:
-                if name in cell.used - cell.bound:
-                    yield NOTED[f"{name}()"], name
+            case ast.Import() | ast.ImportFrom():
+                start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                for whole in (f"{start}{alias.name}" for alias in node.names):
+                    first, *others = whole.split(".")
+                    words += [f"{first}.", ".".join([first, *others[:1]]), *others]
+                    if first == "course_utils" and whole.endswith("*"):
+                        yield USES, f"all of the course's own {start[:-1]}"
+            case ast.Attribute(holder, name):
+                module = imports.get(getattr(holder, "id", ""), getattr(holder, "attr", ""))
+                words += [name, f"{module}.{name}"]
+            case ast.Constant(str(text)):
+                words.append(text)
+            case ast.Name(name):
+                words += [name, f"{name}()"] if name in foreign and node not in plain else [name]
+        yield from ((NOTED[word], word.strip(".()")) for word in words if word in NOTED)
     yield from _changes(cell, parts, imports)
-
-
-def _words(node: ast.AST, imports: dict[str, str]) -> Iterator[str]:
-    """Yield what may stand in ``NOTED``."""
-    match node:
-        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-            start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-            for alias in aliases:
-                first, *others = f"{start}{alias.name}".split(".")
-                yield from (f"{first}.", ".".join([first, *others[:1]]), *others)
-        case ast.Attribute(attr=name, value=holder):
-            yield name
-            if isinstance(holder, ast.Name):
-                yield f"{imports.get(holder.id)}.{name}"
-            elif isinstance(holder, ast.Attribute):
-                yield f"{holder.attr}.{name}"
-        case ast.Name(id=text) | ast.Constant(value=str(text)):
-            yield text
 
 
 def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -171,16 +157,7 @@ def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator
 # --- what an answer is made of -------------------------------------------------------------------
 
 
-def _makers(parts: Iterable[Code], imports: dict[str, str]) -> dict[str, list[Code]]:
-    """Return the statements that bind each name, or change in place what it stands for."""
-    return grouped(
-        (name, part) for part in parts for name in part.bound | part.changed.difference(imports)
-    )
-
-
-def _work(
-    step: Step, solution: Code, mine: dict[str, list[Code]], theirs: dict[str, list[Code]]
-) -> set[Code]:
+def _work(step: Step, solution: Code, makers: dict[tuple[bool, str], list[Code]]) -> set[Code]:
     """Return the statements that an answer is made of: its definition, and what that uses.
 
     They may stand in any cell; the lecture's count where the student has none of a name, but what
@@ -190,42 +167,35 @@ def _work(
     parts = read_cell(step.source).statements
     start = [part for part in parts if step.answer in part.bound] or parts
 
-    def links(thing: Code | str) -> Iterable[Code | str]:
-        if isinstance(thing, Code):
-            return thing.used
-        return mine[thing] or (() if thing in solution.used else theirs[thing])
+    def links(at: Code | str) -> Iterable[Code | str]:
+        if isinstance(at, Code):
+            return at.used
+        return makers[False, at] or (() if at in solution.used else makers[True, at])
 
-    return {thing for thing in reached([*start, step.answer], links) if isinstance(thing, Code)}
+    return {at for at in reached([*start, step.answer], links) if isinstance(at, Code)}
 
 
-def _work_notes(
-    step: str, work: set[Code], written: list[Code], solution: Code, imports: dict[str, str]
-) -> Iterator[str]:
-    """Yield notes on the work of an answer and on what of it the student has written."""
-    taken = {name for part in written for name in _course_names(part, imports, solution.used)}
-    if taken:
-        yield f"{step} uses the course's own {', '.join(sorted(taken))}"
-    made = {name for part in written for name in part.bound}
+def _own_work(exercise_id: str, work: set[Code], made: set[str]) -> Iterator[str]:
+    """Yield what an answer takes that it should write; what the student made is no such name."""
+    exercise = get_exercise(exercise_id)
     mentioned = {name for part in work for name in _mentioned(part, made)}
-    mentioned.difference_update(n for part in solution.statements for n in _mentioned(part, set()))
-    exercise = get_exercise(step)
     if ready_made := ", ".join(sorted(mentioned.intersection(exercise.ready_made))):
-        yield f"{step} asks to write it yourself, and its answer uses {ready_made}"
+        yield f"{exercise_id} asks to write it yourself, and its answer uses {ready_made}"
     if near := ", ".join(sorted(mentioned.intersection(exercise.worth_a_look))):
-        yield f"{step} can be written without {near}, which its answer uses"
+        yield f"{exercise_id} can be written without {near}, which its answer uses"
 
 
 def _mentioned(part: Code, made: set[str]) -> Iterator[str]:
     """Yield names from elsewhere, attributes, imports, and texts that could name an attribute."""
     for node in part.nodes:
         match node:
-            case ast.Name(id=name) if name in part.used and name not in made:
+            case ast.Name(name) if name in part.used - made:
                 yield name
-            case ast.Attribute(attr=name) if root(node) != "self":
+            case ast.Attribute(_, name) if root(node) != "self":
                 yield name
-            case ast.alias(name=name):
+            case ast.alias(name):
                 yield from name.split(".")
-            case ast.Constant(value=str(text)):
+            case ast.Constant(str(text)):
                 yield text
 
 
@@ -234,10 +204,10 @@ def _course_names(part: Code, imports: dict[str, str], free: set[str]) -> Iterat
     whole: dict[ast.AST, str] = {}  # names of modules, with what is looked up in them
     for node in part.nodes:
         match node:
-            case ast.Attribute(value=ast.Name(id=name) as module, attr=attr):
+            case ast.Attribute(ast.Name(name) as module, attr):
                 whole[module] = f"{name}.{attr}"
-            case ast.Name(id=name) if name in part.used - free:
+            case ast.Name(name) if name in part.used - free:
                 if imports.get(name, "").startswith("course_utils"):
                     yield whole.get(node, imports[name].rpartition(".")[2])
-            case ast.ImportFrom(module=str(module)) if module.startswith("course_utils"):
+            case ast.ImportFrom(str(module)) if module.startswith("course_utils"):
                 yield from (alias.name for alias in node.names)
