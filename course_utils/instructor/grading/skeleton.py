@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
 
 from ...lectures import exercise_and_role, graded_id
-from ..cell_names import definitions, read_cell
+from ..cell_names import Code, grouped, reached, read_cell
 from ..versions import lecture_version
 from .submission import StudentCell, Submission
 
 SKIP_TAG = "grade-skip"
 LECTURE, ANSWER, CHECK, ADDED = "lecture", "answer", "check", "added"
+STUB = "raise NotImplementedError"
 # A change of what these hold reaches code that does not name them.
 REACHING_FAR = {"os", "sys", "torch"}
 
@@ -32,6 +32,11 @@ class Step:
     answer: str = ""
     id: str = ""
     skipped: bool = False
+
+    @property
+    def mark(self) -> str:
+        """Return the grade_id of the cell; "" if it has none."""
+        return graded_id(self.exercise, self.kind) if self.exercise else ""
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,11 @@ def identify(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Skele
     if submission.lecture in skeletons:
         return skeletons[submission.lecture]
     marks = {cell.grade_id for cell in submission.cells}
-    names = {name for cell in submission.cells for name in definitions(cell.source)}
+    names = {n for cell in submission.cells for n in read_cell(cell.source).definitions}
 
     def likeness(skeleton: Skeleton) -> tuple[int, int]:
-        answers = skeleton.answers
-        known = sum(graded_id(exercise, ANSWER) in marks for exercise in answers)
-        return known, sum(step.answer in names for step in answers.values())
+        answers = skeleton.answers.values()
+        return sum(a.mark in marks for a in answers), sum(a.answer in names for a in answers)
 
     best = max(skeletons.values(), key=likeness, default=None)
     return best if best and any(likeness(best)) else None
@@ -108,205 +112,96 @@ def make_plan(skeleton: Skeleton, submission: Submission) -> Plan:
     Each cell is parsed once, and found by the names in it: the time grows with what was handed in.
     """
     chosen, found, notes = _choose_answers(skeleton, submission.cells)
-    anchors = _added_cells(skeleton, submission.cells, chosen)
     if submission.version and submission.version != skeleton.version:
         notes.append("it was made from another version of the lecture")
-    steps = tuple(_merge(skeleton, submission.cells, chosen, anchors))
-    wanted = needed(steps)
-    noticed = wanted | _noticed(steps, wanted)
-    # A tag says what the solutions do not need. An answer may need more of the lecture.
-    runs = {LECTURE: wanted, ADDED: noticed}
-    steps = tuple(
-        step
-        for i, step in enumerate(steps)
-        if i in runs.get(step.kind, (i,)) or (step.kind == LECTURE and not step.skipped)
-    )
-    return Plan(steps, found, tuple(notes))
-
-
-def needed(steps: tuple[Step, ...]) -> set[int]:
-    """Return the places of the cells that answers and checks need, directly or through others.
-
-    Where a student's own cell defines a name, the lecture's cells of that name are not needed.
-    """
-    bound = dict(enumerate(_bound_names(steps)))
-    own = _places({i: names for i, names in bound.items() if steps[i].kind != LECTURE})
-    lecture = _places({i: names for i, names in bound.items() if steps[i].kind == LECTURE})
-    found = {i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)}
-    # A function reads its names when it is called: at the latest, at the end of the notebook.
-    return _follow(
-        found, lambda i: read_cell(steps[i].source).needed, lambda name: own[name] or lecture[name]
-    )
-
-
-def _noticed(steps: tuple[Step, ...], wanted: set[int]) -> set[int]:
-    """Return the places of added cells that answers or checks may notice without needing a name.
-
-    wanted: the places of the cells that they need. An added cell is noticed if
-
-    - it changes in place (calls a method as a statement, assigns to an attribute or an item) what
-      those use, or ``torch``, ``os`` or ``sys``; other modules and seeds aside;
-    - it works with a variable that an added cell makes which they need;
-    - it calls, as a statement, a function that changes such things;
-    - it does what its names do not show: magics, shell commands, ``exec``, an import of ``*``;
-    - it does not parse;
-    - another such cell needs it.
-
-    All others, such as experiments with networks of their own, need not run.
-    """
+    steps = _in_order(skeleton, submission.cells, chosen)
     cells = [read_cell(step.source) for step in steps]
-    imports = {name: whole for cell in cells for name, whole in cell.imports.items()}
-    used = {name for i in wanted for name in cells[i].used if name not in imports}
-    used |= REACHING_FAR.union(name for name in imports if imports[name] in REACHING_FAR)
-    added = [i for i, step in enumerate(steps) if step.kind == ADDED]
-    changing = {i for i in added if cells[i].unreadable or cells[i].changed & used}
-    acting = {name for i in changing for name in cells[i].definitions}
-    calling = {i for i in added if cells[i].called & acting}
-    others = {i: cells[i].used - cells[i].bound for i in added}
-    users, bound = _places(others), _bound_names(steps)
-    working = _follow(
-        {i for i in added if i in wanted}, lambda i: cells[i].assigned, users.__getitem__
-    )
-    makers = _places({i: bound[i] for i in added})
-    return _follow(changing | calling | working, others.__getitem__, makers.__getitem__)
+    bound = _bound_names(steps, cells)
+    needed = _needed(steps, cells, bound)
+    running = needed | _noticed(steps, cells, bound, needed)
+    # A tag says what the solutions do not need. An answer may need more of the lecture.
+    running |= {i for i, step in enumerate(steps) if step.kind == LECTURE and not step.skipped}
+    return Plan(tuple(steps[i] for i in sorted(running)), found, tuple(notes))
 
 
-def _places(names: Mapping[int, Iterable[str]]) -> dict[str, list[int]]:
-    """Return the places of each name."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for place, those in names.items():
-        for name in those:
-            found[name].append(place)
-    return found
-
-
-def _follow(
-    start: set[int], links: Callable[[int], Iterable[str]], at: Callable[[str], list[int]]
-) -> set[int]:
-    """Return the places that are reached from some; each name is followed once."""
-    found, waiting = set(start), list(start)
-    seen: set[str] = set()
-    while waiting:
-        for name in links(waiting.pop()):
-            if name not in seen:
-                seen.add(name)
-                new = [i for i in at(name) if i not in found]
-                found.update(new)
-                waiting += new
-    return found
-
-
-def _bound_names(steps: tuple[Step, ...]) -> list[frozenset[str]]:
-    """Return the names that each cell binds; those that it imports, too, only the first time."""
-    lecture = [step for step in steps if step.kind == LECTURE and not step.skipped]
-    known = {item for step in lecture for item in read_cell(step.source).imports.items()}
-    found = []
-    for step in steps:
-        cell = read_cell(step.source)
-        again = (name for name, whole in cell.imports.items() if (name, whole) in known)
-        found.append(cell.bound.difference(again if step.kind == ADDED else ()))
-        known.update(cell.imports.items())
-    return found
-
-
-class _Found:
-    """Where the student's cells are, by what they may be recognised by."""
-
-    def __init__(self, cells: tuple[StudentCell, ...]) -> None:
-        self.cells = [read_cell(cell.source) for cell in cells]
-        self.solved = ["raise NotImplementedError" not in cell.source for cell in cells]
-        self.marks = _places({i: [cell.grade_id] for i, cell in enumerate(cells)})
-        self.ids = _places({i: set(cell.ids) for i, cell in enumerate(cells)})
-        self.names = _places({i: cell.bound for i, cell in enumerate(self.cells)})
-
-    def signs(self, exercise: str, step: Step) -> Iterator[tuple[str, list[int]]]:
-        """Yield how a cell may be recognised, the most reliable first, and which cells are."""
-        yield "grade_id", self.marks[graded_id(exercise, ANSWER)]
-        yield "cell id", self.ids[step.id]
-        yield "name", self.names[step.answer]
-
-    def defining(self, name: str, places: list[int]) -> list[int]:
-        """Return those of the places whose cell defines the name, or assigns it, or may do so."""
-        return (
-            [i for i in places if name in self.cells[i].definitions]
-            or [i for i in places if name in self.cells[i].bound]
-            or [i for i in places if self.cells[i].tree is None]
-        )
-
-    def latest(self, candidates: list[int]) -> int:
-        """Return the last one that is not an untouched stub, as a run of the notebook would."""
-        return ([i for i in candidates if self.solved[i]] or candidates)[-1]
+# --- where the student's cells stand -------------------------------------------------------------
 
 
 def _choose_answers(
     skeleton: Skeleton, cells: tuple[StudentCell, ...]
 ) -> tuple[dict[str, int], dict[str, str], list[str]]:
     """Return the place of each exercise's cell, how it was found, and what was odd about it."""
+    code = [read_cell(cell.source) for cell in cells]
+    places = {  # of the cells that have a sign; the most reliable one first
+        "grade_id": grouped((cell.grade_id, i) for i, cell in enumerate(cells)),
+        "cell id": grouped((sign, i) for i, cell in enumerate(cells) for sign in set(cell.ids)),
+        "name": grouped((name, i) for i, cell in enumerate(code) for name in cell.bound),
+    }
     chosen: dict[str, int] = {}
     found: dict[str, str] = {}
     notes: list[str] = []
-    places = _Found(cells)
     for must_define in (True, False):  # a cell that defines something else is the last resort
         for exercise, step in skeleton.answers.items():
-            for how, signed in places.signs(exercise, step) if exercise not in chosen else ():
-                free = [i for i in signed if i not in chosen.values()]
-                if candidates := places.defining(step.answer, free) if must_define else free:
-                    chosen[exercise], found[exercise] = places.latest(candidates), how
-                    if len(candidates) > 1:
-                        notes.append(
-                            f"{exercise} is there {len(candidates)} times: the last counts"
-                        )
-                    break
-    missing = [exercise for exercise in skeleton.answers if exercise not in chosen]
-    if missing:
+            for how, sign in zip(places, (step.mark, step.id, step.answer), strict=True):
+                here = [i for i in places[how][sign] if i not in chosen.values()]
+                if must_define:
+                    here = _defining(step.answer, here, code)
+                if here and exercise not in chosen:
+                    # The last one that is not an untouched stub, as a run of the notebook would.
+                    solved = [i for i in here if STUB not in cells[i].source]
+                    chosen[exercise], found[exercise] = (solved or here)[-1], how
+                    if len(here) > 1:
+                        notes.append(f"{exercise} is there {len(here)} times: the last counts")
+    if missing := [exercise for exercise in skeleton.answers if exercise not in chosen]:
         notes.append(f"no cell answers {', '.join(missing)}")
     return chosen, found, notes
 
 
-def _added_cells(
+def _defining(name: str, places: list[int], code: list[Code]) -> list[int]:
+    """Return those of the places whose cell defines the name, or assigns it, or may do so."""
+    return (
+        [i for i in places if name in code[i].definitions]
+        or [i for i in places if name in code[i].bound]
+        or [i for i in places if not code[i].tree]
+    )
+
+
+def _in_order(
     skeleton: Skeleton, cells: tuple[StudentCell, ...], chosen: dict[str, int]
-) -> list[tuple[int, int]]:
-    """Return (place in the skeleton, place in the submission) of cells that the student added.
+) -> list[Step]:
+    """Return the lecture with the student's answers and the cells that the student added.
 
     One stands behind the cell of the lecture that it follows in the submission, but never later
     than the answer that needs what it defines.
     """
-    by_id = {step.id: i for i, step in enumerate(skeleton.steps)}
-    by_source = {_plain(step.source): i for i, step in enumerate(skeleton.steps)}
-    graded = [(i, step) for i, step in enumerate(skeleton.steps) if step.exercise]
-    by_mark = {graded_id(step.exercise, step.kind): i for i, step in graded}
-    answered = {place: by_mark[graded_id(exercise, ANSWER)] for exercise, place in chosen.items()}
-    others = {step.answer for step in skeleton.answers.values()}
-    first_use = _first_uses(cells, answered)
-    anchors: list[tuple[int, int]] = []
+    signs = [(step.mark, _plain(step.source), step.id) for step in skeleton.steps]
+    known = {sign: at for at, those in enumerate(signs) for sign in those if sign}
+    answers = skeleton.answers
+    names = {step.answer for step in answers.values()}
+    answered = {place: known[answers[exercise].mark] for exercise, place in chosen.items()}
+    first_use: dict[str, int] = {}
+    for place, at in sorted(answered.items(), key=lambda item: -item[1]):
+        code = read_cell(cells[place].source)
+        first_use |= dict.fromkeys(code.used.union(code.definitions), at)
+    steps = [(at, -1, step) for at, step in enumerate(skeleton.steps) if step.kind != ANSWER]
     last = -1
     for place, cell in enumerate(cells):
-        at = answered.get(place)
-        if at is None:
-            at = by_mark.get(cell.grade_id, by_source.get(_plain(cell.source)))
-        if at is None:
-            at = next((by_id[i] for i in cell.ids if i in by_id), None)
-        defined = set(definitions(cell.source))
-        if place not in answered and (defined & others or at in answered.values()):
-            if defined and defined <= others:
-                continue  # another version of an answer
-            at = None  # a part of an answer that stands in a cell of its own
-        if at is not None:
-            last = at
-        elif cell.source.strip():
-            users = [first_use[n] - 1 for n in read_cell(cell.source).bound if n in first_use]
-            anchors.append((min([last, *users]), place))
-    return sorted(anchors)
-
-
-def _first_uses(cells: tuple[StudentCell, ...], answered: dict[int, int]) -> dict[str, int]:
-    """Return for each name the place in the skeleton of the first answer that has it."""
-    first: dict[str, int] = {}
-    for place, at in answered.items():
-        cell = read_cell(cells[place].source)
-        for name in cell.used.union(cell.definitions):
-            first[name] = min(at, first.get(name, at))
-    return first
+        code = read_cell(cell.source)
+        defined = set(code.definitions)
+        own_signs = (cell.grade_id, _plain(cell.source), *cell.ids)
+        found = next((known[sign] for sign in own_signs if sign in known), None)
+        if place in answered:
+            last = answered[place]
+            step = skeleton.steps[last]
+            steps.append((last, -1, replace(step, source=cell.source)))
+        elif defined and defined <= names:
+            continue  # another version of an answer
+        elif found is not None and found not in answered.values() and not defined & names:
+            last = found
+        elif cell.source.strip():  # it may be a part of an answer
+            uses = [first_use[name] - 1 for name in code.bound if name in first_use]
+            steps.append((min([last, *uses]), place, Step(ADDED, cell.source)))
+    return [step for *_, step in sorted(steps, key=lambda item: item[:2])]
 
 
 def _plain(source: str) -> str:
@@ -314,23 +209,82 @@ def _plain(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.strip().splitlines())
 
 
-def _merge(
-    skeleton: Skeleton,
-    cells: tuple[StudentCell, ...],
-    chosen: dict[str, int],
-    anchors: list[tuple[int, int]],
-) -> Iterator[Step]:
-    added: dict[int, list[int]] = defaultdict(list)
-    for at, place in anchors:
-        added[at].append(place)
-    for at in range(-1, len(skeleton.steps)):
-        if at >= 0:
-            step = skeleton.steps[at]
-            if step.kind == ANSWER:
-                if step.exercise in chosen:
-                    source = cells[chosen[step.exercise]].source
-                    yield Step(ANSWER, source, step.exercise, step.answer, step.id)
-            else:
-                yield step
-        for place in added[at]:
-            yield Step(ADDED, cells[place].source)
+# --- which of the cells run ----------------------------------------------------------------------
+
+
+def _bound_names(steps: list[Step], cells: list[Code]) -> list[set[str]]:
+    """Return the names that each cell binds; those that it imports, too, only the first time."""
+    known: set[tuple[str, str]] = set()
+    for step, cell in zip(steps, cells, strict=True):
+        if step.kind == LECTURE and not step.skipped:
+            known.update(cell.imports.items())
+    found = []
+    for step, cell in zip(steps, cells, strict=True):
+        again = {name for name, whole in cell.imports.items() if (name, whole) in known}
+        found.append(cell.bound - again if step.kind == ADDED else cell.bound)
+        known.update(cell.imports.items())
+    return found
+
+
+def _needed(steps: list[Step], cells: list[Code], bound: list[set[str]]) -> set[int]:
+    """Return the places of the cells that answers and checks need, directly or through others.
+
+    Where a student's own cell defines a name, the lecture's cells of that name are not needed.
+    """
+    makers = grouped(
+        ((step.kind == LECTURE, name), i) for i, step in enumerate(steps) for name in bound[i]
+    )
+    # A function reads its names when it is called: at the latest, at the end of the notebook.
+    return _follow(
+        [i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)],
+        lambda i: cells[i].used - (cells[i].bound & cells[i].imports.keys()),
+        lambda name: makers[False, name] or makers[True, name],
+    )
+
+
+def _noticed(
+    steps: list[Step], cells: list[Code], bound: list[set[str]], needed: set[int]
+) -> set[int]:
+    """Return the places of added cells that answers or checks may notice without needing a name.
+
+    An added cell is noticed if
+
+    - it changes in place (calls a method as a statement, assigns to an attribute or an item) what
+      needed cells use, or ``torch``, ``os`` or ``sys``; other modules and seeds aside;
+    - it works with a variable that an added cell makes which is needed;
+    - it calls, as a statement, a function that changes such things;
+    - it does what its names do not show: magics, shell commands, ``exec``, an import of ``*``;
+    - it does not parse;
+    - another such cell needs it.
+
+    All others, such as experiments with networks of their own, need not run.
+    """
+    imports = {name: whole for cell in cells for name, whole in cell.imports.items()}
+    used = {name for i in needed for name in cells[i].used if name not in imports}
+    used |= REACHING_FAR.union(name for name in imports if imports[name] in REACHING_FAR)
+    added = {i for i, step in enumerate(steps) if step.kind == ADDED}
+    changing = {i for i in added if cells[i].is_unreadable or cells[i].changed & used}
+    acting = {name for i in changing for name in cells[i].definitions}
+    calling = {i for i in added if cells[i].called & acting}
+    taken = {i: cells[i].used - cells[i].bound for i in added}
+    users = grouped((name, i) for i in added for name in taken[i])
+    makers = grouped((name, i) for i in added for name in bound[i])
+    working = _follow(
+        added & needed,
+        lambda i: cells[i].bound.difference(cells[i].definitions, cells[i].imports),
+        users.__getitem__,
+    )
+    return _follow(changing | calling | working, taken.__getitem__, makers.__getitem__)
+
+
+def _follow(
+    start: Iterable[int],
+    names: Callable[[int], Iterable[str]],
+    places: Callable[[str], Iterable[int]],
+) -> set[int]:
+    """Return the places that are reached from some, over names; each is followed once."""
+
+    def links(at: int | str) -> Iterable[int | str]:
+        return names(at) if isinstance(at, int) else places(at)
+
+    return {at for at in reached(start, links) if isinstance(at, int)}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 from ...lectures import exercise_and_role
-from ..cell_names import definitions, parse_cell
+from ..cell_names import read_cell
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 REGION = re.compile(rf"^( *){BEGIN}\n(.*?)^ *{END}$", re.DOTALL | re.MULTILINE)
@@ -35,7 +35,7 @@ def answers(notebook: NotebookNode) -> list[NotebookNode]:
 
 def cell_name(cell: NotebookNode) -> str:
     """Return how a message names a cell: by what it defines, or by how it begins."""
-    names = definitions(cell.source) if cell.cell_type == "code" else []
+    names = read_cell(cell.source).definitions if cell.cell_type == "code" else []
     return f"«{names[0] if names else cell.source.strip().partition(chr(10))[0][:40]}»"
 
 
@@ -59,7 +59,8 @@ def problems(notebook: NotebookNode, run_stubs: bool = True) -> Iterator[str]:
             count = len(REGION.findall(cell.source))
             if not count or cell.source.count(BEGIN) != count or cell.source.count(END) != count:
                 yield f"{graded.grade_id} needs {BEGIN} and {END}, in pairs"
-            for name in sorted({*definitions(cell.source)} - {*definitions(stub(cell.source))}):
+            stubbed = read_cell(stub(cell.source)).definitions
+            for name in sorted({*read_cell(cell.source).definitions}.difference(stubbed)):
                 yield f"the stub of {graded.grade_id} does not define {name}"
         elif has_marks:
             yield f"{cell_name(cell)} has marks of a solution, but is no answer's cell"
@@ -106,7 +107,6 @@ def stub_problems(notebook: NotebookNode) -> Iterator[str]:
 
 def _imports(notebook: NotebookNode) -> Iterator[str]:
     for cell in notebook.cells:
-        tree = parse_cell(cell.source) if cell.cell_type == "code" else None
-        for node in tree.body if tree else ():
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                yield ast.unparse(node)
+        for statement in read_cell(cell.source).statements if cell.cell_type == "code" else ():
+            if isinstance(statement.tree, (ast.Import, ast.ImportFrom)):
+                yield ast.unparse(statement.tree)

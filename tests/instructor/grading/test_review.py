@@ -7,7 +7,6 @@ import attack_table
 import corpus
 import pytest
 
-from course_utils.exercises import get_exercise
 from course_utils.instructor.grading.intake import read_notebook
 from course_utils.instructor.grading.review import MOST_NOTES, review
 from course_utils.instructor.grading.skeleton import (
@@ -96,14 +95,6 @@ def test_a_test_beside_the_answer_may_compare():
     assert notes(answer="def convolve(image):\n    return image\nassert F.conv2d(1) == 1") == []
 
 
-def test_loops_are_noted_where_none_are_asked_for(monkeypatch):
-    looping = "def convolve(image):\n    return [row + 1 for row in image]\nfor x in []: pass"
-    assert notes(answer=looping) == []
-    monkeypatch.setattr(type(get_exercise("02.2")), "most_calls", 9, raising=False)
-    assert notes(answer=looping) == ["02.2 asks for an answer without loops, and it has one"]
-    assert notes(answer="def convolve(image):\n    return image\nfor x in []: pass") == []
-
-
 # --- the course's own ----------------------------------------------------------------------------
 
 
@@ -138,7 +129,6 @@ def test_what_the_solution_takes_from_the_course_is_free():
         ("import sys\nsys.modules['os']", "uses sys.modules"),
         ("open('/etc/passwd')", "uses open"),
         ("open('../notes.txt')", "uses open"),
-        ("open('notes.txt', 'w')", "uses open"),
         ("read = open", "uses open"),
         ("shell = get_ipython()", "uses get_ipython"),
         ("f.__globals__['x']", "uses __globals__"),
@@ -177,10 +167,12 @@ def test_what_code_reaches_for_is_noted_with_its_exercise(code, note):
         "signal = open = gc = 3\nsignal + open + gc",
         "from scipy import signal\nsignal.x()",
         "open('notes.txt').read()",
-        "open('notes.txt', 'rb')",
+        "open('notes.txt', 'w')",
         "re.compile('x')",
         "model.eval()",
         "getattr(net, 'weight', None)",
+        "class Net:\n    def forward(self, x):\n        return getattr(self, f'layer{x}')(x)",
+        "for image in torch.rand(2, 2):\n    image[0] = image.x = 1",
         "models = {}\nmodels['a'] = 1",
         "layer = nn.Linear(2, 2)\nlayer.weight.data = 1",
         "torch.backends.cudnn.deterministic = True",
@@ -219,6 +211,16 @@ def test_an_added_cell_is_named_with_the_exercises_that_use_it():
     assert notes("torch.x = 1") == ["the added cell «torch.x = 1» changes torch.x"]
     assert notes("x = '''\n" + "a" * 99 + "'''\nexec(x)") == [
         "the added cell «x = '''» reaches for names in a way that cannot be read: exec"
+    ]
+
+
+def test_what_the_lecture_says_is_not_the_students():
+    lecture = (Step(LECTURE, "import gc\nimport sys\nsys.modules", id="l"), *SKELETON.steps)
+    skeleton = Skeleton("02", "v1", lecture)
+    copied = StudentCell("import gc\nimport sys\nsys.modules\nhelper = eval")
+    cells = (copied, StudentCell(MINE, "02-2-answer", ("b",)))
+    assert review(make_plan(skeleton, Submission("a", cells=cells)), skeleton) == [
+        "02.2, in the added cell «import gc», reaches for names in a way that cannot be read: eval"
     ]
 
 
