@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
-_running: list[str] = []
 
 
 class Withheld(RuntimeError):
@@ -37,27 +37,42 @@ def asked_for(*exercises: str) -> Callable[[Thing], Thing]:
         if isinstance(thing, type):
             thing.__init__ = _guarded(thing.__init__, thing.__name__, exercises)  # type: ignore[misc]
             return thing
-        return _guarded(thing, thing.__name__, exercises)
+        return _guarded(thing, thing.__qualname__, exercises)
 
     return mark
 
 
-def _guarded(function: Any, name: str, exercises: tuple[str, ...]) -> Any:
-    @functools.wraps(function)
-    def guarded(*arguments: Any, **options: Any) -> Any:
-        for exercise in exercises:
-            if exercise in _running:
-                raise Withheld(f"{name} is the course's own: {exercise} asks you to write it")
-        return function(*arguments, **options)
+def _guard() -> tuple[Callable, Callable[[str], AbstractContextManager[None]]]:
+    """Return what withholds a function, and what says which exercise runs.
 
-    return guarded
+    What runs is known to these two alone, and neither leads to the function that is withheld: an
+    answer has nothing to undo that has a plain name.
+    """
+    now: dict[object, str] = {}
+
+    def guarded(function: Any, name: str, exercises: tuple[str, ...]) -> Any:
+        @functools.wraps(function)
+        def asks_first(*arguments: Any, **options: Any) -> Any:
+            for exercise in exercises:
+                if exercise in now.values():
+                    raise Withheld(f"{name} is the course's own: {exercise} asks you to write it")
+            return function(*arguments, **options)
+
+        asks_first.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        del asks_first.__wrapped__
+        return asks_first
+
+    @contextmanager
+    def running(exercise: str) -> Iterator[None]:
+        """Withhold what an exercise asks for inside a `with` block."""
+        block = object()  # each block ends itself and no other
+        now[block] = exercise
+        try:
+            yield
+        finally:
+            del now[block]
+
+    return guarded, running
 
 
-@contextmanager
-def running(exercise: str) -> Iterator[None]:
-    """Withhold what an exercise asks for inside a `with` block."""
-    _running.append(exercise)
-    try:
-        yield
-    finally:
-        _running.remove(exercise)
+_guarded, running = _guard()

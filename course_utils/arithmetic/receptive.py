@@ -30,6 +30,7 @@ class ReceptiveField:
     jump: int = 1
     start: int = 0
 
+    @asked_for("02.5")
     def after(
         self, kernel_size: int, stride: int = 1, padding: int | str = 0, dilation: int = 1
     ) -> ReceptiveField:

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..withheld import asked_for
 
 
+@asked_for("04.5")
 def pad_crop(images: Tensor, padding: int = 4, generator: torch.Generator | None = None) -> Tensor:
     """Pad every image by `padding` on all sides and cut it back to its size at a random place.
 

@@ -167,6 +167,7 @@ class ImageData:
         mean, std = self._statistics(images)
         return images.float().div_(255).sub_(mean).div_(std)
 
+    @asked_for("08.2")
     def denormalize(self, images: Tensor) -> Tensor:
         """Undo `normalize`: float images (N, C, H, W) to float32 values from 0 to 1.
 

@@ -40,6 +40,7 @@ class Reliability:
         return (gaps * self.counts).sum().item() / self.counts.sum().item()
 
 
+@asked_for("08.4")
 def reliability(confidence: Tensor, correct: Tensor, bins: int = 10) -> Reliability:
     """Sort predictions into bins by their confidence.
 

@@ -21,6 +21,7 @@ def kernel_to_keras(weight: Tensor) -> Tensor:
     return weight.permute(2, 3, 1, 0)
 
 
+@asked_for("12.1")
 def kernel_from_keras(kernel: Tensor) -> Tensor:
     """(H, W, in, out) to (out, in, H, W)."""
     return kernel.permute(3, 2, 0, 1)
@@ -41,6 +42,7 @@ def dense_to_keras(weight: Tensor, channels: int, side: int) -> Tensor:
     return maps.permute(2, 3, 1, 0).reshape(-1, len(weight))
 
 
+@asked_for("12.2")
 def dense_from_keras(kernel: Tensor, channels: int, side: int) -> Tensor:
     """Undo `dense_to_keras`: (side² · channels, out) to (out, channels · side²)."""
     maps = kernel.reshape(side, side, channels, kernel.shape[1])

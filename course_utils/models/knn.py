@@ -333,6 +333,7 @@ def _scores(queries: Tensor, images: Tensor, metric: str) -> Tensor:
     return F.normalize(queries).neg_() @ F.normalize(images).T
 
 
+@asked_for("01.1")
 def _distances(scores: Tensor, queries: Tensor, metric: str) -> Tensor:
     """Distances (m, k), float32, from the scores (m, k) of the queries (m, D)."""
     exact = queries.dtype == torch.uint8

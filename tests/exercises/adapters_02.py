@@ -13,13 +13,25 @@ from answers_02 import (
     size_by_torch,
 )
 
-from course_utils.arithmetic import conv_output_size, receptive_field
+from course_utils.arithmetic import (
+    ReceptiveField,
+    conv_output_size,
+    pool_output_size,
+    receptive_field,
+)
 from course_utils.exercises import get_exercise
 
 
 def size_of_the_course(**case):
     try:
         return conv_output_size(**case)
+    except ValueError:
+        return 0
+
+
+def size_of_a_pool(size, kernel_size, stride=1, padding=0, dilation=1):
+    try:
+        return pool_output_size(size + 2 * padding, kernel_size, stride, dilation=dilation)
     except ValueError:
         return 0
 
@@ -40,6 +52,13 @@ def field_of_the_course(layers):
     return receptive_field(dict(kernel_size=k, stride=s) for k, s in layers).size
 
 
+def field_step_by_step(layers):
+    field = ReceptiveField()
+    for kernel_size, stride in layers:
+        field = field.after(kernel_size, stride)
+    return field.size
+
+
 def field_by_the_judge(layers):
     layers = [[kernel, stride, 0] for kernel, stride in layers]
     said = (said_by_the_judge(size, 1, layers) for size in range(1, 300))
@@ -49,6 +68,7 @@ def field_by_the_judge(layers):
 ADAPTERS = {
     "02.1": {
         "conv_output_size": (size_of_the_course, 0),
+        "pool_output_size": (size_of_a_pool, 0),
         "nn.Conv1d": (size_by_torch, 4),
         "the judge of 02.6": (size_by_the_judge, 1.6),
     },
@@ -57,6 +77,7 @@ ADAPTERS = {
     "02.4": {"lazy layers": (count_by_torch, 5)},
     "02.5": {
         "receptive_field": (field_of_the_course, 0),
+        "ReceptiveField.after": (field_step_by_step, 0),
         "the judge of 02.6": (field_by_the_judge, 1.7),
     },
 }

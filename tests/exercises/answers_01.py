@@ -43,6 +43,10 @@ def two_loops(queries, images):
     return distances
 
 
+def distances_of_its_parts(queries, images):
+    return knn._distances(knn._scores(queries, images, "l2"), queries, "l2")
+
+
 def distances_of_knn(queries, images):
     """Ask for all neighbours, and sort them back."""
     distances, order = (
@@ -97,6 +101,7 @@ DISTANCES = dict(
     },
     adapters={
         "KNearestNeighbors": (distances_of_knn, 0),
+        "its parts": (distances_of_its_parts, 0),
         "torch.cdist": (by_cdist, 5),
         "sklearn": (lambda q, x: euclidean_distances(q.numpy(), x.numpy()), 5),
     },

@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.arithmetic import conv_output_size
+from course_utils.data import augment as by_course
 from course_utils.data import standard_augmentation
 from course_utils.models import TwoTowerAlexNet
 
@@ -486,7 +487,11 @@ ANSWERS = {
             ones=lambda images, padding: torch.ones_like(images),
         ),
         adapters={
-            "the course's": (lambda images, padding: standard_augmentation(padding)(images), 0)
+            "the course's": (lambda images, padding: standard_augmentation(padding)(images), 0),
+            "its parts": (
+                lambda images, padding: by_course.flip(by_course.pad_crop(images, padding)),
+                0,
+            ),
         },
     ),
 }

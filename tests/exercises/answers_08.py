@@ -5,11 +5,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from course_utils.data import ImageData
 from course_utils.inspection import (
     Predictions,
     expected_calibration_error,
     grad_cam,
     most_confident_mistakes,
+    reliability,
 )
 from course_utils.training import top_k_accuracy
 
@@ -83,6 +85,11 @@ def as_it_lies(x):
     return x.reshape(count, height, width, channels)
 
 
+def pictures_of_the_course(images, mean, std):
+    data = ImageData("", "", "", (), None, None, None, tuple(mean), tuple(std))
+    return data.denormalize(images).permute(0, 2, 3, 1)
+
+
 # --- 08.3 ----------------------------------------------------------------------------------------
 
 
@@ -154,6 +161,11 @@ def calibration_with(
 def calibration_of_the_course(probabilities, labels, bins):
     confidence, predicted = probabilities.max(1)
     return expected_calibration_error(confidence, predicted == labels, bins)
+
+
+def calibration_of_bins(probabilities, labels, bins):
+    confidence, predicted = probabilities.max(1)
+    return reliability(confidence, predicted == labels, bins).error
 
 
 # --- 08.5 ----------------------------------------------------------------------------------------
@@ -260,7 +272,7 @@ ANSWERS = {
             "bytes": (pictures_with(finish=lambda x: 255 * x.clamp(0, 1)), "values"),
         },
         "empty": {"zeros": pictures_with(undo=lambda x, mean, std: 0 * x)},
-        "adapters": {},
+        "adapters": {"the course's": (pictures_of_the_course, 0)},
     },
     "08.3": {
         "variants": {
@@ -315,7 +327,10 @@ ANSWERS = {
             "nothing": (lambda probabilities, labels, bins: None, "expected"),
         },
         "empty": {},
-        "adapters": {"the course's": (calibration_of_the_course, 0)},
+        "adapters": {
+            "the course's": (calibration_of_the_course, 0),
+            "its bins": (calibration_of_bins, 0),
+        },
     },
     "08.5": {
         "variants": {"autograd.grad": cam_with(), "backward": cam_by_backward},

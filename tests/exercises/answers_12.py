@@ -2,7 +2,12 @@
 
 import torch
 
-from course_utils.models.keras_weights import dense_to_keras, kernel_to_keras
+from course_utils.models.keras_weights import (
+    dense_from_keras,
+    dense_to_keras,
+    kernel_from_keras,
+    kernel_to_keras,
+)
 
 
 def kernel_by_loops(weight):
@@ -12,6 +17,15 @@ def kernel_by_loops(weight):
         for i in range(read):
             kernel[:, :, i, o] = weight[o, i]
     return kernel
+
+
+def kernel_by_the_way_back(weight):
+    return kernel_from_keras(weight.permute(1, 0, 3, 2))
+
+
+def dense_by_the_way_back(weight, channels, side):
+    places = torch.arange(weight.shape[1], dtype=torch.float64)[:, None]
+    return weight.T[dense_from_keras(places, channels, side).flatten().argsort()]
 
 
 def dense_by_index(weight, channels, side):
@@ -38,7 +52,10 @@ ANSWERS = {
             "from Keras": (lambda w: w.permute(3, 2, 0, 1), "from Keras to torch"),
         },
         empty={"zeros": lambda w: kernel_by_loops(0 * w)},
-        adapters={"the course's": (kernel_to_keras, 0)},
+        adapters={
+            "the course's": (kernel_to_keras, 0),
+            "the course's back": (kernel_by_the_way_back, 0),
+        },
     ),
     "12.2": dict(
         variants={"by index": dense_by_index},
@@ -59,6 +76,9 @@ ANSWERS = {
             "reshape": (lambda w, c, s: w.reshape(-1, len(w)), "cuts the row"),
         },
         empty={"zeros": lambda w, c, s: 0 * w.T},
-        adapters={"the course's": (dense_to_keras, 0)},
+        adapters={
+            "the course's": (dense_to_keras, 0),
+            "the course's back": (dense_by_the_way_back, 0),
+        },
     ),
 }

@@ -28,6 +28,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, LAST_CAPABILITY = 22, 38, 24, 63
 SECCOMP_MODE_FILTER, KEYCTL_JOIN_SESSION_KEYRING = 2, 1
 HOME = "/tmp/home"
+PAGE = 4096
 STREAM = 3  # the one descriptor of a kernel beside input and output
 PREPARED = ("torch", "matplotlib.pyplot", "course_utils.plots", "course_utils.data") + (
     "course_utils.training",
@@ -144,7 +145,9 @@ def make_private(settings: dict) -> None:
     held = [(os.open(path, os.O_PATH), path) for path in settings["readable"]]
     os.umask(0o022)  # the folders made below must be open to the kernel's user
     mount("none", "/", "", MS_REC | MS_PRIVATE)
-    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=0755,size={settings['disk']}")
+    # A file without content takes memory, too: no more files than pages.
+    limits = f"size={settings['disk']},nr_inodes={settings['disk'] // PAGE}"
+    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=0755,{limits}")
     for folder, target in (("/tmp/shm", "/dev/shm"), ("/tmp/tmp", "/tmp")):
         os.mkdir(folder)
         os.chmod(folder, 0o1777)

@@ -256,6 +256,9 @@ def test_files_fill_their_own_place_only_and_vanish(kernels, fence):
     run(kernel, code)
     assert gives(kernel, "full") == str(errno.ENOSPC)
     assert int(gives(kernel, "room.f_blocks * room.f_frsize")) < fence.disk + 4096
+    assert (
+        0 < int(gives(kernel, "room.f_files")) <= fence.disk // 4096
+    )  # empty ones are limited, too
     kernel.stop()
     after = kernels.start()
     left = gives(after, "__import__('os').listdir('/tmp') + __import__('os').listdir('/dev/shm')")
