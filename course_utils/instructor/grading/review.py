@@ -103,7 +103,7 @@ def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tu
     """Yield sentences on these parts of a cell, each with the name that it is about."""
     plain: set[ast.AST] = set()  # names in calls that tell what they do
     foreign = cell.used - cell.bound
-    for node in (node for part in parts for node in part.nodes):
+    for node in (node for part in parts for node in ast.walk(part.tree)):
         words: list[str] = []
         match node:
             case ast.Call(ast.Name("getattr") as name, [_, ast.Constant(str()), *_]):
@@ -187,7 +187,7 @@ def _own_work(exercise_id: str, work: set[Code], made: set[str]) -> Iterator[str
 
 def _mentioned(part: Code, made: set[str]) -> Iterator[str]:
     """Yield names from elsewhere, attributes, imports, and texts that could name an attribute."""
-    for node in part.nodes:
+    for node in ast.walk(part.tree):
         match node:
             case ast.Name(name) if name in part.used - made:
                 yield name
@@ -202,7 +202,7 @@ def _mentioned(part: Code, made: set[str]) -> Iterator[str]:
 def _course_names(part: Code, imports: dict[str, str], free: set[str]) -> Iterator[str]:
     """Yield what a statement takes from the course's own module; some of its names are free."""
     whole: dict[ast.AST, str] = {}  # names of modules, with what is looked up in them
-    for node in part.nodes:
+    for node in ast.walk(part.tree):
         match node:
             case ast.Attribute(ast.Name(name) as module, attr):
                 whole[module] = f"{name}.{attr}"

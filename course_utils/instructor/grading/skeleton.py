@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -214,15 +214,13 @@ def _plain(source: str) -> str:
 
 def _bound_names(steps: list[Step], cells: list[Code]) -> list[set[str]]:
     """Return the names that each cell binds; those that it imports, too, only the first time."""
+    found = [cell.bound for cell in cells]
     known: set[tuple[str, str]] = set()
-    for step, cell in zip(steps, cells, strict=True):
-        if step.kind == LECTURE and not step.skipped:
-            known.update(cell.imports.items())
-    found = []
-    for step, cell in zip(steps, cells, strict=True):
-        again = {name for name, whole in cell.imports.items() if (name, whole) in known}
-        found.append(cell.bound - again if step.kind == ADDED else cell.bound)
-        known.update(cell.imports.items())
+    # The lecture's come first, wherever they are: they run in any case.
+    for i in sorted(range(len(steps)), key=lambda i: steps[i].kind != LECTURE or steps[i].skipped):
+        if steps[i].kind == ADDED:
+            found[i] = found[i] - {name for name, whole in known & cells[i].imports.items()}
+        known.update(cells[i].imports.items())
     return found
 
 
@@ -231,15 +229,17 @@ def _needed(steps: list[Step], cells: list[Code], bound: list[set[str]]) -> set[
 
     Where a student's own cell defines a name, the lecture's cells of that name are not needed.
     """
-    makers = grouped(
-        ((step.kind == LECTURE, name), i) for i, step in enumerate(steps) for name in bound[i]
-    )
-    # A function reads its names when it is called: at the latest, at the end of the notebook.
-    return _follow(
-        [i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)],
-        lambda i: cells[i].used - (cells[i].bound & cells[i].imports.keys()),
-        lambda name: makers[False, name] or makers[True, name],
-    )
+    pairs = [((step.kind == LECTURE, name), i) for i, step in enumerate(steps) for name in bound[i]]
+    makers = grouped(pairs)
+
+    def links(at: int | str) -> Iterable[int | str]:
+        if isinstance(at, str):
+            return makers[False, at] or makers[True, at]
+        # A function reads its names when it is called: at the latest, at the end of the notebook.
+        return cells[at].used - (cells[at].bound & cells[at].imports.keys())
+
+    graded = [i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)]
+    return {at for at in reached(graded, links) if isinstance(at, int)}
 
 
 def _noticed(
@@ -267,24 +267,8 @@ def _noticed(
     acting = {name for i in changing for name in cells[i].definitions}
     calling = {i for i in added if cells[i].called & acting}
     taken = {i: cells[i].used - cells[i].bound for i in added}
+    made = {i: cells[i].bound.difference(cells[i].definitions, cells[i].imports) for i in added}
     users = grouped((name, i) for i in added for name in taken[i])
     makers = grouped((name, i) for i in added for name in bound[i])
-    working = _follow(
-        added & needed,
-        lambda i: cells[i].bound.difference(cells[i].definitions, cells[i].imports),
-        users.__getitem__,
-    )
-    return _follow(changing | calling | working, taken.__getitem__, makers.__getitem__)
-
-
-def _follow(
-    start: Iterable[int],
-    names: Callable[[int], Iterable[str]],
-    places: Callable[[str], Iterable[int]],
-) -> set[int]:
-    """Return the places that are reached from some, over names; each is followed once."""
-
-    def links(at: int | str) -> Iterable[int | str]:
-        return names(at) if isinstance(at, int) else places(at)
-
-    return {at for at in reached(start, links) if isinstance(at, int)}
+    working = added & reached(added & needed, (users | made).__getitem__)
+    return added & reached(changing | calling | working, (makers | taken).__getitem__)
