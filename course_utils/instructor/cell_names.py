@@ -103,11 +103,9 @@ def _as_python(source: str) -> str:
     ipython: Any = TransformerManager()
     for clean in ipython.cleanup_transforms:
         lines = clean(lines)
-
-    def as_call(found: re.Match[str]) -> str:
-        return "".join(ipython.do_token_transforms(found[0].splitlines(keepends=True)))
-
-    return MAGIC.sub(as_call, "".join(cell_magic(lines)))
+    code = "".join(cell_magic(lines))
+    as_call = ipython.do_token_transforms
+    return MAGIC.sub(lambda found: "".join(as_call(found[0].splitlines(keepends=True))), code)
 
 
 def _bound_and_used(source: str) -> tuple[set[str], set[str]]:
@@ -116,12 +114,10 @@ def _bound_and_used(source: str) -> tuple[set[str], set[str]]:
     while waiting:
         table = waiting.pop()
         waiting += table.get_children()
-        is_outermost = table.get_type() == "module"
         for symbol in table.get_symbols():
-            is_bound = symbol.is_assigned() or symbol.is_imported()
-            if is_bound and (is_outermost or symbol.is_declared_global()):
+            if symbol.is_global() and (symbol.is_assigned() or symbol.is_imported()):
                 bound.add(symbol.get_name())
-            if symbol.is_referenced() and (is_outermost or symbol.is_global()):
+            if symbol.is_global() and symbol.is_referenced():
                 used.add(symbol.get_name())
     return bound, used
 

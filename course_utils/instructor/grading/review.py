@@ -24,12 +24,11 @@ RUNS = "runs {}, which was not looked into"
 WORDS = {
     USES: """
         builtins. concurrent. ctypes. gc. inspect. multiprocessing. socket. subprocess. threading.
-        os.close os.closerange os.execv os.fork os.getppid os.kill os.memfd_create os.popen
-        os.setsid os.system os.write sys.modules torch.library torch.multiprocessing
-        get_ipython() open() __closure__ __code__ __globals__ __subclasses__ __traceback__
-        _disable_current_modes _DisableTorchDispatch _exit _getframe _python_dispatch
-        ast_transformers currentframe DisableTorchFunction DisableTorchFunctionSubclass f_back
-        get_objects get_referrers set_custom_exc setprofile settrace tb_frame
+        os.close os.closerange os.fork os.getppid os.kill os.memfd_create os.popen os.setsid
+        os.system os.write sys.modules torch.library torch.multiprocessing get_ipython() open()
+        __code__ __globals__ __subclasses__ __traceback__ _disable_current_modes _exit _getframe
+        _python_dispatch ast_transformers DisableTorchFunction _DisableTorchDispatch f_back
+        DisableTorchFunctionSubclass set_custom_exc settrace tb_frame
         """,
     REACHES: """
         importlib. torch.ops __import__() compile() eval() exec() getattr() globals() vars()
@@ -37,7 +36,7 @@ WORDS = {
         """,
 }
 NOTED = {word: sentence for sentence, words in WORDS.items() for word in words.split()}
-PATCHED = ("IPython", "course_utils", "torch")
+PATCHED = ("IPython.", "course_utils.", "torch.")
 MAGICS = {"system": "!", "getoutput": "!", "run_line_magic": "%", "run_cell_magic": "%%"}
 QUIET = re.compile(
     r"%%(html|latex|markdown|svg)"
@@ -61,7 +60,7 @@ def review(plan: Plan, skeleton: Skeleton) -> list[str]:
 def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
     """Yield notes on what the student wrote: a statement of the lecture is not, in any cell."""
     lecture = [read_cell(step.source) for step in skeleton.steps if step.kind == LECTURE]
-    solutions = {name: read_cell(step.source) for name, step in skeleton.answers.items()}
+    free = {name: read_cell(step.source).used for name, step in skeleton.answers.items()}
     own = [step for step in plan.steps if step.kind in (ANSWER, ADDED)]
     cells = [*lecture, *(read_cell(step.source) for step in own)]
     imports = {name: whole for cell in cells for name, whole in cell.imports.items()}
@@ -72,8 +71,7 @@ def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
         for part in cell.statements
         for name in part.bound | part.changed.difference(imports)
     )
-    works = {s.exercise: _work(s, solutions[s.exercise], makers) for s in own if s.kind == ANSWER}
-    usual = {use for s in solutions.values() for use in _uses(s, s.statements, imports)}
+    works = {s.exercise: _work(s, free[s.exercise], makers) for s in own if s.kind == ANSWER}
     for step in own:
         cell = read_cell(step.source)
         written = [part for part in cell.statements if part.source not in known]
@@ -81,12 +79,12 @@ def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
         who = step.exercise or _who(step, users)
         if not cell.tree:
             yield f"{who} could not be looked into: it does not parse"
-        uses = grouped(sorted({*_uses(cell, written, imports)} - usual))
+        uses = grouped(sorted({*_uses(cell, written, imports)}))
         yield from (f"{who} {what.format(', '.join(names))}" for what, names in uses.items())
     for exercise, work in works.items():
         written = [part for part in work if part.source not in known]
-        free = solutions[exercise].used
-        if taken := {name for part in written for name in _course_names(part, imports, free)}:
+        taken = {n for part in written for n in _course_names(part, imports, free[exercise])}
+        if taken:
             yield f"{exercise} uses the course's own {', '.join(sorted(taken))}"
         yield from _own_work(exercise, work, {name for part in written for name in part.bound})
 
@@ -142,7 +140,7 @@ def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator
     """Yield what parts of a cell change of PyTorch, IPython or the course."""
 
     def is_patched(name: str) -> bool:
-        return imports.get(name, "").partition(".")[0] in PATCHED
+        return f"{imports.get(name)}.".startswith(PATCHED)
 
     names_of = grouped((other, name) for name, other in cell.links)
     aliases = reached(filter(is_patched, list(names_of)), names_of.__getitem__)
@@ -157,7 +155,7 @@ def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator
 # --- what an answer is made of -------------------------------------------------------------------
 
 
-def _work(step: Step, solution: Code, makers: dict[tuple[bool, str], list[Code]]) -> set[Code]:
+def _work(step: Step, free: set[str], makers: dict[tuple[bool, str], list[Code]]) -> set[Code]:
     """Return the statements that an answer is made of: its definition, and what that uses.
 
     They may stand in any cell; the lecture's count where the student has none of a name, but what
@@ -170,7 +168,7 @@ def _work(step: Step, solution: Code, makers: dict[tuple[bool, str], list[Code]]
     def links(at: Code | str) -> Iterable[Code | str]:
         if isinstance(at, Code):
             return at.used
-        return makers[False, at] or (() if at in solution.used else makers[True, at])
+        return makers[False, at] or (() if at in free else makers[True, at])
 
     return {at for at in reached([*start, step.answer], links) if isinstance(at, Code)}
 

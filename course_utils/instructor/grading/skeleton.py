@@ -219,7 +219,7 @@ def _bound_names(steps: list[Step], cells: list[Code]) -> list[set[str]]:
     # The lecture's come first, wherever they are: they run in any case.
     for i in sorted(range(len(steps)), key=lambda i: steps[i].kind != LECTURE or steps[i].skipped):
         if steps[i].kind == ADDED:
-            found[i] = found[i] - {name for name, whole in known & cells[i].imports.items()}
+            found[i] = found[i] - {name for name, _ in known.intersection(cells[i].imports.items())}
         known.update(cells[i].imports.items())
     return found
 
