@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from ast import Attribute, Call, Constant, Name
 from collections.abc import Iterable, Iterator
 
 from ...exercises import get_exercise
@@ -37,6 +38,7 @@ WORDS = {
 }
 NOTED = {word: sentence for sentence, words in WORDS.items() for word in words.split()}
 PATCHED = ("IPython.", "course_utils.", "torch.")
+OWN_FILE = re.compile(r"(?!.*\.\.)[^/~]")
 MAGICS = {"system": "!", "getoutput": "!", "run_line_magic": "%", "run_cell_magic": "%%"}
 QUIET = re.compile(
     r"%%(html|latex|markdown|svg)"
@@ -104,19 +106,13 @@ def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tu
     for node in (node for part in parts for node in ast.walk(part.tree)):
         words: list[str] = []
         match node:
-            case ast.Call(ast.Name("getattr") as name, [_, ast.Constant(str()), *_]):
+            case Call(Name("getattr") as name, [Name("self"), *_] | [_, Constant(str()), *_]):
                 plain.add(name)
-            case ast.Call(ast.Name("getattr") as name, [ast.Name("self"), *_]):
+            case Call(Name("open") as name, [Constant(str(path)), *_]) if OWN_FILE.match(path):
                 plain.add(name)
-            case ast.Call(ast.Name("open") as name, [ast.Constant(str(path)), *_]):
-                if path[:1] not in "/~" and ".." not in path:
-                    plain.add(name)
-            case ast.Call(
-                ast.Attribute(ast.Call(ast.Name("get_ipython") as name), method),
-                [ast.Constant(str(text)), *_],
-            ) if method in MAGICS:
+            case Call(Attribute(Call(Name("get_ipython") as name), how), [Constant(str(line)), *_]):
                 plain.add(name)
-                if not QUIET.fullmatch(command := f"{MAGICS[method]}{text.strip()}"):
+                if not QUIET.fullmatch(command := f"{MAGICS.get(how, how)}{line.strip()}"):
                     yield RUNS, command[:40]
             case ast.Import() | ast.ImportFrom():
                 start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
@@ -125,12 +121,12 @@ def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tu
                     words += [f"{first}.", ".".join([first, *others[:1]]), *others]
                     if first == "course_utils" and whole.endswith("*"):
                         yield USES, f"all of the course's own {start[:-1]}"
-            case ast.Attribute(holder, name):
+            case Attribute(holder, name):
                 module = imports.get(getattr(holder, "id", ""), getattr(holder, "attr", ""))
                 words += [name, f"{module}.{name}"]
-            case ast.Constant(str(text)):
+            case Constant(str(text)):
                 words.append(text)
-            case ast.Name(name):
+            case Name(name):
                 words += [name, f"{name}()"] if name in foreign and node not in plain else [name]
         yield from ((NOTED[word], word.strip(".()")) for word in words if word in NOTED)
     yield from _changes(cell, parts, imports)
@@ -187,13 +183,13 @@ def _mentioned(part: Code, made: set[str]) -> Iterator[str]:
     """Yield names from elsewhere, attributes, imports, and texts that could name an attribute."""
     for node in ast.walk(part.tree):
         match node:
-            case ast.Name(name) if name in part.used - made:
+            case Name(name) if name in part.used - made:
                 yield name
-            case ast.Attribute(_, name) if root(node) != "self":
+            case Attribute(_, name) if root(node) != "self":
                 yield name
             case ast.alias(name):
                 yield from name.split(".")
-            case ast.Constant(str(text)):
+            case Constant(str(text)):
                 yield text
 
 
@@ -202,9 +198,9 @@ def _course_names(part: Code, imports: dict[str, str], free: set[str]) -> Iterat
     whole: dict[ast.AST, str] = {}  # names of modules, with what is looked up in them
     for node in ast.walk(part.tree):
         match node:
-            case ast.Attribute(ast.Name(name) as module, attr):
+            case Attribute(Name(name) as module, attr):
                 whole[module] = f"{name}.{attr}"
-            case ast.Name(name) if name in part.used - free:
+            case Name(name) if name in part.used - free:
                 if imports.get(name, "").startswith("course_utils"):
                     yield whole.get(node, imports[name].rpartition(".")[2])
             case ast.ImportFrom(str(module)) if module.startswith("course_utils"):
