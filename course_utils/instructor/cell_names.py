@@ -133,13 +133,11 @@ def _look_through(source: str, tree: ast.AST) -> Code:
                 code.used.add(name)
             case ast.Name(name) | ast.arg(name) | ast.FunctionDef(name) | ast.ClassDef(name):
                 code.own.add(name)
-            case ast.Import():
+            case ast.Import() | ast.ImportFrom():
+                start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
                 for alias in node.names:
-                    whole = alias.name if alias.asname else alias.name.split(".")[0]
-                    code.imports[alias.asname or whole] = whole
-            case ast.ImportFrom():
-                for alias in node.names:
-                    code.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                    name = alias.asname or (alias.name if start else alias.name.split(".")[0])
+                    code.imports[name] = f"{start}{alias.name}" if start or alias.asname else name
             case ast.Attribute() | ast.Subscript() if not isinstance(node.ctx, ast.Load):
                 code.targets.append(node)
             case ast.Call(ast.Name("setattr" | "delattr"), [target, *_]):

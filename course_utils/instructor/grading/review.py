@@ -41,10 +41,8 @@ PATCHED = ("IPython.", "course_utils.", "torch.")
 OWN_FILE = re.compile(r"(?!.*\.\.)[^/~]")
 MAGICS = {"system": "!", "getoutput": "!", "run_line_magic": "%", "run_cell_magic": "%%"}
 QUIET = re.compile(
-    r"%%(html|latex|markdown|svg)"
-    r"|%(autoreload|cd|conda|config|env|load_ext|ls|matplotlib|pinfo2?|pip|precision|pwd|whos?)"
-    r"|![ ]*((python3? -m |uv )?pip3?|conda|echo|ls|nvidia-smi|pwd|free|df|lscpu|date)"
-    r"\b[^;&|`$(){}\\\n]*"
+    r"%%(html|latex|markdown)|%(autoreload|cd|conda|config|env|load_ext|matplotlib|pinfo2?|pip|pwd)"
+    r"|! *((python3? -m |uv )?pip3?|conda|echo|ls|nvidia-smi|free|df|date)\b[^;&|`$(){}\\\n]*"
 )
 
 

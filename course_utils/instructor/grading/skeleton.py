@@ -17,7 +17,6 @@ from .submission import StudentCell, Submission
 
 SKIP_TAG = "grade-skip"
 LECTURE, ANSWER, CHECK, ADDED = "lecture", "answer", "check", "added"
-STUB = "raise NotImplementedError"
 # A change of what these hold reaches code that does not name them.
 REACHING_FAR = {"os", "sys", "torch"}
 
@@ -148,7 +147,7 @@ def _choose_answers(
                     here = _defining(step.answer, here, code)
                 if here and exercise not in chosen:
                     # The last one that is not an untouched stub, as a run of the notebook would.
-                    solved = [i for i in here if STUB not in cells[i].source]
+                    solved = [i for i in here if "raise NotImplementedError" not in cells[i].source]
                     chosen[exercise], found[exercise] = (solved or here)[-1], how
                     if len(here) > 1:
                         notes.append(f"{exercise} is there {len(here)} times: the last counts")
@@ -229,8 +228,7 @@ def _needed(steps: list[Step], cells: list[Code], bound: list[set[str]]) -> set[
 
     Where a student's own cell defines a name, the lecture's cells of that name are not needed.
     """
-    pairs = [((step.kind == LECTURE, name), i) for i, step in enumerate(steps) for name in bound[i]]
-    makers = grouped(pairs)
+    makers = grouped(((s.kind == LECTURE, n), i) for i, s in enumerate(steps) for n in bound[i])
 
     def links(at: int | str) -> Iterable[int | str]:
         if isinstance(at, str):
