@@ -82,7 +82,12 @@ def _read(source: str) -> Code:
         source = _as_python(source)
         tree = ast.parse(source)
     cell, lines = _look_through(source, tree), source.split("\n")
-    cell.bound, cell.used = _bound_and_used(source)
+    scopes = reached(
+        [symtable.symtable(source, "cell", "exec")], lambda table: table.get_children()
+    )
+    symbols = [symbol for table in scopes for symbol in table.get_symbols() if symbol.is_global()]
+    cell.bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+    cell.used = {s.get_name() for s in symbols if s.is_referenced()}
     for node in tree.body:
         part = _look_through("\n".join(lines[node.lineno - 1 : node.end_lineno]), node)
         if isinstance(node, DEFINITIONS):  # the rest is its own
@@ -106,20 +111,6 @@ def _as_python(source: str) -> str:
     code = "".join(cell_magic(lines))
     as_call = ipython.do_token_transforms
     return MAGIC.sub(lambda found: "".join(as_call(found[0].splitlines(keepends=True))), code)
-
-
-def _bound_and_used(source: str) -> tuple[set[str], set[str]]:
-    bound, used = set(), set()
-    waiting = [symtable.symtable(source, "cell", "exec")]
-    while waiting:
-        table = waiting.pop()
-        waiting += table.get_children()
-        for symbol in table.get_symbols():
-            if symbol.is_global() and (symbol.is_assigned() or symbol.is_imported()):
-                bound.add(symbol.get_name())
-            if symbol.is_global() and symbol.is_referenced():
-                used.add(symbol.get_name())
-    return bound, used
 
 
 def _look_through(source: str, tree: ast.AST) -> Code:

@@ -143,8 +143,7 @@ def _choose_answers(
         for exercise, step in skeleton.answers.items():
             for how, sign in zip(places, (step.mark, step.id, step.answer), strict=True):
                 here = [i for i in places[how][sign] if i not in chosen.values()]
-                if must_define:
-                    here = _defining(step.answer, here, code)
+                here = _defining(step.answer, here, code) if must_define else here
                 if here and exercise not in chosen:
                     # The last one that is not an untouched stub, as a run of the notebook would.
                     solved = [i for i in here if "raise NotImplementedError" not in cells[i].source]
@@ -191,8 +190,7 @@ def _in_order(
         found = next((known[sign] for sign in own_signs if sign in known), None)
         if place in answered:
             last = answered[place]
-            step = skeleton.steps[last]
-            steps.append((last, -1, replace(step, source=cell.source)))
+            steps.append((last, -1, replace(skeleton.steps[last], source=cell.source)))
         elif defined and defined <= names:
             continue  # another version of an answer
         elif found is not None and found not in answered.values() and not defined & names:
