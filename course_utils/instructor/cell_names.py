@@ -7,7 +7,7 @@ import re
 import symtable
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -17,12 +17,10 @@ from IPython.core.inputtransformer2 import TransformerManager, cell_magic
 
 # Magics that run the code behind them, with their options.
 RUNS_CODE = re.compile(
-    r"^((?:[^=\n]*=)?[ \t]*)%"
-    r"(?:%capture\b.*|%?(?:prun|time|timeit)\b(?:[ \t]+-\S+(?:[ \t]+\d+\b)?)*[ \t]*)",
-    re.MULTILINE,
+    r"(?m)^((?:[^=\n]*=)?[ \t]*)%%?(?:capture\b.*|(?:prun|time|timeit)\b(?: +-\S+(?: +\d+\b)?)* *)"
 )
 # What may be a magic, a command or a question, with the lines that continue it.
-MAGIC = re.compile(r"^(?:[^=\n]*=)?[ \t]*[%!?](?:\\\n|.)*|^.*\?[ \t]*$", re.MULTILINE)
+MAGIC = re.compile(r"(?m)^(?:[^=\n]*=)?[ \t]*[%!?](?:\\\n|.)*|^.*\?[ \t]*$")
 # With one of these, a cell can change anything.
 UNREADABLE = {"__import__", "eval", "exec", "get_ipython", "globals", "locals", "setattr", "vars"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -43,7 +41,7 @@ class Code:
     """
 
     source: str
-    tree: ast.AST | None = None
+    tree: Any = None
     bound: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     own: set[str] = field(default_factory=set)
@@ -53,11 +51,6 @@ class Code:
     called: set[str] = field(default_factory=set)
     links: list[tuple[str, str]] = field(default_factory=list)
     statements: list[Code] = field(default_factory=list)
-
-    @property
-    def nodes(self) -> Iterator[ast.AST]:
-        """Return all nodes of its tree, the outer ones first."""
-        return ast.walk(self.tree) if self.tree else iter(())
 
     @property
     def definitions(self) -> list[str]:
@@ -89,7 +82,12 @@ def _read(source: str) -> Code:
         source = _as_python(source)
         tree = ast.parse(source)
     cell, lines = _look_through(source, tree), source.split("\n")
-    cell.bound, cell.used = _bound_and_used(source)
+    scopes = reached(
+        [symtable.symtable(source, "cell", "exec")], lambda table: table.get_children()
+    )
+    symbols = [symbol for table in scopes for symbol in table.get_symbols() if symbol.is_global()]
+    cell.bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+    cell.used = {s.get_name() for s in symbols if s.is_referenced()}
     for node in tree.body:
         part = _look_through("\n".join(lines[node.lineno - 1 : node.end_lineno]), node)
         if isinstance(node, DEFINITIONS):  # the rest is its own
@@ -105,32 +103,14 @@ def _as_python(source: str) -> str:
 
     IPython gets one at a time: of many, it reads the whole cell again for each.
     """
-    source = re.sub(r"^(?=pip install )", "%", source, flags=re.MULTILINE)
+    source = re.sub(r"(?m)^(?=pip install )", "%", source)
     lines = RUNS_CODE.sub(r"\1", source).splitlines(keepends=True)
     ipython: Any = TransformerManager()
     for clean in ipython.cleanup_transforms:
         lines = clean(lines)
-
-    def as_call(found: re.Match[str]) -> str:
-        return "".join(ipython.do_token_transforms(found[0].splitlines(keepends=True)))
-
-    return MAGIC.sub(as_call, "".join(cell_magic(lines)))
-
-
-def _bound_and_used(source: str) -> tuple[set[str], set[str]]:
-    bound, used = set(), set()
-    waiting = [symtable.symtable(source, "cell", "exec")]
-    while waiting:
-        table = waiting.pop()
-        waiting += table.get_children()
-        is_outermost = table.get_type() == "module"
-        for symbol in table.get_symbols():
-            is_bound = symbol.is_assigned() or symbol.is_imported()
-            if is_bound and (is_outermost or symbol.is_declared_global()):
-                bound.add(symbol.get_name())
-            if symbol.is_referenced() and (is_outermost or symbol.is_global()):
-                used.add(symbol.get_name())
-    return bound, used
+    code = "".join(cell_magic(lines))
+    as_call = ipython.do_token_transforms
+    return MAGIC.sub(lambda found: "".join(as_call(found[0].splitlines(keepends=True))), code)
 
 
 def _look_through(source: str, tree: ast.AST) -> Code:
@@ -144,13 +124,11 @@ def _look_through(source: str, tree: ast.AST) -> Code:
                 code.used.add(name)
             case ast.Name(name) | ast.arg(name) | ast.FunctionDef(name) | ast.ClassDef(name):
                 code.own.add(name)
-            case ast.Import():
+            case ast.Import() | ast.ImportFrom():
+                start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
                 for alias in node.names:
-                    whole = alias.name if alias.asname else alias.name.split(".")[0]
-                    code.imports[alias.asname or whole] = whole
-            case ast.ImportFrom():
-                for alias in node.names:
-                    code.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                    name = alias.asname or (alias.name if start else alias.name.split(".")[0])
+                    code.imports[name] = f"{start}{alias.name}" if start or alias.asname else name
             case ast.Attribute() | ast.Subscript() if not isinstance(node.ctx, ast.Load):
                 code.targets.append(node)
             case ast.Call(ast.Name("setattr" | "delattr"), [target, *_]):
@@ -163,16 +141,18 @@ def _look_through(source: str, tree: ast.AST) -> Code:
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]
                 code.links += [(name, root(node.value)) for name in names]
             case ast.For() | ast.AsyncFor():
-                names = [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
-                inner = list(ast.walk(node.iter))
-                others = {n.id for n in inner if isinstance(n, ast.Name)}
-                is_made = any(isinstance(n, ast.Call) for n in inner)
-                (made if is_made else code.links).extend(product(names, others))
+                is_made = any(isinstance(inner, ast.Call) for inner in ast.walk(node.iter))
+                pairs = product(_names(node.target), _names(node.iter))
+                (made if is_made else code.links).extend(pairs)
     changed = code.changed.union(map(root, code.targets), () if code.own else seeded)
     code.changed = reached(changed, grouped(code.links + made).__getitem__) - code.own - {""}
     code.called -= code.own
     code.own |= code.imports.keys()
     return code
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def root(node: ast.AST) -> str:

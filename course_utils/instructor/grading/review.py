@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from ast import Attribute, Call, Constant, Name
 from collections.abc import Iterable, Iterator
 
 from ...exercises import get_exercise
@@ -24,12 +25,11 @@ RUNS = "runs {}, which was not looked into"
 WORDS = {
     USES: """
         builtins. concurrent. ctypes. gc. inspect. multiprocessing. socket. subprocess. threading.
-        os.close os.closerange os.execv os.fork os.getppid os.kill os.memfd_create os.popen
-        os.setsid os.system os.write sys.modules torch.library torch.multiprocessing
-        get_ipython() open() __closure__ __code__ __globals__ __subclasses__ __traceback__
-        _disable_current_modes _DisableTorchDispatch _exit _getframe _python_dispatch
-        ast_transformers currentframe DisableTorchFunction DisableTorchFunctionSubclass f_back
-        get_objects get_referrers set_custom_exc setprofile settrace tb_frame
+        os.close os.closerange os.fork os.getppid os.kill os.memfd_create os.popen os.setsid
+        os.system os.write sys.modules torch.library torch.multiprocessing get_ipython() open()
+        __code__ __globals__ __subclasses__ __traceback__ _disable_current_modes _exit _getframe
+        _python_dispatch ast_transformers DisableTorchFunction _DisableTorchDispatch f_back
+        DisableTorchFunctionSubclass set_custom_exc settrace tb_frame
         """,
     REACHES: """
         importlib. torch.ops __import__() compile() eval() exec() getattr() globals() vars()
@@ -37,13 +37,12 @@ WORDS = {
         """,
 }
 NOTED = {word: sentence for sentence, words in WORDS.items() for word in words.split()}
-PATCHED = ("IPython", "course_utils", "torch")
+PATCHED = ("IPython.", "course_utils.", "torch.")
+OWN_FILE = re.compile(r"(?!.*\.\.)[^/~]")
 MAGICS = {"system": "!", "getoutput": "!", "run_line_magic": "%", "run_cell_magic": "%%"}
 QUIET = re.compile(
-    r"%%(html|latex|markdown|svg)"
-    r"|%(autoreload|cd|conda|config|env|load_ext|ls|matplotlib|pinfo2?|pip|precision|pwd|whos?)"
-    r"|![ ]*((python3? -m |uv )?pip3?|conda|echo|ls|nvidia-smi|pwd|free|df|lscpu|date)"
-    r"\b[^;&|`$(){}\\\n]*"
+    r"%%(html|latex|markdown)|%(autoreload|cd|conda|config|env|load_ext|matplotlib|pinfo2?|pip|pwd)"
+    r"|! *((python3? -m |uv )?pip3?|conda|echo|ls|nvidia-smi|free|df|date)\b[^;&|`$(){}\\\n]*"
 )
 
 
@@ -61,7 +60,7 @@ def review(plan: Plan, skeleton: Skeleton) -> list[str]:
 def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
     """Yield notes on what the student wrote: a statement of the lecture is not, in any cell."""
     lecture = [read_cell(step.source) for step in skeleton.steps if step.kind == LECTURE]
-    solutions = {name: read_cell(step.source) for name, step in skeleton.answers.items()}
+    free = {name: read_cell(step.source).used for name, step in skeleton.answers.items()}
     own = [step for step in plan.steps if step.kind in (ANSWER, ADDED)]
     cells = [*lecture, *(read_cell(step.source) for step in own)]
     imports = {name: whole for cell in cells for name, whole in cell.imports.items()}
@@ -72,8 +71,7 @@ def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
         for part in cell.statements
         for name in part.bound | part.changed.difference(imports)
     )
-    works = {s.exercise: _work(s, solutions[s.exercise], makers) for s in own if s.kind == ANSWER}
-    usual = {use for s in solutions.values() for use in _uses(s, s.statements, imports)}
+    works = {s.exercise: _work(s, free[s.exercise], makers) for s in own if s.kind == ANSWER}
     for step in own:
         cell = read_cell(step.source)
         written = [part for part in cell.statements if part.source not in known]
@@ -81,12 +79,12 @@ def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
         who = step.exercise or _who(step, users)
         if not cell.tree:
             yield f"{who} could not be looked into: it does not parse"
-        uses = grouped(sorted({*_uses(cell, written, imports)} - usual))
+        uses = grouped(sorted({*_uses(cell, written, imports)}))
         yield from (f"{who} {what.format(', '.join(names))}" for what, names in uses.items())
     for exercise, work in works.items():
         written = [part for part in work if part.source not in known]
-        free = solutions[exercise].used
-        if taken := {name for part in written for name in _course_names(part, imports, free)}:
+        taken = {n for part in written for n in _course_names(part, imports, free[exercise])}
+        if taken:
             yield f"{exercise} uses the course's own {', '.join(sorted(taken))}"
         yield from _own_work(exercise, work, {name for part in written for name in part.bound})
 
@@ -103,22 +101,16 @@ def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tu
     """Yield sentences on these parts of a cell, each with the name that it is about."""
     plain: set[ast.AST] = set()  # names in calls that tell what they do
     foreign = cell.used - cell.bound
-    for node in (node for part in parts for node in part.nodes):
+    for node in (node for part in parts for node in ast.walk(part.tree)):
         words: list[str] = []
         match node:
-            case ast.Call(ast.Name("getattr") as name, [_, ast.Constant(str()), *_]):
+            case Call(Name("getattr") as name, [Name("self"), *_] | [_, Constant(str()), *_]):
                 plain.add(name)
-            case ast.Call(ast.Name("getattr") as name, [ast.Name("self"), *_]):
+            case Call(Name("open") as name, [Constant(str(path)), *_]) if OWN_FILE.match(path):
                 plain.add(name)
-            case ast.Call(ast.Name("open") as name, [ast.Constant(str(path)), *_]):
-                if path[:1] not in "/~" and ".." not in path:
-                    plain.add(name)
-            case ast.Call(
-                ast.Attribute(ast.Call(ast.Name("get_ipython") as name), method),
-                [ast.Constant(str(text)), *_],
-            ) if method in MAGICS:
+            case Call(Attribute(Call(Name("get_ipython") as name), how), [Constant(str(line)), *_]):
                 plain.add(name)
-                if not QUIET.fullmatch(command := f"{MAGICS[method]}{text.strip()}"):
+                if not QUIET.fullmatch(command := f"{MAGICS.get(how, how)}{line.strip()}"):
                     yield RUNS, command[:40]
             case ast.Import() | ast.ImportFrom():
                 start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
@@ -127,12 +119,12 @@ def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tu
                     words += [f"{first}.", ".".join([first, *others[:1]]), *others]
                     if first == "course_utils" and whole.endswith("*"):
                         yield USES, f"all of the course's own {start[:-1]}"
-            case ast.Attribute(holder, name):
+            case Attribute(holder, name):
                 module = imports.get(getattr(holder, "id", ""), getattr(holder, "attr", ""))
                 words += [name, f"{module}.{name}"]
-            case ast.Constant(str(text)):
+            case Constant(str(text)):
                 words.append(text)
-            case ast.Name(name):
+            case Name(name):
                 words += [name, f"{name}()"] if name in foreign and node not in plain else [name]
         yield from ((NOTED[word], word.strip(".()")) for word in words if word in NOTED)
     yield from _changes(cell, parts, imports)
@@ -142,7 +134,7 @@ def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator
     """Yield what parts of a cell change of PyTorch, IPython or the course."""
 
     def is_patched(name: str) -> bool:
-        return imports.get(name, "").partition(".")[0] in PATCHED
+        return f"{imports.get(name)}.".startswith(PATCHED)
 
     names_of = grouped((other, name) for name, other in cell.links)
     aliases = reached(filter(is_patched, list(names_of)), names_of.__getitem__)
@@ -157,7 +149,7 @@ def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator
 # --- what an answer is made of -------------------------------------------------------------------
 
 
-def _work(step: Step, solution: Code, makers: dict[tuple[bool, str], list[Code]]) -> set[Code]:
+def _work(step: Step, free: set[str], makers: dict[tuple[bool, str], list[Code]]) -> set[Code]:
     """Return the statements that an answer is made of: its definition, and what that uses.
 
     They may stand in any cell; the lecture's count where the student has none of a name, but what
@@ -170,7 +162,7 @@ def _work(step: Step, solution: Code, makers: dict[tuple[bool, str], list[Code]]
     def links(at: Code | str) -> Iterable[Code | str]:
         if isinstance(at, Code):
             return at.used
-        return makers[False, at] or (() if at in solution.used else makers[True, at])
+        return makers[False, at] or (() if at in free else makers[True, at])
 
     return {at for at in reached([*start, step.answer], links) if isinstance(at, Code)}
 
@@ -187,26 +179,26 @@ def _own_work(exercise_id: str, work: set[Code], made: set[str]) -> Iterator[str
 
 def _mentioned(part: Code, made: set[str]) -> Iterator[str]:
     """Yield names from elsewhere, attributes, imports, and texts that could name an attribute."""
-    for node in part.nodes:
+    for node in ast.walk(part.tree):
         match node:
-            case ast.Name(name) if name in part.used - made:
+            case Name(name) if name in part.used - made:
                 yield name
-            case ast.Attribute(_, name) if root(node) != "self":
+            case Attribute(_, name) if root(node) != "self":
                 yield name
             case ast.alias(name):
                 yield from name.split(".")
-            case ast.Constant(str(text)):
+            case Constant(str(text)):
                 yield text
 
 
 def _course_names(part: Code, imports: dict[str, str], free: set[str]) -> Iterator[str]:
     """Yield what a statement takes from the course's own module; some of its names are free."""
     whole: dict[ast.AST, str] = {}  # names of modules, with what is looked up in them
-    for node in part.nodes:
+    for node in ast.walk(part.tree):
         match node:
-            case ast.Attribute(ast.Name(name) as module, attr):
+            case Attribute(Name(name) as module, attr):
                 whole[module] = f"{name}.{attr}"
-            case ast.Name(name) if name in part.used - free:
+            case Name(name) if name in part.used - free:
                 if imports.get(name, "").startswith("course_utils"):
                     yield whole.get(node, imports[name].rpartition(".")[2])
             case ast.ImportFrom(str(module)) if module.startswith("course_utils"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from .submission import StudentCell, Submission
 
 SKIP_TAG = "grade-skip"
 LECTURE, ANSWER, CHECK, ADDED = "lecture", "answer", "check", "added"
-STUB = "raise NotImplementedError"
 # A change of what these hold reaches code that does not name them.
 REACHING_FAR = {"os", "sys", "torch"}
 
@@ -144,11 +143,10 @@ def _choose_answers(
         for exercise, step in skeleton.answers.items():
             for how, sign in zip(places, (step.mark, step.id, step.answer), strict=True):
                 here = [i for i in places[how][sign] if i not in chosen.values()]
-                if must_define:
-                    here = _defining(step.answer, here, code)
+                here = _defining(step.answer, here, code) if must_define else here
                 if here and exercise not in chosen:
                     # The last one that is not an untouched stub, as a run of the notebook would.
-                    solved = [i for i in here if STUB not in cells[i].source]
+                    solved = [i for i in here if "raise NotImplementedError" not in cells[i].source]
                     chosen[exercise], found[exercise] = (solved or here)[-1], how
                     if len(here) > 1:
                         notes.append(f"{exercise} is there {len(here)} times: the last counts")
@@ -192,8 +190,7 @@ def _in_order(
         found = next((known[sign] for sign in own_signs if sign in known), None)
         if place in answered:
             last = answered[place]
-            step = skeleton.steps[last]
-            steps.append((last, -1, replace(step, source=cell.source)))
+            steps.append((last, -1, replace(skeleton.steps[last], source=cell.source)))
         elif defined and defined <= names:
             continue  # another version of an answer
         elif found is not None and found not in answered.values() and not defined & names:
@@ -214,15 +211,13 @@ def _plain(source: str) -> str:
 
 def _bound_names(steps: list[Step], cells: list[Code]) -> list[set[str]]:
     """Return the names that each cell binds; those that it imports, too, only the first time."""
+    found = [cell.bound for cell in cells]
     known: set[tuple[str, str]] = set()
-    for step, cell in zip(steps, cells, strict=True):
-        if step.kind == LECTURE and not step.skipped:
-            known.update(cell.imports.items())
-    found = []
-    for step, cell in zip(steps, cells, strict=True):
-        again = {name for name, whole in cell.imports.items() if (name, whole) in known}
-        found.append(cell.bound - again if step.kind == ADDED else cell.bound)
-        known.update(cell.imports.items())
+    # The lecture's come first, wherever they are: they run in any case.
+    for i in sorted(range(len(steps)), key=lambda i: steps[i].kind != LECTURE or steps[i].skipped):
+        if steps[i].kind == ADDED:
+            found[i] = found[i] - {name for name, _ in known.intersection(cells[i].imports.items())}
+        known.update(cells[i].imports.items())
     return found
 
 
@@ -231,15 +226,16 @@ def _needed(steps: list[Step], cells: list[Code], bound: list[set[str]]) -> set[
 
     Where a student's own cell defines a name, the lecture's cells of that name are not needed.
     """
-    makers = grouped(
-        ((step.kind == LECTURE, name), i) for i, step in enumerate(steps) for name in bound[i]
-    )
-    # A function reads its names when it is called: at the latest, at the end of the notebook.
-    return _follow(
-        [i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)],
-        lambda i: cells[i].used - (cells[i].bound & cells[i].imports.keys()),
-        lambda name: makers[False, name] or makers[True, name],
-    )
+    makers = grouped(((s.kind == LECTURE, n), i) for i, s in enumerate(steps) for n in bound[i])
+
+    def links(at: int | str) -> Iterable[int | str]:
+        if isinstance(at, str):
+            return makers[False, at] or makers[True, at]
+        # A function reads its names when it is called: at the latest, at the end of the notebook.
+        return cells[at].used - (cells[at].bound & cells[at].imports.keys())
+
+    graded = [i for i, step in enumerate(steps) if step.kind in (ANSWER, CHECK)]
+    return {at for at in reached(graded, links) if isinstance(at, int)}
 
 
 def _noticed(
@@ -267,24 +263,8 @@ def _noticed(
     acting = {name for i in changing for name in cells[i].definitions}
     calling = {i for i in added if cells[i].called & acting}
     taken = {i: cells[i].used - cells[i].bound for i in added}
+    made = {i: cells[i].bound.difference(cells[i].definitions, cells[i].imports) for i in added}
     users = grouped((name, i) for i in added for name in taken[i])
     makers = grouped((name, i) for i in added for name in bound[i])
-    working = _follow(
-        added & needed,
-        lambda i: cells[i].bound.difference(cells[i].definitions, cells[i].imports),
-        users.__getitem__,
-    )
-    return _follow(changing | calling | working, taken.__getitem__, makers.__getitem__)
-
-
-def _follow(
-    start: Iterable[int],
-    names: Callable[[int], Iterable[str]],
-    places: Callable[[str], Iterable[int]],
-) -> set[int]:
-    """Return the places that are reached from some, over names; each is followed once."""
-
-    def links(at: int | str) -> Iterable[int | str]:
-        return names(at) if isinstance(at, int) else places(at)
-
-    return {at for at in reached(start, links) if isinstance(at, int)}
+    working = added & reached(added & needed, (users | made).__getitem__)
+    return added & reached(changing | calling | working, (makers | taken).__getitem__)

@@ -224,13 +224,6 @@ def test_what_the_lecture_says_is_not_the_students():
     ]
 
 
-def test_what_the_solution_does_too_is_usual():
-    solution = "def convolve(image):\n    import gc\n    return getattr(image, str(gc))"
-    skeleton = Skeleton("02", "v1", (Step(ANSWER, solution, "02.2", "convolve", "b"),))
-    cell = StudentCell(solution, "02-2-answer", ("b",))
-    assert review(make_plan(skeleton, Submission("a", cells=(cell,))), skeleton) == []
-
-
 # --- whatever is handed in -----------------------------------------------------------------------
 
 DEEP = {
