@@ -559,6 +559,7 @@ def test_honest_code_works(kernels):
     for code in HONEST.values():
         run(kernel, code.replace("%run -i file.py", "%run file.py"))
     assert gives(kernel, "(stayed, timed, ran, out.stdout)") == "(1, 3, 1, 'hi\\n')"
+    assert gives(kernel, "__import__('file').ran") == "1"
     kernel.stop()
 
 
