@@ -20,7 +20,6 @@ from typing import Any
 
 from answers_02 import ANSWERS
 
-from course_utils.arithmetic import conv_output_size
 from course_utils.instructor.reports.results import (
     GRADED,
     MISSING,
@@ -247,11 +246,17 @@ def ordinary() -> list[Handed]:
         check = notebook["cells"].pop(place(notebook, "02-1-check"))
         answer(notebook, "02.1")["source"] += f"\n\n{check['source']}"
 
+    imports = "from helper import right\nsize_after = right"
     slow = "import time\ndef size_after(**case):\n    time.sleep(0.1)\n    return right(**case)"
     return [
         Handed("experiments", changed(experiments)),
         Handed("ordinary-names", answered(_1=same_names)),
         Handed("merged-check", changed(merge)),
+        Handed(
+            "own-module",
+            with_cell("%%writefile helper.py" + RIGHT, "02-1-answer", _1=imports),
+            **look("runs %%writefile"),
+        ),
         Handed("slow-answer", answered(_1=RIGHT + slow)),
         Handed("timed-answer", answered(_1="%%time" + RIGHT + "size_after = right")),
     ]
@@ -595,9 +600,15 @@ def hidden() -> list[Handed]:
     uses = "def size_after(*a, **k):\n    return f(*a, **k)"
     by_course = "from course_utils.arithmetic import conv_output_size"
 
+    unpickled = (
+        "import pickle\nf = pickle.loads(b'ccourse_utils.arithmetic\\npool_output_size\\n.')\n"
+    )
+    hides = "import math\nmath.f = arithmetic.sizes._conv_axis\nmath.pi\nsize = 1"
+    unwraps = "import math\nmath.f = arithmetic.conv_output_size.__wrapped__\nsize = 1"
+
     def taken(name: str, cell: str, answer_of_1: str, note: str) -> Handed:
         content = with_cell(cell, "02-1-answer", _1=answer_of_1)
-        return Handed(name, content, answers={"02.1": conv_output_size}, **look(note))
+        return attack(name, "", content=content, **look(note) if note else {})
 
     return [
         attack(
@@ -643,6 +654,10 @@ def hidden() -> list[Handed]:
             "size_after = conv_output_size",
             "all of the course's own course_utils.arithmetic",
         ),
+        # No note: nothing of it is written down. What is withheld stops all three.
+        taken("course's-own-unpickled", "ONE = 1", unpickled + uses, ""),
+        taken("course's-own-hidden", hides, uses.replace("f(", "math.f("), ""),
+        taken("course's-own-unwrapped", unwraps, uses.replace("f(", "math.f("), ""),
     ]
 
 

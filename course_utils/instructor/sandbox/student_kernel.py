@@ -77,6 +77,7 @@ def serve(stream: socket.socket, shell: Shell) -> None:
         os.dup2(null, descriptor)
     os.close(null)
     sys.argv = [""]
+    sys.path.append("")  # modules that a notebook writes; after all others, to replace none
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout, sys.stderr = (Nowhere(os.fdopen(n, "wb", closefd=False), "utf-8") for n in (1, 2))
     asyncio.run(_serve(stream, shell))

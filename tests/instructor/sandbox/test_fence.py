@@ -314,9 +314,20 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("code", [SHARED, MANY, QUEUES], ids=["shared", "many", "sockets"])
+# Pages of zeros, each with a page table of its own.
+FAR_APART = """
+import mmap
+place = mmap.mmap(-1, 1 << 40, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, mmap.PROT_READ)
+for i in range(0, 1 << 40, 1 << 21):
+    place[i]
+"""
+
+
+@pytest.mark.parametrize(
+    "code", [SHARED, MANY, QUEUES, FAR_APART], ids=["shared", "many", "sockets", "tables"]
+)
 def test_all_memory_counts(kernels, kernel, code):
-    """Shared memory, that of many processes, and what waits in sockets."""
+    """Shared memory, that of many processes, what waits in sockets, and page tables."""
     with pytest.raises(Lost, match="GB of memory") as lost:
         kernel.run(code, 300)
     assert lost.value.status == DIED
@@ -548,6 +559,7 @@ def test_honest_code_works(kernels):
     for code in HONEST.values():
         run(kernel, code.replace("%run -i file.py", "%run file.py"))
     assert gives(kernel, "(stayed, timed, ran, out.stdout)") == "(1, 3, 1, 'hi\\n')"
+    assert gives(kernel, "__import__('file').ran") == "1"
     kernel.stop()
 
 
