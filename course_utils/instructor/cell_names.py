@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import product
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager, cell_magic
@@ -90,10 +89,10 @@ def _read(source: str) -> Code:
     cell.used = {s.get_name() for s in symbols if s.is_referenced()}
     for node in tree.body:
         part = _look_through("\n".join(lines[node.lineno - 1 : node.end_lineno]), node)
-        if isinstance(node, DEFINITIONS):  # the rest is its own
-            part.used, part.bound = part.used & cell.used - part.own, {node.name}
-        else:
-            part.used, part.bound = part.used & cell.used, part.own & cell.bound
+        part.used &= cell.used
+        part.bound = part.own & cell.bound
+        if isinstance(node, DEFINITIONS):  # what else it binds is not for others
+            part.used, part.bound = part.used - part.own, {node.name}
         cell.statements.append(part)
     return cell
 
@@ -142,8 +141,10 @@ def _look_through(source: str, tree: ast.AST) -> Code:
                 code.links += [(name, root(node.value)) for name in names]
             case ast.For() | ast.AsyncFor():
                 is_made = any(isinstance(inner, ast.Call) for inner in ast.walk(node.iter))
-                pairs = product(_names(node.target), _names(node.iter))
-                (made if is_made else code.links).extend(pairs)
+                links = made if is_made else code.links
+                loop = f"for {node.lineno}"  # between the two: with each pair it would be too many
+                links += [(name, loop) for name in _names(node.target)]
+                links += [(loop, name) for name in _names(node.iter)]
     changed = code.changed.union(map(root, code.targets), () if code.own else seeded)
     code.changed = reached(changed, grouped(code.links + made).__getitem__) - code.own - {""}
     code.called -= code.own

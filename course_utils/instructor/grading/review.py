@@ -15,7 +15,7 @@ from ...exercises import get_exercise
 from ..cell_names import Code, grouped, reached, read_cell, root
 from .skeleton import ADDED, ANSWER, LECTURE, Plan, Skeleton, Step
 
-MOST_NOTES = 40
+MOST_NOTES, LONGEST_NOTE = 40, 500
 USES = "uses {}"
 REACHES = "reaches for names in a way that cannot be read: {}"
 CHANGES = "changes {}"
@@ -49,7 +49,7 @@ QUIET = re.compile(
 def review(plan: Plan, skeleton: Skeleton) -> list[str]:
     """Return one sentence for each thing that a person should see. It raises nothing."""
     try:
-        notes = list(dict.fromkeys(_notes(plan, skeleton)))
+        notes = list(dict.fromkeys(note[:LONGEST_NOTE] for note in _notes(plan, skeleton)))
     except Exception as problem:  # advice must not keep anybody from being graded
         return [f"the code could not be looked into ({type(problem).__name__})"]
     if len(notes) > MOST_NOTES:
@@ -181,7 +181,7 @@ def _mentioned(part: Code, made: set[str]) -> Iterator[str]:
     """Yield names from elsewhere, attributes, imports, and texts that could name an attribute."""
     for node in ast.walk(part.tree):
         match node:
-            case Name(name) if name in part.used - made:
+            case Name(name) if name in part.used and name not in made:
                 yield name
             case Attribute(_, name) if root(node) != "self":
                 yield name
@@ -198,7 +198,7 @@ def _course_names(part: Code, imports: dict[str, str], free: set[str]) -> Iterat
         match node:
             case Attribute(Name(name) as module, attr):
                 whole[module] = f"{name}.{attr}"
-            case Name(name) if name in part.used - free:
+            case Name(name) if name in part.used and name not in free:
                 if imports.get(name, "").startswith("course_utils"):
                     yield whole.get(node, imports[name].rpartition(".")[2])
             case ast.ImportFrom(str(module)) if module.startswith("course_utils"):

@@ -8,7 +8,7 @@ import corpus
 import pytest
 
 from course_utils.instructor.grading.intake import read_notebook
-from course_utils.instructor.grading.review import MOST_NOTES, review
+from course_utils.instructor.grading.review import LONGEST_NOTE, MOST_NOTES, review
 from course_utils.instructor.grading.skeleton import (
     ANSWER,
     CHECK,
@@ -253,6 +253,8 @@ def test_a_flood_of_notes_is_cut():
     found = notes(*(f"torch.x{number} = 1" for number in range(200)))
     assert len(found) == MOST_NOTES + 1
     assert found[-1] == f"{200 - MOST_NOTES} notes more on its code"
+    (long,) = notes(answer="convolve = 1\n" + "\n".join(f"torch.x{n} = 1" for n in range(200)))
+    assert len(long) == LONGEST_NOTE
 
 
 # --- the corpus ----------------------------------------------------------------------------------
