@@ -139,6 +139,7 @@ class Exercise(ABC):
     ready_made: tuple[str, ...] = ()
     ready_made_hint: str = ""
     worth_a_look: tuple[str, ...] = ()  # names that a person should see in an answer
+    no_loops: bool = False  # a person should see a loop in an answer
 
     def run(self, answer: Any, case: Case) -> Any:
         """Give one case to the student's ``answer``: by default its values, in their order."""

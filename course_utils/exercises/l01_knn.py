@@ -51,6 +51,7 @@ class PairwiseDistances(_Shown):
     """The answer: `(queries (M, P), images (N, P))` → distances (M, N)."""
 
     id, points, title = "01.1", 5, "Distances between all pairs, without loops"
+    no_loops = True
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if _same_distances(result, key["want"]):

@@ -654,10 +654,10 @@ def hidden() -> list[Handed]:
             "size_after = conv_output_size",
             "all of the course's own course_utils.arithmetic",
         ),
-        # No note: nothing of it is written down. What is withheld stops all three.
-        taken("course's-own-unpickled", "ONE = 1", unpickled + uses, ""),
-        taken("course's-own-hidden", hides, uses.replace("f(", "math.f("), ""),
-        taken("course's-own-unwrapped", unwraps, uses.replace("f(", "math.f("), ""),
+        # What is withheld stops all three.
+        taken("course's-own-unpickled", "ONE = 1", unpickled + uses, "a text with course_utils"),
+        taken("course's-own-hidden", hides, uses.replace("f(", "math.f("), "changes math.f"),
+        taken("course's-own-unwrapped", unwraps, uses.replace("f(", "math.f("), "changes math.f"),
     ]
 
 

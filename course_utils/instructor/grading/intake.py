@@ -135,7 +135,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def _is_handed_in(parts: tuple[str, ...]) -> bool:
     """Return whether a file in a folder is meant for grading, even if it cannot be read."""
-    if any(part in SKIPPED_FOLDERS or part.startswith(".") for part in parts):
+    if any(p in SKIPPED_FOLDERS or p.startswith(".") and p != ".." for p in parts):
         return False
     return PurePosixPath(parts[-1]).suffix.lower() in {".ipynb", ".zip", *OTHER_KINDS}
 

@@ -16,6 +16,7 @@ from ..cell_names import Code, grouped, reached, read_cell, root
 from .skeleton import ADDED, ANSWER, LECTURE, Plan, Skeleton, Step
 
 MOST_NOTES, LONGEST_NOTE = 40, 500
+LOOPS = (ast.For, ast.While, ast.comprehension)
 USES = "uses {}"
 REACHES = "reaches for names in a way that cannot be read: {}"
 CHANGES = "changes {}"
@@ -24,6 +25,7 @@ RUNS = "runs {}, which was not looked into"
 # a module ("gc."), a part of one ("os.fork"), what Python has ("open()"), or a name anywhere.
 WORDS = {
     USES: """
+        course_utils.exercises course_utils.withheld torchvision.models timm.
         builtins. concurrent. ctypes. gc. inspect. multiprocessing. socket. subprocess. threading.
         os.close os.closerange os.fork os.getppid os.kill os.memfd_create os.popen os.setsid
         os.system os.write sys.modules torch.library torch.multiprocessing get_ipython() open()
@@ -86,6 +88,9 @@ def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
         taken = {n for part in written for n in _course_names(part, imports, free[exercise])}
         if taken:
             yield f"{exercise} uses the course's own {', '.join(sorted(taken))}"
+        nodes = (node for part in written for node in ast.walk(part.tree))
+        if get_exercise(exercise).no_loops and any(isinstance(node, LOOPS) for node in nodes):
+            yield f"{exercise} asks for no loop, and its answer has one"
         yield from _own_work(exercise, work, {name for part in written for name in part.bound})
 
 
@@ -122,8 +127,10 @@ def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tu
             case Attribute(holder, name):
                 module = imports.get(getattr(holder, "id", ""), getattr(holder, "attr", ""))
                 words += [name, f"{module}.{name}"]
-            case Constant(str(text)):
-                words.append(text)
+            case Constant(str() | bytes() as text):
+                words.append(str(text))
+                if "course_utils" in str(text):
+                    yield REACHES, "a text with course_utils"
             case Name(name):
                 words += [name, f"{name}()"] if name in foreign and node not in plain else [name]
         yield from ((NOTED[word], word.strip(".()")) for word in words if word in NOTED)
@@ -140,7 +147,9 @@ def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator
     aliases = reached(filter(is_patched, list(names_of)), names_of.__getitem__)
     for target in (target for part in parts for target in part.targets):
         name = root(target)
-        if not isinstance(target, ast.Subscript) and (is_patched(name) or name in aliases):
+        is_of_module = isinstance(target, Attribute) and getattr(target.value, "id", "") in imports
+        is_theirs = is_patched(name) or name in aliases or is_of_module
+        if is_theirs and not isinstance(target, ast.Subscript):
             text = ast.unparse(target)[:80]
             if not text.startswith("torch.backends."):
                 yield CHANGES, text

@@ -19,6 +19,9 @@ SKIP_TAG = "grade-skip"
 LECTURE, ANSWER, CHECK, ADDED = "lecture", "answer", "check", "added"
 # A change of what these hold reaches code that does not name them.
 REACHING_FAR = {"os", "sys", "torch"}
+WRITES = re.compile(
+    r"\bopen\(|\.(dump|save\w*|to_csv|write_\w+|mkdir|makedirs|urlretrieve|copy\w+)\("
+)
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ def _noticed(
     - it works with a variable that an added cell makes which is needed;
     - it calls, as a statement, a function that changes such things;
     - it does what its names do not show: magics, shell commands, ``exec``, an import of ``*``;
+    - it may write a file;
     - it does not parse;
     - another such cell needs it.
 
@@ -260,6 +264,7 @@ def _noticed(
     used |= REACHING_FAR.union(name for name in imports if imports[name] in REACHING_FAR)
     added = {i for i, step in enumerate(steps) if step.kind == ADDED}
     changing = {i for i in added if cells[i].is_unreadable or cells[i].changed & used}
+    changing |= {i for i in added if WRITES.search(steps[i].source)}
     acting = {name for i in changing for name in cells[i].definitions}
     calling = {i for i in added if cells[i].called & acting}
     taken = {i: cells[i].used - cells[i].bound for i in added}

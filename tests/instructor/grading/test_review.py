@@ -41,6 +41,7 @@ SKELETON = Skeleton(
     ),
 )
 MINE = "def convolve(image):\n    return helper(image)"
+from course_utils.lectures import all_lectures
 
 
 def notes(*added, answer=MINE):
@@ -115,6 +116,14 @@ def test_what_the_solution_takes_from_the_course_is_free():
     assert notes("def helper(x):\n    return arithmetic.one()\nnet = models.LeNet5()") == []
 
 
+@pytest.mark.parametrize(("body", "is_noted"), [("[x for x in q]", True), ("q @ x.T", False)])
+def test_a_loop_is_noted_where_none_should_be(body, is_noted):
+    lecture = read_skeleton(next(x.path for x in all_lectures() if x.id == "01"))
+    cell = StudentCell(f"def pairwise_distances(q, x):\n    return {body}", "01-1-answer")
+    found = review(make_plan(lecture, Submission("a", cells=(cell,))), lecture)
+    assert found == ["01.1 asks for no loop, and its answer has one"] * is_noted
+
+
 # --- what code reaches for -----------------------------------------------------------------------
 
 
@@ -144,6 +153,14 @@ def test_what_the_solution_takes_from_the_course_is_free():
         ("for room in (torch, F):\n    room.x = 1", "changes room.x"),
         ("t = torch.Tensor\nt.x = 1", "changes t.x"),
         ("import course_utils.x as room\nroom.y = 1", "changes room.y"),
+        ("import math\nmath.f = 1", "changes math.f"),
+        (
+            "x = b'course_utils'",
+            "reaches for names in a way that cannot be read: a text with course_utils",
+        ),
+        ("from course_utils.withheld import running", "uses course_utils.withheld"),
+        ("import course_utils.exercises", "uses course_utils.exercises"),
+        ("from torchvision.models import resnet", "uses torchvision.models"),
         ("%run other.py", "runs %run, which was not looked into"),
         ("!ls; cat /etc/passwd", "runs !ls; cat /etc/passwd, which was not looked into"),
         ("!python other.py", "runs !python other.py, which was not looked into"),

@@ -126,6 +126,14 @@ def test_added_cells_that_an_answer_needs_run_where_they_stand():
     assert kinds == [LECTURE, ADDED, ADDED, ANSWER, CHECK, ANSWER, CHECK]
 
 
+@pytest.mark.parametrize(
+    "source", ["json.dump(x, open('x', 'w'))", "torch.save(x, 'x.pt')", "table.to_csv('x.csv')"]
+)
+def test_a_cell_that_may_write_a_file_runs(source):
+    assert added(source) == [source]
+    assert added("table.to_html('x')") == []
+
+
 EXPERIMENT = """
 import math
 import torch
