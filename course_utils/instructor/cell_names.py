@@ -81,10 +81,15 @@ def _read(source: str) -> Code:
         source = _as_python(source)
         tree = ast.parse(source)
     cell, lines = _look_through(source, tree), source.split("\n")
-    scopes = reached(
-        [symtable.symtable(source, "cell", "exec")], lambda table: table.get_children()
-    )
-    symbols = [symbol for table in scopes for symbol in table.get_symbols() if symbol.is_global()]
+    # The public way to a symbol goes through all inner scopes, each time.
+    outer: Any = symtable.symtable(source, "cell", "exec")._table  # type: ignore[attr-defined]
+    scopes = reached([outer], lambda scope: scope.children)
+    symbols = [
+        symbol
+        for scope in scopes
+        for item in scope.symbols.items()
+        if (symbol := symtable.Symbol(*item, module_scope=scope is outer)).is_global()
+    ]
     cell.bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
     cell.used = {s.get_name() for s in symbols if s.is_referenced()}
     for node in tree.body:
@@ -146,7 +151,8 @@ def _look_through(source: str, tree: ast.AST) -> Code:
                 links += [(name, loop) for name in _names(node.target)]
                 links += [(loop, name) for name in _names(node.iter)]
     changed = code.changed.union(map(root, code.targets), () if code.own else seeded)
-    code.changed = reached(changed, grouped(code.links + made).__getitem__) - code.own - {""}
+    changed = reached(changed, grouped(code.links + made).__getitem__) - code.own
+    code.changed = {name for name in changed if name.isidentifier()}
     code.called -= code.own
     code.own |= code.imports.keys()
     return code
