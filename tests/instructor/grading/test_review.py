@@ -21,6 +21,7 @@ from course_utils.instructor.grading.skeleton import (
 )
 from course_utils.instructor.grading.submission import StudentCell, Submission
 from course_utils.instructor.reports.results import GRADED, NEEDS_A_LOOK
+from course_utils.lectures import all_lectures
 
 LECTURE_CODE = """
 import torch
@@ -41,7 +42,6 @@ SKELETON = Skeleton(
     ),
 )
 MINE = "def convolve(image):\n    return helper(image)"
-from course_utils.lectures import all_lectures
 
 
 def notes(*added, answer=MINE):
