@@ -45,6 +45,10 @@ class Stopped(RuntimeError):
     """A clerk could not do its work with what it was given; the message says in which phase."""
 
 
+class Failed(Stopped):
+    """Its own code stopped with an error."""
+
+
 class Ended(RuntimeError):
     """A clerk's process ended while it worked, and nobody knows why."""
 
@@ -86,16 +90,16 @@ class Clerk:
             result = result_from_json(text)
             assert result is not None
             return result
-        except Stopped as problem:
-            return self.run.without_points(submission, UNREADABLE, str(problem))
         except Exception as problem:
-            return self.run.without_points(submission, INFRASTRUCTURE, str(problem))
+            is_its_own = isinstance(problem, Stopped) and not isinstance(problem, Failed)
+            state = UNREADABLE if is_its_own else INFRASTRUCTURE
+            return self.run.without_points(submission, state, str(problem))
 
     def ask(self, what: str, *arguments: Any) -> Iterator[Any]:
         """Yield what the clerk answers, as JSON knows it.
 
         Raises:
-            Stopped: it took too much, or failed.
+            Stopped, Failed: it took too much, or stopped with an error.
             Ended: its process ended.
         """
         process, is_done = self._awake(), False
@@ -112,7 +116,7 @@ class Clerk:
                 elif "phase" in message:
                     watch.begin(message["phase"])
                 elif "error" in message:
-                    raise Stopped(f"failed while {watch.phase}: {message['error']}")
+                    raise Failed(f"failed while {watch.phase}: {message['error']}")
                 else:
                     is_done = True
                     return

@@ -10,12 +10,12 @@ import pytest
 from corpus import code, solved, written
 
 from course_utils.instructor.grading import clerk as clerks
-from course_utils.instructor.grading.clerk import Clerk, Ended, Stopped
+from course_utils.instructor.grading.clerk import Clerk, Ended, Failed, Stopped
 from course_utils.instructor.grading.grading_run import new_run
 from course_utils.instructor.grading.reading import read_submissions
 from course_utils.instructor.grading.settings import Settings
 from course_utils.instructor.grading.submission import Submission
-from course_utils.instructor.reports.results import INFRASTRUCTURE
+from course_utils.instructor.reports.results import INFRASTRUCTURE, UNREADABLE
 from course_utils.instructor.sandbox.settings import GB
 
 
@@ -125,14 +125,21 @@ def test_what_fails_in_a_clerk_says_in_which_phase(clerk):
         list(clerk.ask("read", "/there/is/no/such/file", 0, []))
 
 
-def test_a_submission_whose_clerk_ends_twice_is_no_zero(clerk, run, monkeypatch):
+@pytest.mark.parametrize(
+    ("end", "state", "times"),
+    [(Ended, INFRASTRUCTURE, 2), (Failed, INFRASTRUCTURE, 2), (Stopped, UNREADABLE, 1)],
+)
+def test_a_submission_whose_clerk_ends_twice_is_no_zero(clerk, monkeypatch, end, state, times):
+    asked = []
+
     def ended(what, *arguments):
-        raise Ended("the process that works on it ended while judging 02.1")
+        asked.append(what)
+        raise end("ended while judging 02.1")
         yield
 
     monkeypatch.setattr(clerk, "ask", ended)
     result = clerk.grade(Submission("a.ipynb", "a", "02"))
-    assert (result.state, result.exercises) == (INFRASTRUCTURE, ())
+    assert (result.state, result.exercises, len(asked)) == (state, (), times)
     assert "judging 02.1" in result.reason
 
 
