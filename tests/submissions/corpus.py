@@ -754,10 +754,12 @@ def size_after(**case):
             "other-sockets",
             lines(
                 """
-                import os, socket, stat
+                import os, socket, sys
                 def size_after(**case):
                     paths = [line.split()[-1] for line in open("/proc/net/unix") if "/" in line]
-                    for folder, _, files in os.walk("/tmp"):
+                    for folder, folders, files in os.walk("/tmp"):
+                        if folder in (sys.prefix, sys.base_prefix):  # Python may lie there
+                            folders.clear()
                         paths += [os.path.join(folder, name) for name in files]
                     for path in paths:
                         try:
