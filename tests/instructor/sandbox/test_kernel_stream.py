@@ -57,8 +57,10 @@ def start():
                     theirs.sendall(sent({"id": "", **END}))
                     file = theirs.makefile("rb")
                     while length := file.read(4):
-                        request = json.loads(file.read(int.from_bytes(length, "big")))
-                        answer(theirs, request["id"])
+                        size = int.from_bytes(length, "big")
+                        if len(request := file.read(size)) < size:  # the test is over
+                            return
+                        answer(theirs, json.loads(request)["id"])
 
             threading.Thread(target=serve, daemon=True).start()
             still = iter(lambda: Reading(sleeps=False), None)
