@@ -12,6 +12,17 @@ from contextlib import suppress
 from .usage import Reading, Usage
 
 
+def is_open(connection: socket.socket) -> bool:
+    """Return whether somebody holds the other end of a connection on which nothing is sent."""
+    try:
+        connection.setblocking(False)
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
 class FencedProcess:
     """A kernel in a sandbox. It lives as long as this end of its life line.
 
@@ -24,13 +35,7 @@ class FencedProcess:
 
     def is_alive(self) -> bool:
         """Return whether the kernel runs."""
-        try:
-            self.life_line.setblocking(False)
-            return self.life_line.recv(1) != b""
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        return is_open(self.life_line)
 
     def read(self) -> Reading:
         """Return what the kernel's processes use."""

@@ -25,7 +25,7 @@ import psutil
 
 from .cgroup import make_cgroup
 from .filter import filter_program
-from .processes import FencedProcess
+from .processes import FencedProcess, is_open
 from .settings import Fence
 from .usage import Usage, family
 from .view import (
@@ -129,13 +129,7 @@ class Sandbox:
 
     def is_alive(self) -> bool:
         """Return whether kernels can be started. Also a child of the owner can ask."""
-        try:
-            self.control.setblocking(False)
-            return self.control.recv(1) != b""
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        return is_open(self.control)
 
     def start(self) -> tuple[socket.socket, FencedProcess]:
         """Start a kernel. Return its stream and its process. Raises RuntimeError if it fails."""
