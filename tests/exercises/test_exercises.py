@@ -23,8 +23,10 @@ from course_utils.exercises.core import (
     outcome_of,
     run_case,
     score,
+    to_plain,
 )
 from course_utils.exercises.questions import stored_questions
+from course_utils.exercises.wire import encode
 from course_utils.instructor.examiners import graded
 from course_utils.lectures import all_lectures, graded_id
 
@@ -161,6 +163,16 @@ def test_there_are_enough_answers_with_hints_of_their_own(exercise_id):
         for answer, _ in wrong.values()
     ]
     assert len(set(hints)) >= 3
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_judging_changes_no_question(exercise_id):
+    """One student's answer is judged with the questions of all."""
+    asked = stored_questions(exercise_id)
+    before = [encode(to_plain([question.case, question.key])) for question in asked]
+    for answer, _ in answers(exercise_id)["wrong"].values():
+        checked(exercise_id, answer)
+    assert [encode(to_plain([question.case, question.key])) for question in asked] == before
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)

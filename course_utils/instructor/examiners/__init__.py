@@ -37,6 +37,7 @@ def released(exercise_id: str) -> list[Question]:
     return list(_questions(exercise_id, _released_cases(exercise_id)))
 
 
+@lru_cache
 def graded(exercise_id: str, seed: int) -> list[Question]:
     """Return the questions of a grading: none that students have seen."""
     seen = {_text(case) for case in _released_cases(exercise_id)}
