@@ -79,7 +79,7 @@ class Work:
         self.phase("reporting")
         if result := read_result(self.run.results / name):
             self.results[result.file] = result
-            own = [r for r in self.results.values() if r.student == result.student]
+            own = [r for r in self.results.values() if r.owner == result.owner]
             write_feedback(self.run.out, own)
         return iter(())
 

@@ -13,7 +13,7 @@ from ..reports.results import (
     SubmissionResult,
 )
 from ..sandbox.kernels import Kernels
-from .grading_run import GradingRun
+from .grading_run import GradingRun, owner_of
 from .review import review
 from .skeleton import ADDED, make_plan
 from .submission import Submission
@@ -54,4 +54,5 @@ def grade_submission(
         tuple(notes),
         tuple(step.source for step in plan.steps if step.kind == ADDED),
         round(time.monotonic() - began, 1),
+        **owner_of(submission),
     )

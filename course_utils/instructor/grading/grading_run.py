@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ...lectures import all_lectures
 from ...runtime import project_root, write_whole
@@ -110,7 +111,8 @@ class GradingRun:
     def fingerprint(self, submission: Submission) -> str:
         """Return what changes when a submission must be graded again."""
         skeleton = self.skeletons.get(submission.lecture)
-        parts = (submission, skeleton, self.seed, self.code)
+        work = (submission.lecture, submission.version, submission.cells, submission.reason)
+        parts = (work, skeleton, self.seed, self.code)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def without_points(self, submission: Submission, state: str, reason: str) -> SubmissionResult:
@@ -122,6 +124,7 @@ class GradingRun:
             self.fingerprint(submission),
             state,
             reason,
+            **owner_of(submission),
         )
 
     def stored(self, submission: Submission) -> SubmissionResult | None:
@@ -136,6 +139,12 @@ class GradingRun:
     def clear(self) -> None:
         """Remove what is not kept."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def owner_of(submission: Submission) -> dict[str, Any]:
+    """Return what a result says of who handed in, and when, beside the name."""
+    names = ("person", "handed_in", "attempt", "is_late")
+    return {name: getattr(submission, name) for name in names}
 
 
 def content_of(*patterns: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from .skeleton import Skeleton, identify
-from .submission import StudentCell, Submission
+from .submission import SCRATCH, StudentCell, Submission
 
 MB = 1_000_000
 MAX_FILE = 400 * MB  # a notebook with pictures has some; beside its outputs little is kept
@@ -114,7 +114,7 @@ def settled(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Submis
     if skeleton := identify(submission, skeletons):
         return replace(submission, lecture=skeleton.lecture)
     reason = "it is no lecture of this course: no graded cell or answer was recognised"
-    return replace(submission, reason=reason)
+    return replace(submission, reason=reason, kind=SCRATCH)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from .clerk import Clerk, Ended, Stopped
 from .intake import readable
-from .students import student_names
 from .submission import Submission
 
 
@@ -27,9 +26,7 @@ def read_submissions(paths: Iterable[Path], clerk: Clerk) -> Iterator[Submission
             while name in found:
                 name, number = f"{submission.file} ({number})", number + 1
             found[name] = replace(submission, file=name)
-    names = student_names({file: submission.lecture for file, submission in found.items()})
-    for file, submission in found.items():
-        yield replace(submission, student=names[file])
+    yield from found.values()
 
 
 def _read(path: Path, clerk: Clerk) -> Iterator[Submission]:

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from ...runtime import progress, write_whole
 from ..reports.junit import junit
 from ..reports.results import (
+    BESIDE,
     INFRASTRUCTURE,
     UNREADABLE,
     SubmissionResult,
@@ -26,6 +27,7 @@ from .clerk import Clerk, Ended, Stopped
 from .grading_run import SUFFIX, GradingRun, new_run
 from .reading import read_submissions
 from .settings import Settings
+from .settling import lying_beside, settle
 from .submission import Submission
 
 PAUSE = 5.0  # seconds between two versions of the tables and the instructor's page
@@ -171,12 +173,14 @@ def _read_all(paths: Iterable[Path], run: GradingRun, clerk: Clerk) -> None:
         FileNotFoundError: one of the paths does not exist.
         ValueError: nothing was handed in.
     """
-    count = 0
-    handed_in = read_submissions(paths, clerk)
-    for submission in progress(handed_in, description="reading", unit="file"):
-        run.add(submission, count)
-        if submission.reason:
-            write_result(run.results, run.without_points(submission, UNREADABLE, submission.reason))
-        count += 1
-    if not count:
+    handed_in = progress(read_submissions(paths, clerk), description="reading", unit="file")
+    submissions = settle(run, handed_in, {})
+    if not submissions:
         raise ValueError("there is no notebook and no zip in what was named")
+    beside = lying_beside(submissions)
+    for number, submission in enumerate(submissions):
+        if submission.file not in beside:
+            run.add(submission, number)
+        if submission.reason:
+            state = BESIDE if submission.file in beside else UNREADABLE
+            write_result(run.results, run.without_points(submission, state, submission.reason))

@@ -6,8 +6,11 @@ import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from ..reports.class_list import BEST, LATEST
 from ..sandbox.settings import Limits
 
 LOCAL = "local"  # in place of a cluster's address: one on this machine, for this grading only
@@ -18,8 +21,10 @@ class Settings:
     """What is the same for all submissions of one grading.
 
     seed: of the cases; None until the grading has drawn it. seconds: of a submission; cell_seconds:
-    of one cell, or of one exercise's cases. memory: GB. workers, cluster: how many submissions are
-    graded at a time, and where; None for as many as there are cores, and for this machine.
+    of one cell, or of one exercise's cases. memory: GB. roster, names, counts, due: see the options
+    of the command; None for what earlier gradings in the same folder were told. workers, cluster:
+    how many submissions are graded at a time, and where; None for as many as there are cores, and
+    for this machine.
     """
 
     regrade: bool = False
@@ -29,6 +34,10 @@ class Settings:
     cell_seconds: float = 60
     seconds: float = 600
     memory: float = 4
+    roster: str | None = None
+    names: str | None = None
+    counts: str | None = None
+    due: str | None = None
     workers: int | None = None
     cluster: str | None = None
 
@@ -78,10 +87,39 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
         f"--{prefix}memory": dict(
             type=float, default=4, metavar="GB", help="limit of a submission (default 4)"
         ),
+        f"--{prefix}roster": dict(
+            type=_file,
+            metavar="CSV",
+            help="the class: names, ids, logins, e-mails, as Moodle, Canvas or a spreadsheet gives "
+            "them; it is kept with the results",
+        ),
+        f"--{prefix}names": dict(
+            metavar="PATTERN",
+            help="how your files are named, for example '(?P<id>\\d+)_(?P<name>.+)'",
+        ),
+        f"--{prefix}counts": dict(
+            choices=(BEST, LATEST), help="which of several submissions counts (default: best)"
+        ),
+        f"--{prefix}due": dict(
+            type=_moment, metavar="WHEN", help="what comes later is late: 2026-10-01T23:59"
+        ),
     }
     for name, how in declared.items():
         field = name.removeprefix("--").removeprefix(prefix).replace("-", "_")
         add(name, **{"dest": f"grade_{field}"} | how)
+
+
+def _file(text: str) -> str:
+    """Return the whole path of a file: a grading works in another folder."""
+    return str(Path(text).resolve())
+
+
+def _moment(text: str) -> str:
+    """Return a time as hand-ins have it. Raises ArgumentTypeError if it is none."""
+    try:
+        return datetime.fromisoformat(text).isoformat(timespec="minutes")[:16]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-10-01T23:59") from None
 
 
 def add_where(add: Callable[..., Any]) -> None:

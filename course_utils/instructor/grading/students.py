@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from ..reports.class_list import Person
 
 PLATFORMS = (
     re.compile(r"(?P<name>.+?)_\d+_assignsubmission_"),  # Moodle, as a folder or in front
@@ -55,3 +58,27 @@ def _without_lecture(name: str, lectures: set[str]) -> str:
     if not lectures:  # a bare number at the end may as well be the student's
         end = end.removesuffix("?$") + "$"
     return re.sub(end, "", name, flags=re.IGNORECASE).strip(" _-")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a file is, and what its name says of when it was handed in.
+
+    handed_in: as "2026-10-01T12:05", if that is known. attempt: 1 for the first, 0 if unknown.
+    """
+
+    person: Person
+    handed_in: str = ""
+    attempt: int = 0
+    is_late: bool = False
+
+
+def who_is_who(
+    files: Mapping[str, str], people: Sequence[Person] = (), pattern: str = ""
+) -> dict[str, Owner]:
+    """Return whose each file is, from its name and the id of its lecture, "" if unknown.
+
+    people: the roster. pattern: of the instructor's, with groups ``id`` or ``name``.
+    """
+    names = student_names(files)
+    return {file: Owner(Person(name, name, evidence="file name")) for file, name in names.items()}

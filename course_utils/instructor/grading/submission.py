@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+# What kind of file it is. The other two can lie beside a notebook of the course.
+NOTEBOOK, SCRATCH, OTHER = "notebook", "another notebook", "another file"
+
 
 @dataclass(frozen=True)
 class StudentCell:
@@ -19,8 +22,11 @@ class StudentCell:
 class Submission:
     """One file that was handed in. Without ``reason`` it can be graded.
 
-    student, lecture: whose it is and of which lecture, settled when it is read. version: of the
-    lecture, as its metadata says; empty if nothing.
+    kind: whether it was meant as a notebook of the course.
+
+    lecture: which one it is of. version: of the lecture, as its metadata says; empty if nothing.
+    student, person, handed_in, attempt, is_late: as of a `SubmissionResult`; settled when all that
+    was handed in is known.
     """
 
     file: str
@@ -29,6 +35,11 @@ class Submission:
     version: str = ""
     cells: tuple[StudentCell, ...] = ()
     reason: str = ""
+    person: str = ""
+    handed_in: str = ""
+    attempt: int = 0
+    is_late: bool = False
+    kind: str = NOTEBOOK
 
     def as_json(self) -> str:
         """Return the text that is stored and sent."""

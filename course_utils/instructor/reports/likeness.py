@@ -81,7 +81,7 @@ def near_identical(
     reference: the instructor's answer to each exercise, by its id.
     """
     lectures = defaultdict(list)
-    for result in sorted(results, key=lambda result: (result.student, result.file)):
+    for result in sorted(results, key=lambda result: (result.student, result.owner, result.file)):
         if answers(result):
             lectures[result.lecture].append(result)
     pairs: list[Pair] = []
@@ -109,7 +109,7 @@ def pairs_of_lecture(
     """Return the pairs among the submissions of one lecture, the most alike first."""
     known = dict(reference)
     sources = [answers(result) for result in results]
-    names, student = np.unique([result.student for result in results], return_inverse=True)
+    names, student = np.unique([result.owner for result in results], return_inverse=True)
     found = {
         exercise: compare([s.get(exercise, "") for s in sources], student, known.get(exercise))
         for exercise in sorted(set().union(*sources))

@@ -23,6 +23,7 @@ from ..sandbox.settings import DIED, TIMEOUT
 from .gradebook import Student, lecture_name
 from .likeness import Pair
 from .results import (
+    BESIDE,
     FULL,
     GRADED,
     INFRASTRUCTURE,
@@ -61,6 +62,7 @@ SENTENCE = {
 }
 STATE = {
     GRADED: "Graded.",
+    BESIDE: "Not graded: it lies beside your notebook.",
     NEEDS_A_LOOK: "Graded. Your instructor will look at this submission.",
     UNREADABLE: "Not graded: the file could not be read as a notebook of this course.",
     INFRASTRUCTURE: "Not graded yet, for a reason that lies outside your work. It will be graded "
@@ -118,7 +120,7 @@ def _environment() -> Environment:
         "code": code,
         "explained": explained,
         "lecture": lecture_name,
-        "link": lambda student: quote(feedback_path(student)),
+        "link": lambda who: quote(feedback_path(*who)),
         "number": lambda value: f"{value:g}",
         "one_line": one_line,
         "status": lambda status: STATUS[status],

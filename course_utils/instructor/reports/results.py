@@ -17,6 +17,7 @@ from ...runtime import write_whole
 # The state of a submission. Points count in the first two only.
 GRADED = "graded"
 NEEDS_A_LOOK = "needs a look"  # graded too, but a person should see why (`notes`)
+BESIDE = "beside"  # not graded: it lies beside a graded notebook of its student
 UNREADABLE = "unreadable"  # not graded: the file is no notebook of this course (`reason`)
 INFRASTRUCTURE = "infrastructure failure"  # not graded: the grader failed; run it again
 
@@ -31,7 +32,12 @@ MISSING = "missing"  # the answer's cell is not in the notebook
 
 @dataclass(frozen=True)
 class ExerciseResult:
-    """One exercise of one submission. ``found`` says how its cell was recognised."""
+    """One exercise of one submission.
+
+    found: how its cell was recognised. shown: the points that the student's own ``check`` printed
+    in the notebook that was handed in; None if it printed none. other: another definition of the
+    answer, which was not graded. doubt: why the points may not be what the work deserves.
+    """
 
     id: str
     title: str
@@ -45,11 +51,18 @@ class ExerciseResult:
     seconds: float = 0.0
     found: str = ""
     source: str = ""
+    shown: float | None = None
+    other: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
 class SubmissionResult:
     """One notebook that was handed in.
+
+    student: the name that reports show; person: the key of who it is, of equal names different
+    ones. handed_in: when, as "2026-10-01T12:05", if that is known; attempt: of several of one
+    lecture. is_late: handed in late.
 
     file: as the instructor named it, for a file in a zip ``class.zip/alice/02.ipynb``.
     fingerprint: changes whenever the submission would have to be graded again.
@@ -67,6 +80,15 @@ class SubmissionResult:
     notes: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     seconds: float = 0.0
+    person: str = ""
+    handed_in: str = ""
+    attempt: int = 0
+    is_late: bool = False
+
+    @property
+    def owner(self) -> str:
+        """Return the key of the student."""
+        return self.person or self.student
 
     @property
     def is_graded(self) -> bool:

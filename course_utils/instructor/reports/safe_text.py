@@ -42,15 +42,15 @@ def one_line(text: str, limit: int = 500) -> str:
     return " ".join(visible(clipped(text, limit)).split())
 
 
-def feedback_path(student: str) -> str:
+def feedback_path(key: str, name: str = "") -> str:
     """Return where the page of a student is, seen from the folder of the results.
 
-    The file is called as the student where that is a simple name (``alice``, ``s-123``). Any other
-    name gets a code, so that no two students ever share a file.
+    The file is called as the student's key where that is a simple name (``alice``, ``s-123``). Any
+    other gets a code, so that no two students ever share a file.
     """
-    if len(student) <= 60 and SIMPLE.fullmatch(student):
-        return f"feedback/{student}.html"
-    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", student))
+    if len(key) <= 60 and SIMPLE.fullmatch(key):
+        return f"feedback/{key}.html"
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", name or key))
     readable = "-".join(words)[:30] or "student"
-    code = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    code = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"feedback/{readable}--{code}.html"

@@ -36,6 +36,9 @@ GRADES = (
     "seconds",
     "remark",
     "file",
+    "id",
+    "login",
+    "email",
 )
 
 
@@ -50,7 +53,7 @@ def grades(students: list[Student]) -> bytes:
 
 def _rows(student: Student, result: SubmissionResult) -> Iterator[dict[str, object]]:
     common: dict[str, object] = {
-        "student": result.student,
+        **_who(student),
         "lecture": result.lecture,
         "status": result.state,
         "state": result.state,
@@ -75,6 +78,16 @@ def _rows(student: Student, result: SubmissionResult) -> Iterator[dict[str, obje
             }
 
 
+def _who(student: Student) -> dict[str, object]:
+    person = student.person
+    return {
+        "student": person.name,
+        "id": person.id,
+        "login": person.login,
+        "email": person.email,
+    }
+
+
 def gradebook(students: list[Student]) -> bytes:
     """Return ``gradebook.csv``: a row for each student, a column for each lecture.
 
@@ -91,13 +104,14 @@ def gradebook(students: list[Student]) -> bytes:
         row: dict[str, object] = {
             lecture_name(x): f"{r.points:g}" for x, r in student.counted.items()
         }
-        row["student"] = student.name
+        row |= _who(student)
         row["total"] = "" if student.total is None else f"{student.total:g}"
         row["max"] = sum(most.values())
         row["note"] = "; ".join(student.notes(lectures))
-        row["feedback"] = feedback_path(student.name)
+        row["feedback"] = feedback_path(student.key, student.name)
         rows.append(row)
-    columns = ["student", *map(lecture_name, lectures), "total", "max", "note", "feedback"]
+    who, rest = ("student", "id", "login", "email"), ("total", "max", "note", "feedback")
+    columns = [*who, *map(lecture_name, lectures), *rest]
     return table(columns, rows)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...runtime import write_whole
+from .class_list import read_class_list
 from .gradebook import students_of
 from .likeness import near_identical
 from .pages import class_page, feedback_page
@@ -24,12 +25,14 @@ def write_feedback(out: Path, results: Sequence[SubmissionResult]) -> None:
     Raises:
         ValueError: the results are not those of one student.
     """
-    students = students_of(results)
-    if len(students) != 1:
-        raise ValueError(f"a page of feedback is for one student, these are {len(students)}")
-    path = out / feedback_path(students[0].name)
+    owners = {result.owner for result in results}
+    if len(owners) != 1:
+        raise ValueError(f"a page of feedback is for one student, these are {len(owners)}")
+    students = students_of(results, read_class_list(out))
+    (student,) = (student for student in students if student.key in owners)
+    path = out / feedback_path(student.key, student.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, feedback_page(students[0]))
+    write_whole(path, feedback_page(student))
 
 
 def write_class(
@@ -39,7 +42,7 @@ def write_class(
 ) -> None:
     """Write the tables and the instructor's page, from the results of the whole class."""
     out.mkdir(parents=True, exist_ok=True)
-    students = students_of(results)
+    students = students_of(results, read_class_list(out))
     write_whole(out / "grades.csv", grades(students))
     write_whole(out / "gradebook.csv", gradebook(students))
     pairs = near_identical(results, reference)

@@ -1,0 +1,119 @@
+"""Whose each file is, settled anew for all that is and was handed in.
+
+Points hang on files. Who a file belongs to can change when a roster is named, or when a second
+student of the same name hands in: then earlier results move to where they belong, and nothing is
+graded again.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from ..reports.class_list import ClassList, Person, read_class_list
+from ..reports.results import SubmissionResult, read_results, write_result
+from ..reports.roster import read_roster
+from .grading_run import GradingRun
+from .settings import Settings
+from .students import Owner, who_is_who
+from .submission import NOTEBOOK, Submission
+
+ROSTER = "roster.csv"
+Kind = TypeVar("Kind", Submission, SubmissionResult)
+
+
+def settle(
+    run: GradingRun, submissions: Iterable[Submission], passed_over: Mapping[str, int]
+) -> list[Submission]:
+    """Return the submissions with their students, and keep the class list.
+
+    Results of earlier gradings are moved to their students, too.
+
+    Raises:
+        ValueError, OSError: the roster cannot be read, or the pattern of names is none.
+    """
+    known = read_class_list(run.out)
+    kept = _kept(known, run.settings)
+    people = roster_of(run.out, run.settings.roster)
+    found = {submission.file: submission for submission in submissions}
+    before = {result.file: result for result in read_results(run.results)}
+    files = {file: one.lecture for file, one in before.items()}
+    files |= {file: one.lecture for file, one in found.items()}
+    owners = who_is_who(files, people, kept.names)
+    for file, result in before.items():
+        moved = _moved(result, owners[file], kept.due)
+        if moved != result:
+            write_result(run.results, moved)
+    everybody = {person.key: person for person in people}
+    everybody |= {owner.person.key: owner.person for owner in owners.values()}
+    replace(kept, people=tuple(everybody.values()), passed_over=dict(passed_over)).write(run.out)
+    return [_moved(one, owners[file], kept.due) for file, one in found.items()]
+
+
+def _kept(known: ClassList, settings: Settings) -> ClassList:
+    """Return the class list with what this grading says of it; the rest stays as it was."""
+    if settings.names:
+        try:
+            names = re.compile(settings.names).groupindex
+        except re.error as problem:
+            raise ValueError(f"--names: {settings.names!r} is no pattern: {problem}") from None
+        if not names.keys() & {"name", "id"}:
+            raise ValueError("--names: name what is found, as in '(?P<id>\\d+)_(?P<name>.+)'")
+    said = {name: getattr(settings, name) for name in ("names", "counts", "due")}
+    return replace(known, **{name: value for name, value in said.items() if value is not None})
+
+
+def roster_of(out: Path, given: str | None) -> tuple[Person, ...]:
+    """Return the people of the roster; one that is given is kept with the results.
+
+    Raises:
+        ValueError, OSError: it cannot be read.
+    """
+    kept = out / ROSTER
+    if given is None:
+        return read_roster(kept) if kept.is_file() else ()
+    people = read_roster(Path(given))
+    if Path(given).resolve() != kept.resolve():
+        shutil.copyfile(given, kept)
+    return people
+
+
+def _moved(one: Kind, owner: Owner, due: str) -> Kind:
+    """Return a submission, or a result, as its owner's."""
+    return replace(
+        one,
+        student=owner.person.name,
+        person=owner.person.key,
+        handed_in=owner.handed_in,
+        attempt=owner.attempt,
+        is_late=owner.is_late or bool(due and owner.handed_in > due),
+    )
+
+
+def lying_beside(submissions: Iterable[Submission]) -> set[str]:
+    """Return the files that are no more than a remark beside a notebook that can be graded.
+
+    A file whose name begins as that of a lecture is none, if its student has handed in nothing else
+    of that lecture: the PDF of 03 beside the notebook of 02 may be all there is of 03.
+    """
+    handed_in: dict[str, set[str]] = {}
+    for one in submissions:
+        if not one.reason:
+            handed_in.setdefault(one.person, set()).add(one.lecture)
+    return {
+        one.file
+        for one in submissions
+        if one.reason
+        and one.kind != NOTEBOOK
+        and (lectures := handed_in.get(one.person))
+        and _lecture_named(one.file) <= lectures
+    }
+
+
+def _lecture_named(file: str) -> set[str]:
+    match = re.match(r"(\d\d)[_ -]", PurePosixPath(file).name)
+    return {match[1]} if match else set()

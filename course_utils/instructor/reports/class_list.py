@@ -1,0 +1,66 @@
+"""Who is in a class, and what of the files that were seen is no submission.
+
+It is kept in ``class.json`` beside the results. What a later grading into the same folder is not
+told again, it takes from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ...runtime import write_whole
+
+CLASS_LIST = "class.json"
+BEST, LATEST = "best", "latest"  # which of several submissions of one lecture counts
+
+
+@dataclass(frozen=True)
+class Person:
+    """One student.
+
+    key: equal keys are one student, whatever else is equal. evidence: what the name comes from:
+    "roster", "platform", "pattern", "folder", "file name", or "" where nobody knows whose it is.
+    doubts: what a person should settle, one sentence each. is_on_roster: also without a hand-in.
+    """
+
+    key: str
+    name: str
+    id: str = ""
+    login: str = ""
+    email: str = ""
+    evidence: str = ""
+    doubts: tuple[str, ...] = ()
+    is_on_roster: bool = False
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """What all reports of one folder of results have in common.
+
+    people: those who handed in, and all of the roster. passed_over: files that were seen in the
+    last grading and are no submissions, by kind. names: the instructor's pattern of file names.
+    counts: which of several submissions counts. due: when the work was due, as "2026-10-01T23:59".
+    """
+
+    people: tuple[Person, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    names: str = ""
+    counts: str = BEST
+    due: str = ""
+
+    def write(self, out: Path) -> None:
+        """Write it into the folder of the results."""
+        write_whole(out / CLASS_LIST, json.dumps(asdict(self), indent=1).encode())
+
+
+def read_class_list(out: Path) -> ClassList:
+    """Return the class list of a folder of results; an empty one if it has none."""
+    try:
+        data = json.loads((out / CLASS_LIST).read_text("utf-8"))
+        people = (Person(**p | {"doubts": tuple(p["doubts"])}) for p in data["people"])
+        return ClassList(**data | {"people": tuple(people)})
+    except (OSError, ValueError, TypeError, KeyError):
+        return ClassList()
