@@ -55,10 +55,23 @@ def grade(options: argparse.Namespace) -> int:
     except CannotGoOn as problem:
         print(problem, file=sys.stderr)
         return FAILED
-    except (OSError, ValueError) as mistake:
+    except ValueError as mistake:
         print(mistake, file=sys.stderr)
         return WRONG_USAGE
+    except OSError as problem:
+        print(_told(problem, out), file=sys.stderr)
+        return WRONG_USAGE
     return _conclude(reporter)
+
+
+def _told(problem: OSError, out: Path) -> str:
+    """Return what the system said, with the file that it said it of and a way out."""
+    if problem.errno is None:  # our own words
+        return str(problem)
+    return (
+        f"{problem.filename or out}: {problem.strerror}. Results go to {out}: make room, or choose "
+        "another folder with --out. What is graded is kept: the same command goes on."
+    )
 
 
 def _way(settings: Settings) -> Callable[[Sequence[Path], Path, Settings], Reporter]:

@@ -1,0 +1,56 @@
+"""What the command says when it cannot do its work."""
+
+import errno
+from argparse import ArgumentParser
+
+import pytest
+
+from course_utils.instructor.grading import command
+
+
+def grade(*arguments):
+    parser = ArgumentParser()
+    command.add_options(parser)
+    return command.grade(parser.parse_args([str(argument) for argument in arguments]))
+
+
+@pytest.fixture
+def handed_in(tmp_path):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    return folder
+
+
+def test_a_folder_of_results_that_is_a_file_is_named(handed_in, tmp_path, capsys):
+    (tmp_path / "out").write_text("a file")
+    assert grade(handed_in, "--out", tmp_path / "out") == command.WRONG_USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path / 'out'}: File exists. ")
+    assert "choose another folder with --out" in line
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_takes_nothing_is_one_line(number, handed_in, tmp_path, capsys, monkeypatch):
+    def stop(*arguments):
+        raise OSError(number, "the disk says no")
+
+    monkeypatch.setattr(command, "grade_here", stop)
+    assert grade(handed_in, "--out", tmp_path / "out") == command.WRONG_USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path / 'out'}: the disk says no. ")
+    assert "the same command goes on" in line
+
+
+def test_what_does_not_exist_is_named(tmp_path, capsys):
+    nothing = tmp_path / "nothing.zip"
+    assert grade(nothing, "--out", tmp_path / "out", "--no-sandbox") == command.WRONG_USAGE
+    assert capsys.readouterr().err.endswith(f"there is no {nothing}\n")
+
+
+def test_a_pattern_that_is_none_is_refused(handed_in, tmp_path, capsys):
+    (handed_in / "a.ipynb").write_text("{}")
+    arguments = (handed_in, "--out", tmp_path / "out", "--no-sandbox", "--names")
+    assert grade(*arguments, "(?P<id>") == command.WRONG_USAGE
+    assert "'(?P<id>' is no pattern" in capsys.readouterr().err
+    assert grade(*arguments, "(.+)_02") == command.WRONG_USAGE
+    assert "(?P<name>.+)" in capsys.readouterr().err
