@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from course_utils.instructor.cell_names import read_cell
+from course_utils.instructor.grading.plan import make_plan
 from course_utils.instructor.grading.review import review
-from course_utils.instructor.grading.skeleton import ANSWER, Skeleton, make_plan, read_skeleton
+from course_utils.instructor.grading.skeleton import ANSWER, Skeleton, read_skeleton
 from course_utils.instructor.grading.submission import StudentCell, Submission
 from course_utils.runtime import project_root
 

@@ -63,7 +63,9 @@ def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
     """Add what the students' edition does not have."""
     if not IS_INSTRUCTORS:
         return
+    from .instructor.exports import command as export
     from .instructor.grading import command as grade
+    from .instructor.grading import override as overriding
     from .instructor.release import command as release
     from .instructor.site import command as site
 
@@ -102,6 +104,25 @@ def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
     )
     grade.add_options(grading)
     grading.set_defaults(do=grade.grade)
+    exporting = commands.add_parser(
+        "export",
+        help="write grades as Moodle, Canvas, nbgrader, Gradescope and GitHub take them",
+        description="Writes what a learning platform imports, from the results of `grade`, and "
+        "says where to upload it. What has no points stays empty; whose identity is in doubt is "
+        "left out, and named.",
+    )
+    export.add_options(exporting)
+    exporting.set_defaults(do=export.export)
+    changing = commands.add_parser(
+        "override",
+        help="give a student other points than were graded, with a reason",
+        description="Adds a row to overrides.csv among the results and writes the reports anew. "
+        "Overrides are kept when you grade again. You may edit the file in a spreadsheet, too; "
+        "then start this command with the folder alone. The points of a whole lecture replace "
+        "those of its exercises.",
+    )
+    overriding.add_options(changing)
+    changing.set_defaults(do=overriding.override)
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -129,7 +150,11 @@ def refresh(options: argparse.Namespace) -> int:
     from .lectures.storing import refresh_addresses
     from .runtime import progress
 
-    paths = options.notebooks or [lecture.path for lecture in all_lectures()]
+    try:
+        paths = options.notebooks or [lecture.path for lecture in all_lectures()]
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     failures, stored = [], 0
     for path in progress(paths, description="notebooks", unit="notebook"):
         if not path.is_file():
@@ -157,7 +182,11 @@ def run_at_full_size(options: argparse.Namespace) -> int:
     from .lectures.storing import run_full
     from .runtime import cache_dir
 
-    paths = {lecture.id: lecture.path for lecture in all_lectures()}
+    try:
+        paths = {lecture.id: lecture.path for lecture in all_lectures()}
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     if unknown := set(options.lectures) - set(paths):
         names = ", ".join(sorted(unknown))
         print(f"no lecture {names}: choose from {', '.join(paths)}", file=sys.stderr)

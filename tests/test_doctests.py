@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 import course_utils
-from course_utils.runtime import project_root
+from course_utils.lectures import all_lectures
 
 MODULES = [
     module.name
@@ -53,7 +53,7 @@ def part_of(room, name):
 
 def names_used():
     """Yield (where, the object) of what the code of notebooks takes from the course."""
-    for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
+    for path in (lecture.path for lecture in all_lectures()):
         cells = nbformat.read(path, as_version=4).cells
         source = "\n".join(c.source for c in cells if c.cell_type == "code")
         tree = ast.parse(source)

@@ -30,11 +30,13 @@ INSTRUCTOR = {
     "package": set(),
     "cell_names": set(),
     "versions": set(),
+    "solutions": set(),
     "sandbox": {"package"},
     "reports": {"sandbox"},
-    "release": {"package", "cell_names", "versions", "examiners"},
+    "release": {"package", "cell_names", "versions", "solutions", "examiners"},
     "site": {"release"},
-    "grading": {"cell_names", "versions", "sandbox", "reports", "examiners"},
+    "exports": {"reports", "package"},
+    "grading": {"cell_names", "versions", "solutions", "sandbox", "reports", "examiners"},
 }
 # The questions of ``check`` are made by the instructors' part where it is there.
 UPWARDS = "exercises.questions"

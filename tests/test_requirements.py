@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions, requires
 
 import nbformat
 
+from course_utils.lectures import all_lectures
 from course_utils.runtime import project_root
 
 ROOT = project_root()
@@ -41,7 +42,7 @@ def sources():
         for path in (ROOT / folder).rglob("*.py"):
             if "cache" not in path.relative_to(ROOT).parts:
                 yield path.read_text("utf-8")
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
+    for path in (lecture.path for lecture in all_lectures()):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
                 yield re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)

@@ -18,7 +18,7 @@ from .core import (
     tensor_problem,
     wrong,
 )
-from .shared import first_mistake
+from .shared import first_mistake, has_ties
 
 
 class _Shown(Exercise):
@@ -97,7 +97,8 @@ class PredictByVote(_Shown):
         if same_tensor(result, key["want"], 0):
             return right()
         hint = first_mistake(result, key["mistakes"])
-        return wrong(hint or self._other_hint(result, key["want"]))
+        ties = ". Of equal distances the lower index is nearer" * has_ties(case["distances"])
+        return wrong(hint or self._other_hint(result, key["want"]) + ties)
 
     @staticmethod
     def _other_hint(result: Any, want: Tensor) -> str:
@@ -174,7 +175,8 @@ class TopKAccuracy(_Shown):
         if isinstance(result, Tensor):
             return wrong("return a Python number: .item() takes it out of the tensor")
         hint = first_mistake(result, key["mistakes"], same=lambda a, b: same_number(a, b, 1e-4))
-        return wrong(hint or f"expected {want:.4f}, got {describe(result)}")
+        ties = ", and of equal scores the lower class comes first" * has_ties(case["scores"])
+        return wrong(hint or f"expected {want:.4f}, got {describe(result)}{ties}")
 
 
 EXERCISES = [PairwiseDistances(), PredictByVote(), ChooseK(), TopKAccuracy()]

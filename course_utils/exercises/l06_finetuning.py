@@ -189,17 +189,18 @@ class SplitWithTransforms(Exercise):
     def run(self, answer: Any, case: Case) -> Any:
         dataset = Numbers(case["size"])
         options = (case["count"], _add_quarter, _add_half)
-        parts = answer(dataset, *options, case["seed"])
-        items = [[part[i][0] for i in range(len(part))] for part in parts]
-        again, other = (
-            [part[i][0] for part in answer(Numbers(case["size"]), *options, seed) for i in (0, 1)]
-            for seed in (case["seed"], case["seed"] + 1)
+        items, again, other = (
+            [[part[i][0] for i in range(len(part))] for part in answer(data, *options, seed)]
+            for data, seed in (
+                (dataset, case["seed"]),
+                (Numbers(case["size"]), case["seed"]),
+                (Numbers(case["size"]), case["seed"] + 1),
+            )
         )
-        first = [value for part in items for value in part[:2]]
         return {
             "items": items,
-            "repeats": first == again,
-            "seeded": first != other,
+            "repeats": items == again,
+            "seeded": items != other,
             "untouched": dataset.transform is None and len(dataset) == case["size"],
         }
 

@@ -19,7 +19,7 @@ from .core import (
     tensor_problem,
     wrong,
 )
-from .shared import field, first_mistake
+from .shared import field, first_mistake, has_ties
 
 TOLERANCE = 1e-5  # single numbers, unlike the outputs of networks, can be compared closely
 
@@ -58,7 +58,8 @@ class TopKError(Exercise):
         if _close(result, key["want"]):
             return right()
         hint = _first_hint(result, key, _close)
-        return wrong(hint or f"expected {key['want']:.4f}, got {describe(result)}")
+        ties = ", and of equal scores the lower class comes first" * has_ties(case["scores"])
+        return wrong(hint or f"expected {key['want']:.4f}, got {describe(result)}{ties}")
 
 
 # --- 08.2 ----------------------------------------------------------------------------------------
@@ -108,7 +109,9 @@ class SureMistakes(Exercise):
             return wrong("return positions (whole numbers), not confidences")
         expected, shown = describe(key["want"].tolist()), describe(result.tolist())
         hint = _first_hint(result, key, self._same)
-        return wrong(hint or f"expected the positions {expected}, got {shown}")
+        ties = has_ties(case["probabilities"].amax(1)[None])
+        rule = ", and of equally sure ones the earlier comes first" * ties
+        return wrong(hint or f"expected the positions {expected}, got {shown}{rule}")
 
     def _same(self, result: Tensor, want: Tensor) -> bool:
         return result.shape == want.shape and result.tolist() == want.tolist()

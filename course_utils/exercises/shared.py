@@ -68,6 +68,11 @@ def first_mistake(
     return None
 
 
+def has_ties(rows: Tensor) -> bool:
+    """Return whether a row of numbers (N, K) holds one of them twice."""
+    return bool((rows.sort(dim=1).values.diff(dim=1) == 0).any())
+
+
 # --- modules -------------------------------------------------------------------------------------
 
 

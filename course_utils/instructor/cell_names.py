@@ -37,6 +37,7 @@ class Code:
     assigns to or deletes. changed: names of what it changes in place, by these or by a call of a
     method as a statement; its own are left out. called: functions that it calls as a statement.
     links: (name, what it stands for: another name, or one that a loop goes through as it is).
+    source: as Python; that of a statement is runnable alone.
     """
 
     source: str
@@ -55,6 +56,11 @@ class Code:
     def definitions(self) -> list[str]:
         """Return the functions and classes at its top level, in order."""
         return [s.tree.name for s in self.statements if isinstance(s.tree, DEFINITIONS)]
+
+    @property
+    def assigned(self) -> set[str]:
+        """Return the names of others that it assigns attributes or items of."""
+        return {name for name in map(root, self.targets) if name} - self.own
 
     @property
     def is_unreadable(self) -> bool:
@@ -80,7 +86,30 @@ def _read(source: str) -> Code:
     except Exception:
         source = _as_python(source)
         tree = ast.parse(source)
-    cell, lines = _look_through(source, tree), source.split("\n")
+    cell, lines = _look_through(source, tree), source.encode().split(b"\n")
+    is_only_calls = cell.own <= cell.imports.keys()
+    for node in tree.body:
+        part = _look_through(_text_of(node, lines), node, seeds_count=is_only_calls)
+        part.bound, part.used = _global_names(part.source)
+        if isinstance(node, DEFINITIONS):  # that it calls itself is no need
+            part.used.discard(node.name)
+        cell.statements.append(part)
+        cell.bound |= part.bound
+        cell.used |= part.used
+    return cell
+
+
+def _text_of(node: ast.stmt, lines: list[bytes]) -> str:
+    """Return the source of a statement alone, its decorators included."""
+    first = min(part.lineno for part in (node, *getattr(node, "decorator_list", ())))
+    start = node.col_offset if first == node.lineno else 0
+    end = node.end_lineno or node.lineno
+    text = [*lines[first - 1 : end - 1], lines[end - 1][: node.end_col_offset]]
+    return b"\n".join([text[0][start:], *text[1:]]).decode()
+
+
+def _global_names(source: str) -> tuple[set[str], set[str]]:
+    """Return the names that a statement binds outside its functions, and those that it reads."""
     # The public way to a symbol goes through all inner scopes, each time.
     outer: Any = symtable.symtable(source, "cell", "exec")._table  # type: ignore[attr-defined]
     scopes = reached([outer], lambda scope: scope.children)
@@ -90,16 +119,8 @@ def _read(source: str) -> Code:
         for item in scope.symbols.items()
         if (symbol := symtable.Symbol(*item, module_scope=scope is outer)).is_global()
     ]
-    cell.bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
-    cell.used = {s.get_name() for s in symbols if s.is_referenced()}
-    for node in tree.body:
-        part = _look_through("\n".join(lines[node.lineno - 1 : node.end_lineno]), node)
-        part.used &= cell.used
-        part.bound = part.own & cell.bound
-        if isinstance(node, DEFINITIONS):  # what else it binds is not for others
-            part.used, part.bound = part.used - part.own, {node.name}
-        cell.statements.append(part)
-    return cell
+    bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+    return bound, {s.get_name() for s in symbols if s.is_referenced()}
 
 
 def _as_python(source: str) -> str:
@@ -117,8 +138,11 @@ def _as_python(source: str) -> str:
     return MAGIC.sub(lambda found: "".join(as_call(found[0].splitlines(keepends=True))), code)
 
 
-def _look_through(source: str, tree: ast.AST) -> Code:
-    """Return what the nodes of a tree tell one by one."""
+def _look_through(source: str, tree: ast.AST, seeds_count: bool = True) -> Code:
+    """Return what the nodes of a tree tell one by one.
+
+    A seed is for what stands beside it: it counts as a change only where nothing else is.
+    """
     code = Code(source, tree)
     seeded: set[str] = set()
     made: list[tuple[str, str]] = []  # like links, but a call is between the two
@@ -150,7 +174,9 @@ def _look_through(source: str, tree: ast.AST) -> Code:
                 loop = f"for {node.lineno}"  # between the two: with each pair it would be too many
                 links += [(name, loop) for name in _names(node.target)]
                 links += [(loop, name) for name in _names(node.iter)]
-    changed = code.changed.union(map(root, code.targets), () if code.own else seeded)
+    changed = code.changed.union(map(root, code.targets))
+    if seeds_count and not code.own:
+        changed |= seeded
     changed = reached(changed, grouped(code.links + made).__getitem__) - code.own
     code.changed = {name for name in changed if name.isidentifier()}
     code.called -= code.own

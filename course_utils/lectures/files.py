@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import nbformat
+from typing import Any
 
 from ..runtime import project_root
 
@@ -52,9 +52,39 @@ def read_lecture(path: Path) -> Lecture:
     """Read the metadata of one notebook.
 
     Raises:
-        ValueError: the notebook has no complete ``course`` metadata.
+        ValueError: the notebook has no complete ``course`` metadata, or is none.
     """
-    course = nbformat.read(path, as_version=4).metadata.get("course", {})
+    return _lecture(path, _course(path) or {})
+
+
+def all_lectures() -> list[Lecture]:
+    """Return every lecture, in order. A notebook without ``course`` metadata beside them is none.
+
+    Raises:
+        ValueError: two files are the same lecture, or one has no complete ``course`` metadata.
+    """
+    lectures: dict[str, Lecture] = {}
+    for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
+        if course := _course(path):
+            lecture = _lecture(path, course)
+            first = lectures.setdefault(lecture.id, lecture)
+            if first is not lecture:
+                raise ValueError(
+                    f"notebooks/{first.path.name} and notebooks/{path.name} are both lecture "
+                    f"{lecture.id}: move the copy to another folder, or remove it"
+                )
+    return list(lectures.values())
+
+
+def _course(path: Path) -> dict[str, Any] | None:
+    """Return what a notebook's metadata says of the course; None if nothing. Raises ValueError."""
+    try:
+        return json.loads(path.read_text("utf-8"))["metadata"].get("course")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ValueError(f"{path.name} is no notebook: mend it, or remove it") from None
+
+
+def _lecture(path: Path, course: dict[str, Any]) -> Lecture:
     missing = {"id", "title", "minutes", "points", "requires"} - set(course)
     if missing:
         raise ValueError(f"{path.name}: metadata.course lacks {', '.join(sorted(missing))}")
@@ -67,8 +97,3 @@ def read_lecture(path: Path) -> Lecture:
         tuple(course["requires"]),
         tuple(course.get("packages", ())),
     )
-
-
-def all_lectures() -> list[Lecture]:
-    """Return every lecture, in order."""
-    return [read_lecture(path) for path in sorted((project_root() / "notebooks").glob("*.ipynb"))]

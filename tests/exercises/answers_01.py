@@ -349,6 +349,10 @@ TOP_K = dict(
             lambda s, y, k: share(found(s.flip(1), s.shape[1] - 1 - y, k)),
             "you take the higher one",
         ),
+        "topk": (
+            lambda s, y, k: share((s.topk(k).indices == y[:, None]).any(1)),
+            "of equal scores the lower class comes first",
+        ),
         "count": (lambda s, y, k: int(found(s, y, k).sum()), "number of hits"),
         "percentage": (lambda s, y, k: 100 * share(found(s, y, k)), "percentage"),
         "error": (lambda s, y, k: 1 - share(found(s, y, k)), "1 minus"),

@@ -242,6 +242,10 @@ ANSWERS = {
         variants={"counting": size_by_counting},
         wrong={
             "one short": (size_with(lambda n, f, s, p, d: (n - f) // s), "add 1 at the end"),
+            "rounded towards 0": (
+                size_with(lambda n, f, s, p, d: max(0, int((n + 2 * p - d * (f - 1) - 1) / s) + 1)),
+                "does not fit",
+            ),
             "no stride": (
                 size_with(lambda n, f, s, p, d: n + 2 * p - d * (f - 1)),
                 "stride divides",
@@ -324,6 +328,7 @@ ANSWERS = {
         variants={"loops": pool_with(), "views": pool_views},
         wrong={
             "zeros around": (pool_with(value=0.0), "beats negative numbers"),
+            "a low number around": (pool_with(value=-1000.0), "values"),
             "no padding": (pool_with(padded=False), "padding is left out"),
             "mean": (pool_with(reduce=torch.mean), "mean of each window"),
             "minimum": (pool_with(reduce=torch.amin), "smallest number"),
@@ -390,6 +395,7 @@ ANSWERS = {
             ),
             "field too small": (layers_with(wide=False), "receptive field is 1, at least 7"),
             "nothing": (lambda size, target, field: [], "receptive field is 1"),
+            "3×3 alone": (layers_with(widen=(3, 1, 1)), "at most 10 layers"),
             "widening shrinks": (layers_with(widen=(7, 1, 0)), "lead to size 26"),
             "large kernel": (
                 lambda size, target, field: [(size - target + 9, 1, 4)],

@@ -40,6 +40,11 @@ def top_k_by_rank(scores, labels, k):
     return float(np.mean(((scores > own) | before).sum(1) >= k))
 
 
+def top_k_of_any_order(scores, labels, k):
+    """`topk` promises nothing of the order of equal scores."""
+    return 1 - (scores.topk(k).indices == labels[:, None]).any(1).float().mean().item()
+
+
 def top_k_tie_for(scores, labels, k):
     own = scores.gather(1, labels[:, None])
     return ((scores > own).sum(1) >= k).float().mean().item()
@@ -123,6 +128,13 @@ def mistakes_late_first(probabilities, labels, n):
     confidence, predicted = probabilities.max(1)
     wrong = (predicted != labels).nonzero().flatten().flip(0)
     return wrong[confidence[wrong].argsort(descending=True, stable=True)][:n]
+
+
+def mistakes_of_any_order(probabilities, labels, n):
+    """`topk` promises nothing of the order of equal confidences."""
+    confidence, predicted = probabilities.max(1)
+    wrong = (predicted != labels).nonzero().flatten()
+    return wrong[confidence[wrong].topk(min(n, len(wrong))).indices]
 
 
 def mistakes_of_the_course(probabilities, labels, n):
@@ -229,6 +241,7 @@ ANSWERS = {
             "one too many": (error_with(keep=lambda k: k + 1), "not k"),
             "ties count as right": (top_k_tie_for, "at a tie"),
             "ties to the higher class": (error_with(order=upper_class_first), "at a tie"),
+            "topk": (top_k_of_any_order, "of equal scores the lower class comes first"),
             "a tensor": (error_with(error=lambda hit: 1 - hit.float().mean()), r"\.item\(\)"),
             "nothing": (lambda scores, labels, k: None, "expected"),
         },
@@ -293,6 +306,7 @@ ANSWERS = {
             "unsorted": (mistakes_with(pick=lambda w, order, n: w[:n]), "sort them by confidence"),
             "all mistakes": (mistakes_with(pick=lambda w, order, n: w[order]), "only the first n"),
             "late first": (mistakes_late_first, "stable=True"),
+            "topk": (mistakes_of_any_order, "of equally sure ones the earlier comes first"),
             "confidences": (lambda p, labels, n: p.amax(1)[:n], "not confidences"),
             "a list": (lambda p, labels, n: [0], "return a tensor"),
         },

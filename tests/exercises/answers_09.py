@@ -252,6 +252,8 @@ ANSWERS = {
         wrong={
             "mean": (pruning_with(middle=statistics.mean), "not with the mean"),
             "best": (pruning_with(middle=max), "not with the best"),
+            "lower median": (pruning_with(middle=statistics.median_low), "not the lower"),
+            "higher median": (pruning_with(middle=statistics.median_high), "not the higher"),
             "at once": (pruning_with(least=1), "fewer than 3"),
             "last values": (pruning_with(take=lambda v, e: v[-1]), "last values"),
             "equal stops": (pruning_with(below=lambda a, b: a <= b), "equals the median"),

@@ -199,6 +199,13 @@ def scaling_with(
     return scaled_network
 
 
+def scaling_by_loss_of_the_original(channels, layers, resolution, phi):
+    """The rule of 90 % with the channels as they were before scaling."""
+    nearest = [max(8, int(count * 1.1**phi + 4) // 8 * 8) for count in channels]
+    wide = [new + 8 * (new < 0.9 * old) for new, old in zip(nearest, channels, strict=True)]
+    return wide, *scaling_with()(channels, layers, resolution, phi)[1:]
+
+
 def scaling_by_tensors(channels, layers, resolution, phi):
     wide = torch.tensor(channels, dtype=torch.float64) * 1.1**phi
     rounded = (torch.floor(wide / 8 + 0.5) * 8).clamp(min=8)
@@ -336,6 +343,7 @@ ANSWERS = {
                 scaling_with(channel=lambda n: max(8, int(n + 4) // 8 * 8)),
                 "more than 10 %",
             ),
+            "90 % of the original": (scaling_by_loss_of_the_original, "not of the original"),
             "no multiple": (scaling_with(channel=round), "multiples of 8"),
             "always up": (scaling_with(channel=lambda n: math.ceil(n / 8) * 8), "not always up"),
             "resolution as float": (scaling_with(size=float), "resolution: expected"),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from course_utils import models
-from course_utils.runtime import project_root
+from course_utils.lectures import all_lectures
 
 SAID = re.compile(r"Used in lectures? (\d\d(?:(?:, | and )\d\d)*)\.")
 FILES = [module.name for module in pkgutil.iter_modules(models.__path__)]
@@ -24,7 +24,7 @@ FILES = [module.name for module in pkgutil.iter_modules(models.__path__)]
 
 def code_cells() -> Iterator[tuple[str, list[dict]]]:
     """The number of each lecture, and its code cells."""
-    for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
+    for path in (lecture.path for lecture in all_lectures()):
         cells = json.loads(path.read_text("utf-8"))["cells"]
         yield path.name[:2], [cell for cell in cells if cell["cell_type"] == "code"]
 

@@ -200,6 +200,7 @@ def honest() -> list[Handed]:
             answered(_1="def size_of_output(size, kernel_size):\n    return size"),
             points={"02.1": 0.0},
             status={"02.1": WRONG},
+            **look("02.1: `size_after` is not defined where the answer runs"),
         ),
         Handed(
             "the-course's-own",
@@ -208,8 +209,123 @@ def honest() -> list[Handed]:
             state=NEEDS_A_LOOK,
             note="02.1 uses the course's own arithmetic",
         ),
+        *elsewhere(),
+        *beside(),
         *ordinary(),
         *large(),
+    ]
+
+
+STUB = "def size_after(*sizes, **more):\n    raise NotImplementedError"
+WRONG_ANSWER = "def size_after(*sizes, **more):\n    return -7"
+GOOD = "size_after = right"
+
+
+def put(notebook: Notebook, at: str, *sources: str, behind: bool = True) -> None:
+    """Add cells behind or before a graded cell."""
+    here = place(notebook, at) + behind
+    notebook["cells"][here:here] = map(code, sources)
+
+
+def moved(source: str, at: str, answer_of_1: str = STUB, behind: bool = True) -> bytes:
+    """Return the solved lecture with an answer to 02.1 in its cell, and a cell elsewhere."""
+    notebook = json.loads(answered(_1=answer_of_1))
+    put(notebook, at, textwrap.dedent(source), behind=behind)
+    return written(notebook)
+
+
+def elsewhere() -> list[Handed]:
+    """Return answers that stand in other cells than those that were meant for them."""
+    answer_1 = f"{RIGHT}\n{GOOD}"
+
+    def written_into(number: int) -> Callable[[Notebook], None]:
+        """Put the answer to 02.1 into another cell, in place of its own."""
+
+        def change(notebook: Notebook) -> None:
+            answer(notebook, "02.1")["source"] = STUB
+            cell = notebook["cells"][number]
+            cell["source"] = f"{answer_1}\n{cell['source']}"
+
+        return change
+
+    def merge(notebook: Notebook) -> None:
+        third = notebook["cells"].pop(place(notebook, "02-3-answer"))
+        answer(notebook, "02.1")["source"] += f"\n\n\n{third['source']}"
+
+    def move_all(notebook: Notebook) -> None:
+        mine = [answer(notebook, exercise)["source"] for exercise in POINTS]
+        for exercise in POINTS:
+            answer(notebook, exercise)["source"] = STUB.replace(
+                "size_after", re.search(r"def (\w+)", answer(notebook, exercise)["source"])[1]
+            )
+        notebook["cells"] += map(code, mine)
+
+    check_1 = place(solved(), "02-1-check")
+    lecture = next(n for n, c in enumerate(solved()["cells"]) if "photo = " in c["source"])
+    halves = (
+        "def span(size, dilation):\n    return dilation * (size - 1) + 1",
+        lines(
+            """
+        def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
+            room = size + 2 * padding - span(kernel_size, dilation)
+            return room // stride + 1 if room >= 0 else 0
+        """
+        ),
+    )
+    return [
+        Handed("stub-left-above", moved(answer_1, "02-1-answer")),
+        Handed("stub-left-below", moved(answer_1, "02-1-answer", behind=False)),
+        Handed("answer-behind-check", moved(answer_1, "02-1-check")),
+        Handed("answers-at-the-end", changed(move_all)),
+        Handed("second-attempt", moved(answer_1, "02-1-check", WRONG_ANSWER)),
+        Handed("merged-answers", changed(merge)),
+        Handed("split-answer", moved(halves[1], "02-3-check", halves[0])),
+        Handed("answer-in-check", changed(written_into(check_1))),
+        Handed("answer-in-lecture", changed(written_into(lecture))),
+    ]
+
+
+def beside() -> list[Handed]:
+    """Return answers that need what stands in the lecture's cells, or behind what fails."""
+    uses = """
+        def size_after(size, kernel_size, stride=1, padding=0, dilation=1):
+            left = room(size, dilation * (kernel_size - ONE) + ONE, padding)
+            return math.floor(left / stride) + ONE if left >= 0 else 0
+    """
+    helper = "\nONE = 1\ndef room(size, span, padding):\n    return size + 2 * padding - span"
+    fails = """
+        from google.colab import drive, files
+        drive.mount("/content/drive")
+        import os
+        os.chdir("/content/drive/MyDrive")
+        files.upload()
+        assert size_after(5, 3) == 4
+        import math
+    """
+
+    def in_lecture(notebook: Notebook) -> None:
+        answer(notebook, "02.1")["source"] = textwrap.dedent(uses)
+        setup, other = [c for c in notebook["cells"] if c["cell_type"] == "code"][:2]
+        setup["source"] = f"import math\n{setup['source']}".replace("seed=0", "seed=1")
+        other["source"] += helper
+
+    def colab_magics(notebook: Notebook) -> None:
+        notebook |= {"nbformat": 4, "nbformat_minor": 4}
+        for number, cell in enumerate(notebook["cells"]):
+            cell.pop("id", None)
+            magic = ("%%time\n", "%%capture out\n", "")[number % 3]
+            if "nbgrader" in cell["metadata"] and cell["cell_type"] == "code":
+                cell["source"] = (magic + cell["source"]).replace("\n", "\r\n")
+            cell["metadata"] = {}
+
+    endless = "\ntorch.manual_seed(1)\nfor step in range(10**9):\n    net = size_after(8, 3)\nnet"
+    return [
+        Handed("lines-in-lecture", changed(in_lecture)),
+        Handed(
+            "failing-lines", answered(_1=textwrap.dedent(fails) + helper + textwrap.dedent(uses))
+        ),
+        Handed("magics-first", changed(colab_magics)),
+        Handed("experiment-beside", answered(_1=RIGHT + GOOD + endless)),
     ]
 
 
@@ -824,12 +940,14 @@ def wreckers() -> list[Handed]:
     in_function = "\ndef size_after(*a, **k):\n    "
     died, timeout = {"status": {"02.1": DIED}}, {"status": {"02.1": TIMEOUT}}
     fork = "import os\nwhile True:\n    os.fork()"
+    # An answer needs what does the damage: otherwise it would not run.
+    when_ready = "\ndef size_after(**case):\n    return right(**case) if ready else -7"
     return [
-        attack("loop", "while True:\n    pass", **timeout),
+        attack("loop", "while True:\n    ready = 1" + when_ready, **timeout),
         attack(
             "loop-without-interrupt",
-            "while True:\n    try:\n        import time; time.sleep(1)\n"
-            "    except BaseException:\n        pass",
+            "while True:\n    try:\n        import time; ready = time.sleep(1)\n"
+            "    except BaseException:\n        pass" + when_ready,
             **timeout,
         ),
         attack("loop-in-function", in_function + "while True: pass", **timeout),
@@ -847,13 +965,22 @@ def wreckers() -> list[Handed]:
         attack(
             "exit-in-function", in_function + "__import__('os')._exit(0)", **died, **look("_exit")
         ),
-        attack("quit", "quit()" + ALWAYS_WRONG),
-        attack("segfault", "import ctypes\nctypes.string_at(0)", **died, **look("ctypes")),
+        attack("quit", "ready = quit()" + when_ready),
+        attack(
+            "segfault",
+            "import ctypes\nready = ctypes.string_at(0)" + when_ready,
+            **died,
+            **look("ctypes"),
+        ),
         attack("kill-parent", "import os\nos.kill(os.getppid(), 9)" + ALWAYS_WRONG, **look("kill")),
-        attack("sys-exit", "import sys\nsys.exit()" + ALWAYS_WRONG),
+        attack("sys-exit", "import sys\nready = sys.exit()" + when_ready),
         attack("fork-bomb", fork, status={}, **look("fork")),
-        attack("memory", "import torch\nhuge = [torch.ones(2**28) for _ in range(100)]", status={}),
-        attack("output", "while True:\n    print('x' * 1_000_000)", status={}),
+        attack(
+            "memory",
+            "import torch\nready = [torch.ones(2**28) for _ in range(100)]" + when_ready,
+            status={},
+        ),
+        attack("output", "while True:\n    ready = print('x' * 1_000_000)" + when_ready, status={}),
         attack(
             "disk",
             "while True:\n    open('/tmp/' + str(len(__import__('os').listdir('/tmp'))), 'wb')"
@@ -985,13 +1112,12 @@ def rearranged() -> list[Handed]:
             if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"]:
                 cell["source"] = "raise SystemExit('nothing works')"
 
-    twice = "02.2 is there 2 times"
     return [
         Handed("colab", changed(colab)),
         Handed("vscode", changed(vscode)),
         Handed("no-marks", changed(lose_marks)),
         Handed("reversed", changed(lambda notebook: notebook["cells"].reverse())),
-        Handed("doubled", changed(double), **look(twice)),
+        Handed("doubled", changed(double)),
         Handed("relabelled", changed(relabel)),
         Handed("no-checks", changed(without(*(graded_id(e, "check") for e in POINTS)))),
         Handed(

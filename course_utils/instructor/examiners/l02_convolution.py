@@ -44,6 +44,7 @@ class OutputSize(Examiner):
             size = _between(rng, 4, 99)
             yield self._case(size, size)
             yield self._case(size, size + _between(rng, 2, 6))  # does not fit
+            yield self._case(size, size + _between(rng, 1, 2), stride=stride)  # nor by one step
             yield self._case(spread - _between(rng, 1, 2), kernel, dilation=dilation)  # nor spread
         for _ in range(14):
             yield self._case(
@@ -186,7 +187,8 @@ class MaxPool(Examiner):
         yield self._case(normal(rng, 3, 6, 4), 2, 2)
         yield self._case(normal(rng, 1, 7, 5), 2, 2)  # the last row and column are dropped
         yield self._case(normal(rng, 2, 7, 7), 3, 2)  # windows overlap
-        yield self._case(-1 - normal(rng, 1, 6, 6).abs(), 3, 2, 1)  # all negative, padded
+        # Padded, and below any number that one might think is low enough.
+        yield self._case(-5000 - normal(rng, 1, 6, 6, scale=999).abs(), 3, 2, 1)
         yield self._case(normal(rng, 1, 5, 5), 1, 2)
         for _ in range(8):
             kernel = _between(rng, 2, 3)
@@ -427,6 +429,7 @@ class ChooseLayers(Examiner):
         yield dict(size=32, target=16, field=2)
         yield dict(size=31, target=15, field=3)  # 31 is odd: a 2×2 window would lose the last row
         yield dict(size=9, target=9, field=9)
+        yield dict(size=40, target=40, field=30)  # ten layers are too few for 3×3 windows alone
         yield dict(size=224, target=28, field=40)
         yield dict(size=227, target=113, field=11)
 

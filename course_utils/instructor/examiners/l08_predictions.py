@@ -66,6 +66,9 @@ class AskTopKError(Examiner):
         ):
             yield {"scores": animals, "labels": torch.tensor(asked), "k": k}
         yield {"scores": torch.zeros(5, 5), "labels": torch.arange(5), "k": 2}
+        # Twenty classes: many ways to sort keep the order of equal numbers only up to sixteen.
+        many = (torch.arange(20) % 2).float().repeat(8, 1)
+        yield {"scores": many, "labels": torch.tensor([1, 3, 5, 7, 9, 11, 13, 2]), "k": 5}
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for _ in range(2):  # all classes equal, as from a network that knows nothing
@@ -191,6 +194,9 @@ class AskSureMistakes(Examiner):
     def examples(self) -> Iterator[Case]:
         sure = torch.tensor([0.9, 0.6, 0.8, 0.8, 0.99])  # two wrong ones equally sure, one right
         yield {"probabilities": _of_two(sure), "labels": torch.tensor([1, 1, 1, 1, 0]), "n": 3}
+        # Twenty mistakes: many ways to sort keep the order of equal numbers only up to sixteen.
+        many = 0.75 + torch.arange(20) % 2 / 8
+        yield {"probabilities": _of_two(many), "labels": torch.ones(20, dtype=torch.int64), "n": 5}
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for _ in range(2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from statistics import mean, median
+from statistics import mean, median, median_high, median_low
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ class AskFallingRate(Examiner):
         for epoch in (0, every - 1, every, 2 * every - 1, 2 * every):
             yield dict(epoch=epoch, start=self._start(rng), every=every, factor=factor)
         for _ in range(8):
-            epoch, every, factor = (int(n) for n in rng.integers((1, 2, 2), (100, 30, 11)))
+            every, factor = (int(n) for n in rng.integers((2, 2), (30, 11)))
+            epoch = int(rng.integers(1, 8 * every))  # few steps: no power that float32 cannot hold
             yield dict(epoch=epoch, start=self._start(rng), every=every, factor=factor)
 
     def _start(self, rng: Generator) -> float:
@@ -226,6 +227,12 @@ PRUNING_MISTAKES = {
     "a trial that equals the median goes on": dict(below=lambda value, limit: value <= limit),
     "compare with the median, not with the mean": dict(middle=mean),
     "compare with the median, not with the best": dict(middle=max),
+    "the median of an even number of trials is the mean of the two in the middle, not the lower": (
+        dict(middle=median_low)
+    ),
+    "the median of an even number of trials is the mean of the two in the middle, not the higher": (
+        dict(middle=median_high)
+    ),
     f"with fewer than {LEAST_OTHERS} others nothing is pruned": dict(least=1),
     "a higher accuracy is better: the trials below the median stop": dict(
         below=lambda value, limit: value > limit

@@ -247,19 +247,25 @@ def _scaled(
     width: Callable[[float], float] = lambda phi: BETA**phi,
     resolution: Callable[[float], float] = lambda phi: GAMMA**phi,
     layers: Callable[[float], int] = math.ceil,
-    channels: Callable[[float], int] = scaled_channels,
+    channels: Callable[[float, int], int] = lambda wide, count: scaled_channels(wide),
 ) -> list:
     """[channels, layers, resolution]; the options are the likely mistakes."""
     phi = case["phi"]
     return [
-        [channels(count * width(phi)) for count in case["channels"]],
+        [channels(count * width(phi), count) for count in case["channels"]],
         [layers(count * depth(phi)) for count in case["layers"]],
         round(case["resolution"] * resolution(phi)),
     ]
 
 
-def _nearest(channels: float) -> int:
-    return max(8, int(channels + 4) // 8 * 8)
+def _nearest(wide: float, count: int = 0) -> int:
+    return max(8, int(wide + 4) // 8 * 8)
+
+
+def _loss_of_original(wide: float, count: int) -> int:
+    """Rounded, where what is lost is compared with the channels before scaling."""
+    rounded = _nearest(wide)
+    return rounded + 8 if rounded < 0.9 * count else rounded
 
 
 def _is_clear(case: Case) -> bool:
@@ -290,33 +296,40 @@ class AskCompoundScaling(Examiner):
         ),
         "the number of layers is rounded up: no stage gets shorter": dict(layers=math.floor),
         "the number of layers is rounded up, not to the nearest number": dict(layers=round),
+        "compare the rounded channels with 90 % of the scaled ones, not of the original ones": dict(
+            channels=_loss_of_original
+        ),
         "more than 10 % of the channels are lost by rounding: then take the next multiple of 8": (
             dict(channels=_nearest)
         ),
-        "channels are rounded to multiples of 8": dict(channels=round),
+        "channels are rounded to multiples of 8": dict(channels=lambda wide, count: round(wide)),
         "round channels to the nearest multiple of 8, not always up": dict(
-            channels=lambda wide: math.ceil(wide / 8) * 8
+            channels=lambda wide, count: math.ceil(wide / 8) * 8
         ),
     }
 
     def examples(self) -> Iterator[Case]:
         yield B0 | {"resolution": 224, "phi": 1.01}
         yield {"channels": [11, 18], "layers": [2, 4], "resolution": 64, "phi": 0.05}  # 90 % rule
+        yield {"channels": [8, 24], "layers": [1, 2], "resolution": 64, "phi": 1.5}  # of 9.2, not 8
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._clear(lambda: B0 | {"resolution": 224, "phi": self._phi(rng, 1, 4)})
         for _ in range(2):
-            yield self._clear(lambda: self._any(rng, 9, 20, 0.4), loses=True)  # 90 % rule
+            yield self._clear(lambda: self._any(rng, 9, 20, 0.4), shows=_nearest)  # 90 % rule
+            yield self._clear(lambda: self._any(rng, 7, 20, 3), shows=_loss_of_original)
             yield self._clear(lambda: self._any(rng, 1, 7, 1))  # at least 8
         for _ in range(6):
             yield self._clear(lambda: self._any(rng, 4, 200, 4))
 
-    def _clear(self, draw: Callable[[], Case], *, loses: bool = False) -> Case:
-        """Draw until no float error counts; ``loses``: and until plain rounding loses too much."""
+    def _clear(
+        self, draw: Callable[[], Case], *, shows: Callable[[float, int], int] | None = None
+    ) -> Case:
+        """Draw until no float error counts, and until a wrong way to round ``shows``."""
         while True:
             case = draw()
-            lost = _scaled(case, channels=_nearest) != _scaled(case)
-            if _is_clear(case) and (lost or not loses):
+            shown = shows is None or _scaled(case, channels=shows) != _scaled(case)
+            if _is_clear(case) and shown:
                 return case
 
     def _any(self, rng: Generator, low: int, high: int, most: float) -> Case:

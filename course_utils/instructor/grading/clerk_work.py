@@ -20,10 +20,10 @@ from ..reports.results import (
     result_as_json,
 )
 from ..reports.safe_text import one_line
-from ..reports.writing import write_class, write_feedback
+from ..reports.writing import without_feedback, write_class, write_feedback
 from ..sandbox.kernels import Kernels
 from .grading_run import GradingRun
-from .intake import Intake, readable, settled
+from .intake import Intake
 from .submission import Submission
 
 
@@ -44,13 +44,16 @@ class Work:
         self.say(phase=name)
 
     def read(self, path: str, start: int, broken: list[str]) -> Iterator[str]:
-        """Yield the submissions of a path as text, without the first ``start``."""
+        """Yield what lies at a path as text, without the first ``start`` and what is broken."""
         self.phase("reading")
-        intake = Intake(lambda name: self.phase(f"reading {name}"), broken)
+        intake = Intake(self.run.skeletons, self._reads, broken, self.run.out)
         for entry in islice(intake.entries(Path(path)), start, None):
-            self.phase(f"reading {readable(entry.name)}")
-            yield settled(entry.read(), self.run.skeletons).as_json()
+            self._reads(entry.name)
+            yield entry.read().as_json()
             self.phase("reading")
+
+    def _reads(self, name: str) -> None:
+        self.phase(f"reading {name}")
 
     def grade(self, text: str) -> Iterator[str]:
         """Yield the result of a submission as text."""
@@ -84,9 +87,13 @@ class Work:
         return iter(())
 
     def overview(self) -> Iterator[str]:
-        """Write the tables and the instructor's page."""
+        """Write the tables, the instructor's page, and pages of students that are missing."""
         self.phase("reporting")
-        write_class(self.run.out, list(self.results.values()), self.run.solutions)
+        results = list(self.results.values())
+        write_class(self.run.out, results, self.run.solutions)
+        for own in without_feedback(self.run.out, results):
+            self.phase("reporting")
+            write_feedback(self.run.out, own)
         return iter(())
 
     def close(self) -> None:

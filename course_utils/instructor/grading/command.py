@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ..reports.attention import groups
+from ..reports.overriding import read_gradebook
 from ..reports.results import (
     INFRASTRUCTURE,
     NEEDS_A_LOOK,
@@ -21,11 +23,14 @@ from ..reports.results import (
     SubmissionResult,
     read_results,
 )
+from ..reports.safe_text import one_line
+from ..reports.summary import accounted_for
 from .local import grade_here
 from .reporter import CannotGoOn, Reporter
 from .settings import Settings, add_settings, add_where
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
+MOST_LINES = 20  # submissions of one state that are named in the end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -110,12 +115,18 @@ def _conclude(reporter: Reporter) -> int:
 
 
 def summary(results: list[SubmissionResult], out: Path) -> list[str]:
-    """Return what to print in the end: how many of each state, and where to look."""
+    """Return what to print in the end: where each file went, and what to look at."""
+    book = read_gradebook(out, results)
     count = Counter(result.state for result in results)
     graded = sum(result.is_graded for result in results)
     lines = [f"{graded} of {len(results)} submissions graded, {count[NEEDS_A_LOOK]} need a look"]
+    lines.append(accounted_for(results, book.class_list))
     for state in (UNREADABLE, INFRASTRUCTURE):
-        for result in results:
-            if result.state == state:
-                lines.append(f"  {state}: {result.file}: {result.reason}")
-    return [*lines, f"Start with {out / 'class.html'}; the points are in {out / 'grades.csv'}"]
+        found = [f"{r.file}: {r.reason}" for r in results if r.state == state]
+        lines += [f"  {state}: {one_line(text)}" for text in found[:MOST_LINES]]
+        if found[MOST_LINES:]:
+            lines.append(f"  {state}: {len(found) - MOST_LINES} more")
+    counted = (f"{group.title}: {len(group.rows)}" for group in groups(book.students))
+    lines += [f"  {line}" for line in counted if not line.startswith((UNREADABLE, INFRASTRUCTURE))]
+    lines += [f"  {one_line(problem)}" for problem in book.problems]
+    return [*lines, f"Start with {out / 'class.html'}; the points are in {out / 'gradebook.csv'}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..reports.results import (
     GRADED,
@@ -13,11 +14,14 @@ from ..reports.results import (
     SubmissionResult,
 )
 from ..sandbox.kernels import Kernels
+from .doubts import with_doubt
 from .grading_run import GradingRun, owner_of
+from .plan import make_plan
 from .review import review
-from .skeleton import ADDED, make_plan
+from .skeleton import ADDED
+from .steady_kernel import Infrastructure
 from .submission import Submission
-from .submission_run import Infrastructure, SubmissionRun
+from .submission_run import SubmissionRun
 
 
 def grade_submission(
@@ -36,7 +40,10 @@ def grade_submission(
     exercises: list[ExerciseResult] = []
     failure = ""
     try:
-        exercises += map(cells.grade, sorted(skeleton.answers))
+        for exercise in sorted(skeleton.answers):
+            result, note = _grade(exercise, submission, cells, run.settings.gpu)
+            exercises.append(result)
+            notes += [note] if note else []
     except Infrastructure as problem:
         failure, exercises = str(problem), []
     finally:
@@ -55,4 +62,18 @@ def grade_submission(
         tuple(step.source for step in plan.steps if step.kind == ADDED),
         round(time.monotonic() - began, 1),
         **owner_of(submission),
+    )
+
+
+def _grade(
+    exercise: str, submission: Submission, cells: SubmissionRun, has_gpu: bool
+) -> tuple[ExerciseResult, str]:
+    """Return the result of one exercise with its doubt, and the note to the instructor."""
+    result = cells.grade(exercise)
+    return with_doubt(
+        replace(result, other=cells.plan.others.get(exercise, "")),
+        submission.shown.get(exercise),
+        cells.errors.get(exercise, ""),
+        submission.python,
+        has_gpu,
     )

@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 import shutil
+import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -112,7 +113,9 @@ class GradingRun:
         """Return what changes when a submission must be graded again."""
         skeleton = self.skeletons.get(submission.lecture)
         work = (submission.lecture, submission.version, submission.cells, submission.reason)
-        parts = (work, skeleton, self.seed, self.code)
+        shown = (submission.shown, submission.python)
+        here = (sys.version_info[:2], self.settings.gpu)  # what a note may ask for is graded again
+        parts = (work, shown, here, skeleton, self.seed, self.code)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def without_points(self, submission: Submission, state: str, reason: str) -> SubmissionResult:
@@ -157,8 +160,9 @@ def new_run(out: Path, settings: Settings) -> GradingRun:
     """Prepare a grading, still without submissions.
 
     Raises:
-        ValueError: ``out`` was graded with another seed.
+        ValueError: ``out`` was graded with another seed, or two files are the same lecture.
     """
+    all_lectures()  # better refused here than by each clerk
     (out / "results").mkdir(parents=True, exist_ok=True)
     settings = replace(settings, seed=_kept_seed(out / "seed", settings.seed))
     run = GradingRun(Path(tempfile.mkdtemp(prefix="grading-")), out, settings)

@@ -1,110 +1,177 @@
-"""What was handed in: files, folders and zips of any kind become submissions.
+"""What was handed in: each file of the folders and archives that are named becomes a submission.
 
 Whatever is wrong with a file becomes the ``reason`` of its submission, never an error: one bad
-file must not keep the others from being graded.
+file must not keep the others from being graded. What is deliberately passed over is told, too.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import stat
-import zipfile
-import zlib
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
 
+from ..reports.safe_text import one_line
+from .course_folder import OWN, UNTOUCHED, copies, copy_of, is_lecture, is_own, is_untouched
+from .file_names import plain_path
+from .folders import File, in_folder, on_disk, opened_archive
+from .notebook_file import is_named_as_notebook, read_file
+from .passed_over import RESULTS, debris, inside, is_result, result_folders
 from .skeleton import Skeleton, identify
-from .submission import SCRATCH, StudentCell, Submission
+from .submission import NOTEBOOK, OTHER, PASSED_OVER, SCRATCH, Submission, Unreadable
 
-MB = 1_000_000
-MAX_FILE = 400 * MB  # a notebook with pictures has some; beside its outputs little is kept
-MAX_SOURCE = 1 * MB  # all code of a notebook; the longest lecture has 0.03
-MAX_ENTRIES = 20_000
-MAX_ZIP = 20_000 * MB  # all that a zip holds, unpacked: its entries may overlap
-BAD_ENTRY = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError)
-SKIPPED_FOLDERS = {"__MACOSX", ".ipynb_checkpoints", "__pycache__"}
-OTHER_KINDS = {".doc", ".docx", ".htm", ".html", ".ipy", ".odt", ".pdf", ".py", ".rar", ".rtf"} | {
-    ".7z",
-    ".gz",
-    ".md",
-    ".tar",
-    ".tgz",
-}
+MAX_NESTED = 2  # archives in the one that was named, each in another
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that was handed in; ``read`` reads it."""
+    """A file that was handed in; ``read`` reads it, once, and raises nothing."""
 
     name: str
     read: Callable[[], Submission]
 
 
-class Unreadable(ValueError):
-    """A file is no notebook that can be graded; the message says why."""
-
-
 class Intake:
-    """What is handed in at a path: a notebook, a zip of them, or a folder of both.
+    """What is handed in at a path: a file, an archive, or a folder of both.
 
-    phase: is told the name of what is opened. broken: names of zips that are passed over.
+    skeletons: the lectures. phase: is told the name of what is opened. broken: names of files that
+    are left out. out: the folder of the grading's own results.
     """
 
-    def __init__(self, phase: Callable[[str], None], broken: Container[str] = ()) -> None:
-        self.phase, self.broken = phase, broken
+    def __init__(
+        self,
+        skeletons: Mapping[str, Skeleton],
+        phase: Callable[[str], None] = lambda name: None,
+        broken: Container[str] = (),
+        out: Path | None = None,
+    ) -> None:
+        self.skeletons, self.phase, self.broken, self.out = skeletons, phase, broken, out
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Yield each thing that is handed in; nothing but the lists of zips is read."""
-        if not path.is_dir():
-            yield from self._of_file(path.resolve(), path.name)  # the instructor may name a link
-            return
-        for file, inside in sorted(_files(path), key=lambda pair: pair[1]):
-            if _is_handed_in(PurePosixPath(inside).parts):
-                yield from self._of_file(file, inside)
+        """Yield each file that is handed in, in order; nothing but lists of files is read."""
+        if path.is_dir():
+            yield from self._among(in_folder(path), "", 0, self._results_in(path))
+        else:  # the instructor may name a link
+            file = on_disk(path.resolve(strict=True), plain_path(path.name))
+            yield from self._of_file(file, file.name, 0)
 
-    def _of_file(self, path: Path, name: str) -> Iterator[Entry]:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            yield _unreadable(name, "it is a link or no plain file: hand in the file itself")
-        elif path.suffix.lower() == ".zip":
-            yield from self._of_zip(lambda: path.open("rb"), name, 0)
+    def _results_in(self, folder: Path) -> set[str]:
+        """Return where in a folder the grading's own results are."""
+        out, here = self.out and self.out.resolve(), folder.resolve()
+        if out is None or not out.is_relative_to(here):
+            return set()
+        return {plain_path(out.relative_to(here).as_posix()) if out != here else ""}
+
+    def _among(
+        self, files: list[File], place: str, depth: int, results: set[str] | None = None
+    ) -> Iterator[Entry]:
+        """Yield the entries of the files of one folder or archive, which lies at ``place``."""
+        kinds, in_copies = _kinds(files, results or set())
+        lectures = {
+            folder: _Lectures(self, place, folder, [f for f in own if f.name not in kinds])
+            for folder, own in in_copies.items()
+        }
+        for file in files:
+            name, folder = inside(place, file.name), copy_of(file.name, lectures.keys())
+            if name in self.broken:
+                continue
+            if kind := kinds.get(file.name):
+                yield Entry(name, partial(passed_over, name, kind))
+            elif folder is not None and is_lecture(file.name, folder):
+                yield Entry(name, partial(lectures[folder].take, file.name))
+            else:
+                yield from self._of_file(file, name, depth)
+        if depth and len(kinds) == len(files):
+            yield _refused(place, "there is no notebook in it: hand in the .ipynb file")
         else:
-            yield Entry(name, lambda: _read(lambda: path.open("rb"), name, path.stat().st_size))
+            for folder, own in in_copies.items():
+                if folder and all(file.name in kinds for file in own):
+                    why = "it is the course without a notebook: hand in the .ipynb file"
+                    yield _refused(inside(place, folder), why)
 
-    def _of_zip(self, open_it: Callable[[], IO[bytes]], name: str, depth: int) -> Iterator[Entry]:
-        """Yield the notebooks of a zip where they are; nothing is unpacked onto the disk."""
-        if readable(name) in self.broken:
+    def _of_file(self, file: File, name: str, depth: int) -> Iterator[Entry]:
+        if file.is_archive:
+            yield from self._of_archive(file, name, depth)
+        else:
+            yield Entry(name, partial(self.read, file, name))
+
+    def _of_archive(self, file: File, name: str, depth: int) -> Iterator[Entry]:
+        """Yield the entries of an archive; one that says why, if it cannot be opened."""
+        if name in self.broken:
             return
-        self.phase(readable(name))
+        self.phase(name)
         try:
-            if depth > 1:
-                raise Unreadable("a zip inside a zip inside a zip is not opened")
-            with open_it() as stream, zipfile.ZipFile(stream) as archive:
-                for entry in _handed_in(archive):
-                    inside = f"{name}/{entry.filename}"
-                    opened = partial(archive.open, entry)
-                    if inside.lower().endswith(".zip"):
-                        yield from self._of_zip(opened, inside, depth + 1)
-                    else:
-                        yield Entry(inside, partial(_read, opened, inside, entry.file_size))
-        except (*BAD_ENTRY, Unreadable, OSError) as problem:
-            yield _unreadable(name, str(problem) or "the zip is damaged")
+            if depth > MAX_NESTED:
+                raise Unreadable(f"more than {MAX_NESTED} archives in each other are not opened")
+            with opened_archive(file) as files:
+                yield from self._among(files, name, depth + 1)
+        except Exception as problem:
+            yield _refused(name, why_not(problem))
+
+    def read(self, file: File, name: str) -> Submission:
+        """Return what a file is, with its lecture or the reason why it has none."""
+        try:
+            return settled(read_file(file, name), self.skeletons)
+        except Exception as problem:
+            kind = NOTEBOOK if is_named_as_notebook(name) else OTHER
+            return Submission(name, reason=why_not(problem), kind=kind)
 
 
-def _handed_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return what is meant for grading in a zip. Raises Unreadable."""
-    found = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(found) > MAX_ENTRIES:
-        raise Unreadable(f"the zip has more than {MAX_ENTRIES} files")
-    if sum(entry.file_size for entry in found) > MAX_ZIP:
-        raise Unreadable(f"the zip holds more than {MAX_ZIP // MB} MB")
-    meant = [e for e in found if _is_handed_in(PurePosixPath(e.filename).parts)]
-    if not meant:
-        raise Unreadable("the zip holds no notebook")
-    return meant
+class _Lectures:
+    """The lectures in a copy of the course. Those that nobody has touched are passed over.
+
+    All are read for the first: if nothing else is handed in, they all count.
+    """
+
+    def __init__(self, intake: Intake, place: str, folder: str, files: list[File]) -> None:
+        self.intake, self.place = intake, place
+        self.files = [file for file in files if is_lecture(file.name, folder)]
+        others = [file for file in files if not is_lecture(file.name, folder)]
+        self.is_alone = not any(is_named_as_notebook(f.name) or f.is_archive for f in others)
+        self.read: dict[str, Submission] | None = None
+
+    def take(self, name: str) -> Submission:
+        """Return one of the lectures, and keep it no longer."""
+        if self.read is None:
+            self.read = self._read()
+        return self.read.pop(name)
+
+    def _read(self) -> dict[str, Submission]:
+        read = {}
+        for file in self.files:
+            name = inside(self.place, file.name)
+            if name not in self.intake.broken:
+                self.intake.phase(name)
+                read[file.name] = self.intake.read(file, name)
+        untouched = [n for n, one in read.items() if is_untouched(one, self.intake.skeletons)]
+        if self.is_alone and len(untouched) == len(self.files):
+            return read
+        return read | {n: passed_over(read[n].file, UNTOUCHED) for n in untouched}
+
+
+def _kinds(files: list[File], results: set[str]) -> tuple[dict[str, str], dict[str, list[File]]]:
+    """Return the kind of each file that is passed over, and what lies in copies of the course."""
+    kinds = {file.name: kind for file in files if (kind := debris(file.name))}
+    left = [file.name for file in files if file.name not in kinds]
+    results = results | result_folders(left)
+    kinds |= dict.fromkeys((name for name in left if is_result(name, results)), RESULTS)
+    left = [name for name in left if name not in kinds]
+    folders = copies(left)
+    kinds |= dict.fromkeys((name for name in left if is_own(name, folders)), OWN)
+    in_copies: dict[str, list[File]] = {folder: [] for folder in sorted(folders)}
+    for file in files:
+        if (folder := copy_of(file.name, folders)) is not None:
+            in_copies[folder].append(file)
+    return kinds, in_copies
+
+
+def _refused(name: str, why: str) -> Entry:
+    return Entry(name, partial(Submission, name, reason=why, kind=OTHER))
+
+
+def passed_over(name: str, kind: str) -> Submission:
+    """Return what stands for a file that is no submission."""
+    return Submission(name, reason=kind, kind=PASSED_OVER)
 
 
 def settled(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Submission:
@@ -117,123 +184,11 @@ def settled(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Submis
     return replace(submission, reason=reason, kind=SCRATCH)
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield what lies in a folder, however deep, with its path inside. No link is followed."""
-    waiting = [(folder, "")]
-    while waiting:
-        here, prefix = waiting.pop()
-        try:
-            with os.scandir(here) as found:
-                for entry in found:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
-                    else:
-                        yield Path(entry.path), prefix + entry.name
-        except OSError:  # too deep, or not ours to read
-            continue
-
-
-def _is_handed_in(parts: tuple[str, ...]) -> bool:
-    """Return whether a file in a folder is meant for grading, even if it cannot be read."""
-    if any(p in SKIPPED_FOLDERS or p.startswith(".") and p != ".." for p in parts):
-        return False
-    return PurePosixPath(parts[-1]).suffix.lower() in {".ipynb", ".zip", *OTHER_KINDS}
-
-
-def _read(open_it: Callable[[], IO[bytes]], name: str, size: int) -> Submission:
-    """Read one file, which is no zip."""
-    name = readable(name)
-    kind = PurePosixPath(name).suffix.lower()
-    try:
-        if kind != ".ipynb":
-            raise Unreadable(f"a {kind or 'file'} is not a notebook: hand in the .ipynb file")
-        if size > MAX_FILE:
-            raise Unreadable(f"the file has {size // MB} MB; at most {MAX_FILE // MB} are read")
-        with open_it() as stream:
-            return read_notebook(stream.read(MAX_FILE + 1), name)
-    except Unreadable as problem:
-        return Submission(name, reason=str(problem))
-    except BAD_ENTRY as problem:
-        return Submission(name, reason=f"it cannot be unpacked: {problem}")
-    except OSError as problem:
-        return Submission(name, reason=f"the file cannot be read: {problem.strerror or problem}")
-
-
-def _unreadable(name: str, reason: str) -> Entry:
-    return Entry(name, lambda: Submission(readable(name), reason=reason))
-
-
-def read_notebook(content: bytes, name: str) -> Submission:
-    """Read the code cells of a notebook of format 3 or 4, from any editor.
-
-    Raises:
-        Unreadable: it is none, or not in Python.
-    """
-    data = _parse(content)
-    metadata = _dict(data.get("metadata"))
-    language = _dict(metadata.get("kernelspec")).get("language") or _dict(
-        metadata.get("language_info")
-    ).get("name", "python")
-    if str(language).lower() not in ("python", "python3", "ipython"):
-        raise Unreadable(f"the notebook's language is {str(language)[:40]}, not Python")
-    cells = tuple(_code_cells(data))
-    if sum(len(cell.source) for cell in cells) > MAX_SOURCE:
-        raise Unreadable(f"its code has more than {MAX_SOURCE // MB} MB")
-    course = _dict(metadata.get("course"))
-    return Submission(
-        name, lecture=_text(course.get("id")), version=_text(course.get("version")), cells=cells
-    )
-
-
-def _parse(content: bytes) -> dict[str, Any]:
-    if not content.strip():
-        raise Unreadable("the file is empty")
-    try:
-        data = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError, MemoryError):
-        raise Unreadable("this is not a notebook: its content is not JSON") from None
-    if not isinstance(data, dict) or "nbformat" not in data:
-        raise Unreadable("this is not a notebook: it is JSON of another kind")
-    if data["nbformat"] not in (3, 4):
-        version = str(data["nbformat"])[:20]
-        raise Unreadable(f"notebook format {version} is unknown: save it in format 4")
-    return data
-
-
-def _code_cells(data: dict[str, Any]) -> Iterator[StudentCell]:
-    if data["nbformat"] == 3:
-        cells = [
-            c for sheet in _list(data.get("worksheets")) for c in _list(_dict(sheet).get("cells"))
-        ]
-    else:
-        cells = _list(data.get("cells"))
-    for cell in map(_dict, cells):
-        if cell.get("cell_type") != "code":
-            continue
-        source = cell.get("source", cell.get("input", ""))
-        if isinstance(source, list):
-            source = "".join(map(_text, source))
-        metadata = _dict(cell.get("metadata"))
-        ids = (_text(cell.get("id")), _text(metadata.get("id")))
-        yield StudentCell(
-            _text(source),
-            _text(_dict(metadata.get("nbgrader")).get("grade_id")),
-            tuple(i for i in ids if i),
-        )
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return readable(value) if isinstance(value, str) else ""
-
-
-def readable(text: str) -> str:
-    """Return a text as it can be written and sent: a file's name need not be text at all."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
+def why_not(problem: Exception) -> str:
+    """Return why something cannot be read, as an instructor reads it."""
+    if isinstance(problem, Unreadable):
+        return str(problem)
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"the file cannot be read: {problem.strerror}"
+    what = one_line(str(problem))[:200] or type(problem).__name__
+    return f"it cannot be unpacked, or is damaged: {what}"

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from .clerk import Clerk, Ended, Stopped
-from .intake import readable
-from .submission import Submission
+from .file_names import distinct, readable
+from .notebook_file import is_named_as_notebook
+from .submission import NOTEBOOK, OTHER, PASSED_OVER, Submission
 
 
-def read_submissions(paths: Iterable[Path], clerk: Clerk) -> Iterator[Submission]:
+def read_submissions(
+    paths: Iterable[Path], clerk: Clerk, passed_over: Counter[str] | None = None
+) -> Iterator[Submission]:
     """Yield what is handed in at ``paths``: notebooks, zips of them, folders of both.
+
+    passed_over: gets the number of the other files there, by their kind.
 
     Raises:
         FileNotFoundError: one of the paths does not exist.
     """
-    found: dict[str, Submission] = {}
+    found: list[tuple[Path, Submission]] = []
     for path in sorted(set(paths)):
         if not path.exists():
             raise FileNotFoundError(f"there is no {path}")
         for submission in _read(path.absolute(), clerk):
-            name, number = submission.file, 2
-            while name in found:
-                name, number = f"{submission.file} ({number})", number + 1
-            found[name] = replace(submission, file=name)
-    yield from found.values()
+            if submission.kind != PASSED_OVER:
+                found.append((path, submission))
+            elif passed_over is not None:
+                passed_over[submission.reason] += 1
+    yield from _apart(found)
+
+
+def _apart(found: list[tuple[Path, Submission]]) -> list[Submission]:
+    """Return the submissions, each under another name: where paths share one, with its folder."""
+    count = Counter(submission.file for _, submission in found)
+    names = []
+    for path, submission in found:
+        folder = path.absolute() if path.is_dir() else path.absolute().parent
+        is_shared = count[submission.file] > 1 and folder.name
+        names.append(f"{readable(folder.name)}/{submission.file}" if is_shared else submission.file)
+    pairs = zip(found, distinct(names), strict=True)
+    return [replace(submission, file=name) for (_, submission), name in pairs]
 
 
 def _read(path: Path, clerk: Clerk) -> Iterator[Submission]:
     """Yield the submissions of one path; after one that cannot be read the next clerk goes on."""
-    count = 0
+    count, tried = 0, -1
     broken: list[str] = []
     while True:
         try:
@@ -40,11 +58,14 @@ def _read(path: Path, clerk: Clerk) -> Iterator[Submission]:
                 count += 1
             return
         except (Stopped, Ended) as problem:
-            name = clerk.phase.removeprefix("reading").strip()
-            yield Submission(name or readable(path.name), reason=str(problem))
-            if not name:  # it stopped before it came to one
-                return
-            if name.lower().endswith(".zip"):
+            at, _, name = clerk.phase.partition(" ")
+            if at == "reading" and name and name not in broken:
                 broken.append(name)
+                kind = NOTEBOOK if is_named_as_notebook(name) else OTHER
+                yield Submission(name, reason=str(problem), kind=kind)
+            elif count > tried:  # it stopped between two: once more from there
+                tried = count
             else:
-                count += 1
+                reason = f"{problem}. Nothing that follows in it was read"
+                yield Submission(readable(path.name), reason=reason, kind=OTHER)
+                return

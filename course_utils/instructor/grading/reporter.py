@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -173,8 +174,11 @@ def _read_all(paths: Iterable[Path], run: GradingRun, clerk: Clerk) -> None:
         FileNotFoundError: one of the paths does not exist.
         ValueError: nothing was handed in.
     """
-    handed_in = progress(read_submissions(paths, clerk), description="reading", unit="file")
-    submissions = settle(run, handed_in, {})
+    paths = list(paths)
+    passed_over: Counter[str] = Counter()
+    found = read_submissions(paths, clerk, passed_over)
+    handed_in = list(progress(found, description="reading", unit="file"))
+    submissions = settle(run, handed_in, passed_over, paths)
     if not submissions:
         raise ValueError("there is no notebook and no zip in what was named")
     beside = lying_beside(submissions)

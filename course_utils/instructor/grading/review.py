@@ -7,45 +7,21 @@ student's cell imports, changes and reaches for, and what an answer takes that i
 from __future__ import annotations
 
 import ast
-import re
-from ast import Attribute, Call, Constant, Name
+from ast import Attribute, Constant, Name
 from collections.abc import Iterable, Iterator
+
+from IPython.core.inputtransformer2 import TransformerManager
 
 from ...exercises import get_exercise
 from ..cell_names import Code, grouped, reached, read_cell, root
 from .skeleton import ADDED, ANSWER, LECTURE, Plan, Skeleton, Step
+from .uses import IDLE_NAMES, uses
 
 MOST_NOTES, LONGEST_NOTE = 40, 500
 LOOPS = (ast.For, ast.While, ast.comprehension)
-USES = "uses {}"
-REACHES = "reaches for names in a way that cannot be read: {}"
-CHANGES = "changes {}"
-RUNS = "runs {}, which was not looked into"
-# What an answer has no use for, but an attack has, and ways to a name that is not written down:
-# a module ("gc."), a part of one ("os.fork"), what Python has ("open()"), or a name anywhere.
-WORDS = {
-    USES: """
-        course_utils.exercises course_utils.withheld torchvision.models timm.
-        builtins. concurrent. ctypes. gc. inspect. multiprocessing. socket. subprocess. threading.
-        os.close os.closerange os.fork os.getppid os.kill os.memfd_create os.popen os.setsid
-        os.system os.write sys.modules torch.library torch.multiprocessing get_ipython() open()
-        __code__ __globals__ __subclasses__ __traceback__ _disable_current_modes _exit _getframe
-        _python_dispatch ast_transformers DisableTorchFunction _DisableTorchDispatch f_back
-        DisableTorchFunctionSubclass set_custom_exc settrace tb_frame
-        """,
-    REACHES: """
-        importlib. torch.ops __import__() compile() eval() exec() getattr() globals() vars()
-        __builtins__ __dict__ __getattribute__ _C _ops aten attrgetter methodcaller
-        """,
-}
-NOTED = {word: sentence for sentence, words in WORDS.items() for word in words.split()}
-PATCHED = ("IPython.", "course_utils.", "torch.")
-OWN_FILE = re.compile(r"(?!.*\.\.)[^/~]")
-MAGICS = {"system": "!", "getoutput": "!", "run_line_magic": "%", "run_cell_magic": "%%"}
-QUIET = re.compile(
-    r"%%(html|latex|markdown)|%(autoreload|cd|conda|config|env|load_ext|matplotlib|pinfo2?|pip|pwd)"
-    r"|! *((python3? -m |uv )?pip3?|conda|echo|ls|nvidia-smi|free|df|date)\b[^;&|`$(){}\\\n]*"
-)
+# Of the course's own, these hold no answer.
+FREE = "by_profile check claim get_device progress runtime seed_everything setup"
+BRIEF = 10_000  # characters of a cell that IPython is asked about
 
 
 def review(plan: Plan, skeleton: Skeleton) -> list[str]:
@@ -75,18 +51,15 @@ def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
     )
     works = {s.exercise: _work(s, free[s.exercise], makers) for s in own if s.kind == ANSWER}
     for step in own:
-        cell = read_cell(step.source)
-        written = [part for part in cell.statements if part.source not in known]
+        written = [p for p in read_cell(step.source).statements if p.source not in known]
         users = [exercise for exercise, work in works.items() if not work.isdisjoint(written)]
-        who = step.exercise or _who(step, users)
-        if not cell.tree:
-            yield f"{who} could not be looked into: it does not parse"
-        uses = grouped(sorted({*_uses(cell, written, imports)}))
-        yield from (f"{who} {what.format(', '.join(names))}" for what, names in uses.items())
+        yield from _on_cell(step, written, users, imports)
     for exercise, work in works.items():
         written = [part for part in work if part.source not in known]
-        taken = {n for part in written for n in _course_names(part, imports, free[exercise])}
-        if taken:
+        if any("torchvision.models" in part.source for part in work.difference(written)):
+            yield f"{exercise} uses torchvision.models, in a cell of the lecture"
+        taken = {name for part in written for name in _course_names(part, imports, free[exercise])}
+        if taken := {name for name in taken if name.rpartition(".")[2] not in FREE.split()}:
             yield f"{exercise} uses the course's own {', '.join(sorted(taken))}"
         nodes = (node for part in written for node in ast.walk(part.tree))
         if get_exercise(exercise).no_loops and any(isinstance(node, LOOPS) for node in nodes):
@@ -94,65 +67,37 @@ def _notes(plan: Plan, skeleton: Skeleton) -> Iterator[str]:
         yield from _own_work(exercise, work, {name for part in written for name in part.bound})
 
 
+def _on_cell(
+    step: Step, written: list[Code], users: list[str], imports: dict[str, str]
+) -> Iterator[str]:
+    """Yield notes on what the student wrote in a cell that these exercises use."""
+    cell, who = read_cell(step.source), step.exercise or _who(step, users)
+    if not cell.tree and (step.kind == ANSWER or _may_run(step.source)):
+        yield f"{who} could not be looked into: it does not parse"
+    found = {*uses(cell, written, imports)}
+    if step.kind == ADDED and not users:
+        found = {(what, name) for what, name in found if name not in IDLE_NAMES}
+    for what, names in grouped(sorted(found)).items():
+        yield f"{who} {what.format(', '.join(names))}"
+
+
 def _who(step: Step, exercises: list[str]) -> str:
     cell = f"the added cell «{step.source.strip().splitlines()[0][:60]}»"
     return f"{', '.join(exercises)}, in {cell}," if exercises else cell
 
 
-# --- what a cell reaches for ---------------------------------------------------------------------
+def _may_run(source: str) -> bool:
+    """Return whether IPython may read a cell that no parser did. What it cannot read runs nothing.
 
-
-def _uses(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield sentences on these parts of a cell, each with the name that it is about."""
-    plain: set[ast.AST] = set()  # names in calls that tell what they do
-    foreign = cell.used - cell.bound
-    for node in (node for part in parts for node in ast.walk(part.tree)):
-        words: list[str] = []
-        match node:
-            case Call(Name("getattr") as name, [Name("self"), *_] | [_, Constant(str()), *_]):
-                plain.add(name)
-            case Call(Name("open") as name, [Constant(str(path)), *_]) if OWN_FILE.match(path):
-                plain.add(name)
-            case Call(Attribute(Call(Name("get_ipython") as name), how), [Constant(str(line)), *_]):
-                plain.add(name)
-                if not QUIET.fullmatch(command := f"{MAGICS.get(how, how)}{line.strip()}"):
-                    yield RUNS, command[:40]
-            case ast.Import() | ast.ImportFrom():
-                start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-                for whole in (f"{start}{alias.name}" for alias in node.names):
-                    first, *others = whole.split(".")
-                    words += [f"{first}.", ".".join([first, *others[:1]]), *others]
-                    if first == "course_utils" and whole.endswith("*"):
-                        yield USES, f"all of the course's own {start[:-1]}"
-            case Attribute(holder, name):
-                module = imports.get(getattr(holder, "id", ""), getattr(holder, "attr", ""))
-                words += [name, f"{module}.{name}"]
-            case Constant(str() | bytes() as text):
-                words.append(str(text))
-                if "course_utils" in str(text):
-                    yield REACHES, "a text with course_utils"
-            case Name(name):
-                words += [name, f"{name}()"] if name in foreign and node not in plain else [name]
-        yield from ((NOTED[word], word.strip(".()")) for word in words if word in NOTED)
-    yield from _changes(cell, parts, imports)
-
-
-def _changes(cell: Code, parts: list[Code], imports: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what parts of a cell change of PyTorch, IPython or the course."""
-
-    def is_patched(name: str) -> bool:
-        return f"{imports.get(name)}.".startswith(PATCHED)
-
-    names_of = grouped((other, name) for name, other in cell.links)
-    aliases = reached(filter(is_patched, list(names_of)), names_of.__getitem__)
-    for target in (target for part in parts for target in part.targets):
-        name = root(target)
-        is_of_module = isinstance(target, Attribute) and getattr(target.value, "id", "") in imports
-        is_theirs = is_patched(name) or name in aliases or is_of_module
-        if is_theirs and not isinstance(target, ast.Subscript):
-            text = ast.unparse(target)[:80]
-            if not text.startswith("torch.backends."):
-                yield CHANGES, text
+    Of a long one that is not asked: with many magics it takes long.
+    """
+    if len(source) > BRIEF:
+        return True
+    try:
+        ast.parse(TransformerManager().transform_cell(source))
+    except Exception:
+        return False
+    return True
 
 
 # --- what an answer is made of -------------------------------------------------------------------

@@ -15,8 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from ..reports.class_list import ClassList, Person, read_class_list
-from ..reports.results import SubmissionResult, read_results, write_result
+from ..reports.results import SubmissionResult, read_results, result_name, write_result
 from ..reports.roster import read_roster
+from ..reports.safe_text import feedback_path
+from .claims import IDENTITY
 from .grading_run import GradingRun
 from .settings import Settings
 from .students import Owner, who_is_who
@@ -27,20 +29,25 @@ Kind = TypeVar("Kind", Submission, SubmissionResult)
 
 
 def settle(
-    run: GradingRun, submissions: Iterable[Submission], passed_over: Mapping[str, int]
+    run: GradingRun,
+    submissions: Iterable[Submission],
+    passed_over: Mapping[str, int],
+    paths: Iterable[Path] = (),
 ) -> list[Submission]:
     """Return the submissions with their students, and keep the class list.
 
-    Results of earlier gradings are moved to their students, too.
+    Results of earlier gradings are moved to their students, too. paths: what was named to be
+    graded; results without points of files that are no longer there are removed.
 
     Raises:
         ValueError, OSError: the roster cannot be read, or the pattern of names is none.
     """
     known = read_class_list(run.out)
     kept = _kept(known, run.settings)
-    people = roster_of(run.out, run.settings.roster)
+    people = _with_numbers(roster_of(run.out, run.settings.roster), known.people)
     found = {submission.file: submission for submission in submissions}
-    before = {result.file: result for result in read_results(run.results)}
+    kept = _with_seen(kept, paths, found)
+    before = {result.file: result for result in _still_there(run, known, kept)}
     files = {file: one.lecture for file, one in before.items()}
     files |= {file: one.lecture for file, one in found.items()}
     owners = who_is_who(files, people, kept.names)
@@ -48,10 +55,44 @@ def settle(
         moved = _moved(result, owners[file], kept.due)
         if moved != result:
             write_result(run.results, moved)
+            _outdate(run, result)
+            _outdate(run, moved)
     everybody = {person.key: person for person in people}
     everybody |= {owner.person.key: owner.person for owner in owners.values()}
     replace(kept, people=tuple(everybody.values()), passed_over=dict(passed_over)).write(run.out)
     return [_moved(one, owners[file], kept.due) for file, one in found.items()]
+
+
+def _with_seen(kept: ClassList, paths: Iterable[Path], found: Iterable[str]) -> ClassList:
+    """Return the class list with what was seen where; nothing is known of it without paths."""
+    named = "\n".join(sorted({str(path.absolute()) for path in paths}))
+    return replace(kept, seen=dict(kept.seen) | {named: tuple(found)}) if named else kept
+
+
+def _still_there(run: GradingRun, known: ClassList, kept: ClassList) -> list[SubmissionResult]:
+    """Return the results of earlier gradings.
+
+    A file that could not be graded, and is not handed in any more where it was, is replaced or
+    withdrawn: its result goes, or its student never had a total again. Points stay.
+    """
+    gone = _seen(known) - _seen(kept)
+    results = []
+    for result in read_results(run.results):
+        if result.file in gone and not result.is_graded:
+            (run.results / f"{result_name(result.file)}.json").unlink(missing_ok=True)
+            _outdate(run, result)
+        else:
+            results.append(result)
+    return results
+
+
+def _seen(class_list: ClassList) -> set[str]:
+    return {file for files in class_list.seen.values() for file in files}
+
+
+def _outdate(run: GradingRun, result: SubmissionResult) -> None:
+    """Remove the page of a student who has or had a result; with the class it is written again."""
+    (run.out / feedback_path(result.owner, result.student)).unlink(missing_ok=True)
 
 
 def _kept(known: ClassList, settings: Settings) -> ClassList:
@@ -61,7 +102,7 @@ def _kept(known: ClassList, settings: Settings) -> ClassList:
             names = re.compile(settings.names).groupindex
         except re.error as problem:
             raise ValueError(f"--names: {settings.names!r} is no pattern: {problem}") from None
-        if not names.keys() & {"name", "id"}:
+        if not names.keys() & set(IDENTITY):
             raise ValueError("--names: name what is found, as in '(?P<id>\\d+)_(?P<name>.+)'")
     said = {name: getattr(settings, name) for name in ("names", "counts", "due")}
     return replace(known, **{name: value for name, value in said.items() if value is not None})
@@ -80,6 +121,28 @@ def roster_of(out: Path, given: str | None) -> tuple[Person, ...]:
     if Path(given).resolve() != kept.resolve():
         shutil.copyfile(given, kept)
     return people
+
+
+def _with_numbers(roster: Iterable[Person], before: Iterable[Person]) -> tuple[Person, ...]:
+    """Return the roster with what a platform called these people in earlier ones.
+
+    Moodle's worksheets have other numbers for each assignment, and no two people share one.
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    for person in before:
+        for mark in {person.id, person.email} - {""} if person.is_on_roster else ():
+            known[mark] = known.get(mark, ()) + person.aliases
+    return tuple(
+        replace(
+            person,
+            aliases=tuple(
+                dict.fromkeys(
+                    (*person.aliases, *known.get(person.id, ()), *known.get(person.email, ()))
+                )
+            ),
+        )
+        for person in roster
+    )
 
 
 def _moved(one: Kind, owner: Owner, due: str) -> Kind:

@@ -1,12 +1,17 @@
-"""One notebook that was handed in, as data."""
+"""One file that was handed in, as data."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-# What kind of file it is. The other two can lie beside a notebook of the course.
+# What kind of file it is. The next two can lie beside a notebook of the course.
 NOTEBOOK, SCRATCH, OTHER = "notebook", "another notebook", "another file"
+PASSED_OVER = "passed over"  # it is no submission; its reason says what it is
+
+
+class Unreadable(ValueError):
+    """A file is no notebook that can be graded; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,9 @@ class Submission:
     kind: whether it was meant as a notebook of the course.
 
     lecture: which one it is of. version: of the lecture, as its metadata says; empty if nothing.
+    shown: the points, and those that there are, that the student's own check printed for an
+    exercise. python: the version of Python that it ran with, empty if unknown.
+
     student, person, handed_in, attempt, is_late: as of a `SubmissionResult`; settled when all that
     was handed in is known.
     """
@@ -40,6 +48,8 @@ class Submission:
     attempt: int = 0
     is_late: bool = False
     kind: str = NOTEBOOK
+    shown: dict[str, tuple[float, float]] = field(default_factory=dict)
+    python: str = ""
 
     def as_json(self) -> str:
         """Return the text that is stored and sent."""
@@ -50,4 +60,5 @@ class Submission:
         """Return what ``as_json`` made a text of."""
         data = json.loads(text)
         cells = (StudentCell(c["source"], c["grade_id"], tuple(c["ids"])) for c in data["cells"])
-        return cls(**data | {"cells": tuple(cells)})
+        shown = {exercise: (points, of) for exercise, (points, of) in data["shown"].items()}
+        return cls(**data | {"cells": tuple(cells), "shown": shown})

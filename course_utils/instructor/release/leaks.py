@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from .stubs import REGION, answers, cell_name, solution
+from ..solutions import REGION, solution
+from .stubs import answers, cell_name
 
 SHORT = 30  # characters: what is shorter is an idiom that any code may share
 RUN_SHARE = 0.75  # of a solution, in one piece

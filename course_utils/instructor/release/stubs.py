@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import copy
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,19 +12,7 @@ from nbformat import NotebookNode
 
 from ...lectures import exercise_and_role
 from ..cell_names import read_cell
-
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-REGION = re.compile(rf"^( *){BEGIN}\n(.*?)^ *{END}$", re.DOTALL | re.MULTILINE)
-
-
-def stub(source: str) -> str:
-    """Return an answer's cell with a stub in place of its solution."""
-    return REGION.sub(r"\1raise NotImplementedError", source)
-
-
-def solution(source: str) -> str:
-    """Return the lines of an answer's cell that students must not see."""
-    return "\n".join(match[2] for match in REGION.finditer(source))
+from ..solutions import BEGIN, END, REGION, stub
 
 
 def answers(notebook: NotebookNode) -> list[NotebookNode]:

@@ -7,13 +7,14 @@ told again, it takes from there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...runtime import write_whole
 
 CLASS_LIST = "class.json"
+TEXTS = ("doubts", "aliases", "remarks")  # of a person, several each
 BEST, LATEST = "best", "latest"  # which of several submissions of one lecture counts
 
 
@@ -23,7 +24,9 @@ class Person:
 
     key: equal keys are one student, whatever else is equal. evidence: what the name comes from:
     "roster", "platform", "pattern", "folder", "file name", or "" where nobody knows whose it is.
-    doubts: what a person should settle, one sentence each. is_on_roster: also without a hand-in.
+    doubts: what a person should settle, one sentence each; remarks: what is told, no more.
+    is_on_roster: also without a hand-in. aliases: what else the learning platform calls this
+    person: a number, "Participant 9001".
     """
 
     key: str
@@ -34,6 +37,8 @@ class Person:
     evidence: str = ""
     doubts: tuple[str, ...] = ()
     is_on_roster: bool = False
+    aliases: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class ClassList:
     people: those who handed in, and all of the roster. passed_over: files that were seen in the
     last grading and are no submissions, by kind. names: the instructor's pattern of file names.
     counts: which of several submissions counts. due: when the work was due, as "2026-10-01T23:59".
+    seen: the files that were handed in at the last grading of what was named.
     """
 
     people: tuple[Person, ...] = ()
@@ -50,6 +56,7 @@ class ClassList:
     names: str = ""
     counts: str = BEST
     due: str = ""
+    seen: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def write(self, out: Path) -> None:
         """Write it into the folder of the results."""
@@ -60,7 +67,9 @@ def read_class_list(out: Path) -> ClassList:
     """Return the class list of a folder of results; an empty one if it has none."""
     try:
         data = json.loads((out / CLASS_LIST).read_text("utf-8"))
-        people = (Person(**p | {"doubts": tuple(p["doubts"])}) for p in data["people"])
+        people = (
+            Person(**p | {name: tuple(p.get(name, ())) for name in TEXTS}) for p in data["people"]
+        )
         return ClassList(**data | {"people": tuple(people)})
     except (OSError, ValueError, TypeError, KeyError):
         return ClassList()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from .class_list import BEST, LATEST, ClassList, Person
-from .results import BESIDE, GRADED, NEEDS_A_LOOK, SubmissionResult
+from .overrides import Override
+from .results import BESIDE, GRADED, NEEDS_A_LOOK, ExerciseResult, SubmissionResult
+
+UNASKED = "a single result"  # evidence of a person who is in no class list
+RULES = {BEST: "the best one", LATEST: "the last one"}
 
 
 @dataclass(frozen=True)
@@ -16,12 +20,15 @@ class Student:
     """All that one student handed in.
 
     counted: by lecture, the submission that counts. rule: which one that is, of several.
+    overrides: what the instructor decided, by exercise or lecture; those of exercises are in the
+    points of what counts.
     """
 
     person: Person
     results: tuple[SubmissionResult, ...]
     counted: dict[str, SubmissionResult]
     rule: str = BEST
+    overrides: Mapping[str, Override] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -34,12 +41,23 @@ class Student:
         return self.person.key
 
     @property
+    def has_page(self) -> bool:
+        """Return whether there is something to tell the student."""
+        return bool(self.results or self.overrides)
+
+    @property
+    def points(self) -> dict[str, float]:
+        """Return the points of each lecture that has any."""
+        graded = {lecture: result.points for lecture, result in self.counted.items()}
+        return graded | {o.lecture: o.points for o in self.overrides.values() if o.is_whole}
+
+    @property
     def not_graded(self) -> list[SubmissionResult]:
         """Return the submissions whose lecture has no points although it was handed in."""
         return [
             r
             for r in self.results
-            if not r.is_graded and r.state != BESIDE and r.lecture not in self.counted
+            if not r.is_graded and r.state != BESIDE and r.lecture not in self.points
         ]
 
     @property
@@ -48,13 +66,39 @@ class Student:
 
         The sum of a part would count the rest as zero.
         """
-        if self.not_graded or not self.counted:
+        if self.not_graded or not self.points:
             return None
-        return round(sum(result.points for result in self.counted.values()), 1)
+        return round(sum(self.points.values()), 1)
 
-    def notes(self, lectures: Iterable[str]) -> list[str]:
+    def missing(self, lectures: Iterable[str]) -> list[str]:
+        """Return the lectures that were not handed in."""
+        handed_in = {result.lecture for result in self.results if result.state != BESIDE}
+        return [lecture for lecture in lectures if lecture not in handed_in]
+
+    def counts(self, result: SubmissionResult) -> bool:
+        """Return whether these points are the student's."""
+        whole = self.overrides.get(result.lecture)
+        return whole is None and self.counted.get(result.lecture) is result
+
+    def state_of(self, result: SubmissionResult) -> str:
+        """Return the state of a submission, with what else an instructor wants to know of it."""
+        words = [result.state]
+        if result.is_late:
+            words.append("late")
+        if any(override.lecture == result.lecture for override in self.overrides.values()):
+            words.append("changed by you")
+        elif result.is_graded and not self.counts(result):
+            words.append("another one counts")
+        return ", ".join(words)
+
+    def override(self, result: SubmissionResult, exercise: ExerciseResult) -> Override | None:
+        """Return what the instructor decided for one exercise of what counts."""
+        is_counted = self.counted.get(result.lecture) is result
+        return self.overrides.get(exercise.id) if is_counted else None
+
+    def notes(self, lectures: Collection[str]) -> list[str]:
         """Return what is missing or needs a look, in words."""
-        found = list(self.person.doubts)
+        found = [*self.person.doubts, *self.person.remarks]
         found += [
             f"{lecture_name(r.lecture)}: not graded, {r.state} ({r.file}): {r.reason}"
             for r in self.results
@@ -65,30 +109,32 @@ class Student:
             for r in self.results
             if r.state == NEEDS_A_LOOK
         ]
-        for lecture, best in self.counted.items():
-            graded = [r for r in self.results if r.lecture == lecture and r.is_graded]
-            if len(graded) > 1:
-                points = ", ".join(f"{r.points:g} in {r.file}" for r in graded)
-                found.append(
-                    f"{lecture_name(lecture)}: {len(graded)} submissions ({points}): "
-                    f"{best.file} counts, the {'last one' if self.rule == LATEST else 'best one'}"
-                )
-        handed_in = {result.lecture for result in self.results}
-        found += [
-            f"{lecture_name(lecture)}: not handed in"
-            for lecture in lectures
-            if lecture not in handed_in
-        ]
+        found += self._choices()
+        found += [f"{lecture_name(lecture)}: not handed in" for lecture in self.missing(lectures)]
+        if not self.results and not lectures:
+            found.append("not handed in")
         found += [
             f"{lecture_name(lecture)}: late"
             for lecture, result in self.counted.items()
             if result.is_late
         ]
+        found += [f"{name}: changed to {change}" for name, change in self.overrides.items()]
         if beside := [r.file for r in self.results if r.state == BESIDE]:
             found.append(f"also handed in, and not graded: {', '.join(beside)}")
         if self.not_graded:
             found.append("no total before all of it is graded")
         return found
+
+    def _choices(self) -> Iterator[str]:
+        """Yield which submission counts, of each lecture that has several."""
+        for lecture, chosen in self.counted.items():
+            graded = [r for r in self.results if r.lecture == lecture and r.is_graded]
+            if len(graded) > 1:
+                points = ", ".join(f"{r.points:g} in {r.file}" for r in graded)
+                yield (
+                    f"{lecture_name(lecture)}: {len(graded)} submissions ({points}): "
+                    f"{chosen.file} counts, {RULES[self.rule]}"
+                )
 
 
 def students_of(
@@ -100,7 +146,8 @@ def students_of(
     found: defaultdict[str, list[SubmissionResult]] = defaultdict(list)
     for result in sorted(results, key=lambda result: (result.lecture, result.file)):
         found[result.owner].append(result)
-        people.setdefault(result.owner, Person(result.owner, result.student))
+        # Without a class list nobody has asked whose it is.
+        people.setdefault(result.owner, Person(result.owner, result.student, evidence=UNASKED))
     rule = class_list.counts
     students = (
         Student(person, tuple(found[key]), counted(found[key], rule), rule)
@@ -137,3 +184,22 @@ def _time(result: SubmissionResult) -> tuple[str, int, str]:
 def lecture_name(lecture: str) -> str:
     """Return how a lecture is called in reports."""
     return f"lecture {lecture}" if lecture else "unknown lecture"
+
+
+def lectures_of(students: Iterable[Student]) -> list[str]:
+    """Return all lectures that somebody handed in or has points in."""
+    known: set[str] = set()
+    for student in students:
+        known |= student.points.keys() | {r.lecture for r in student.results}
+    return sorted(known - {""})
+
+
+def most_points(students: Iterable[Student]) -> dict[str, int]:
+    """Return the most points of each lecture that somebody has points in."""
+    most: dict[str, int] = {}
+    for student in students:
+        found = [(lecture, result.max_points) for lecture, result in student.counted.items()]
+        found += [(o.lecture, o.most) for o in student.overrides.values() if o.is_whole]
+        for lecture, points in found:
+            most[lecture] = max(points, most.get(lecture, 0))
+    return most

@@ -37,6 +37,30 @@ class Histogram:
     box: tuple[int, int, int, int] = (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
 
 
+@dataclass(frozen=True)
+class Step:
+    """The students whose points in one exercise are ``points``, rounded down, and their bar."""
+
+    points: int
+    students: int
+    height: int
+
+
+STEP_WIDTH, STEP_HEIGHT = 19, 36  # of the small bars of one exercise
+
+
+def steps(points: Sequence[float], most: int) -> tuple[Step, ...]:
+    """Return the distribution of points in one exercise: a bar for each whole number of points."""
+    counts = [0] * (most + 1)
+    for value in points:
+        counts[min(int(value), most)] += 1
+    top = max(counts)
+    return tuple(
+        Step(n, count, math.ceil(STEP_HEIGHT * count / top) if top else 0)
+        for n, count in enumerate(counts)
+    )
+
+
 def histogram(points: Sequence[float], most: int) -> Histogram:
     """Return the histogram of points out of ``most``, in bins of whole points.
 

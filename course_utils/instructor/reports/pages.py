@@ -1,15 +1,19 @@
 """The pages of a graded class: one for each student, one for the instructor.
 
-A page is one file: no script, nothing from the network. What comes from a submission is escaped by
-the templates' engine, and made visible where it could deceive; should that ever fail, the page's
-security policy still keeps scripts from running.
+A page is one file, with nothing from the network. What comes from a submission is escaped by the
+templates' engine, and made visible where it could deceive; should that ever fail, the page's
+security policy still keeps scripts from running. Only the instructor's page has a script of its
+own, for search and sorting: the policy knows it by its hash. Without it the page shows everything.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
@@ -20,8 +24,11 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from ..sandbox.settings import DIED, TIMEOUT
-from .gradebook import Student, lecture_name
+from .attention import groups
+from .gradebook import RULES, Student, lecture_name, lectures_of, most_points
+from .histogram import STEP_HEIGHT, STEP_WIDTH
 from .likeness import Pair
+from .overriding import Gradebook
 from .results import (
     BESIDE,
     FULL,
@@ -34,9 +41,10 @@ from .results import (
     UNSOLVED,
     WRONG,
     ExerciseResult,
+    SubmissionResult,
 )
 from .safe_text import clipped, feedback_path, one_line, visible
-from .summary import summaries
+from .summary import accounted_for, summaries
 
 LONGEST_CELL = 10_000  # characters of a cell that are shown
 MOST_CELLS = 50  # cells of a student's own that are shown
@@ -68,36 +76,44 @@ STATE = {
     INFRASTRUCTURE: "Not graded yet, for a reason that lies outside your work. It will be graded "
     "again, and you lose no points by it.",
 }
-ATTENTION = (INFRASTRUCTURE, UNREADABLE, NEEDS_A_LOOK)  # most urgent first
-TODO = {
-    INFRASTRUCTURE: "Not graded, and not the student's fault: run the grading again.",
-    UNREADABLE: "Not graded: ask the student for the notebook.",
-    NEEDS_A_LOOK: "Graded, and the points count: see why before you publish them.",
-}
 
 
 def feedback_page(student: Student) -> bytes:
     """Return a student's page. It holds nothing of others, and no notes for the instructor."""
-    return _render("feedback.html", student=student, SENTENCE=SENTENCE, STATE=STATE)
+    own = [result for result in student.results if result.state != BESIDE]
+    return _render(
+        "feedback.html",
+        student=student,
+        results=own,
+        beside=[result for result in student.results if result.state == BESIDE],
+        others=student.missing(o.lecture for o in student.overrides.values() if o.is_whole),
+        rule=RULES[student.rule],
+        SENTENCE=SENTENCE,
+        STATE=STATE,
+    )
 
 
-def class_page(students: Sequence[Student], pairs: Sequence[Pair]) -> bytes:
+def class_page(book: Gradebook, pairs: Sequence[Pair]) -> bytes:
     """Return the instructor's page."""
+    students = book.students
     results = [result for student in students for result in student.results]
-    attention = [
-        (state, TODO[state], chosen)
-        for state in ATTENTION
-        if (chosen := [result for result in results if result.state == state])
-    ]
+    script = files(__package__).joinpath("templates/class.js").read_text("utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
     return _render(
         "class.html",
         students=students,
         total=len(results),
         states=Counter(result.state for result in results).most_common(),
-        attention=attention,
+        accounted=accounted_for(results, book.class_list),
+        problems=book.problems,
+        groups=groups(students),
+        all_lectures=lectures_of(students),
+        most=most_points(students),
         lectures=summaries(students),
         pairs=pairs[:MOST_PAIRS],
         left_out=len(pairs) - len(pairs[:MOST_PAIRS]),
+        script=Markup(script),
+        script_hash=base64.b64encode(digest).decode(),
     )
 
 
@@ -120,12 +136,17 @@ def _environment() -> Environment:
         "code": code,
         "explained": explained,
         "lecture": lecture_name,
+        "lost": lost,
         "link": lambda who: quote(feedback_path(*who)),
         "number": lambda value: f"{value:g}",
         "one_line": one_line,
         "status": lambda status: STATUS[status],
     }
-    environment.globals["MOST_CELLS"] = MOST_CELLS
+    environment.globals |= {
+        "MOST_CELLS": MOST_CELLS,
+        "STEP_HEIGHT": STEP_HEIGHT,
+        "STEP_WIDTH": STEP_WIDTH,
+    }
     return environment
 
 
@@ -152,3 +173,13 @@ def explained(exercise: ExerciseResult) -> str:
     if exercise.status in (TIMEOUT, DIED) and exercise.passed:
         return f"{SENTENCE[exercise.status]} {some}"
     return SENTENCE[exercise.status]
+
+
+def lost(result: SubmissionResult) -> list[str]:
+    """Return the exercises without full points, with what the student's notebook shows of them."""
+    return [
+        f"{e.id}: {e.points:g}/{e.max_points}"
+        + (f" (notebook: {e.shown:g})" if e.shows_more else "")
+        for e in result.exercises
+        if result.is_graded and e.points < e.max_points
+    ]

@@ -55,6 +55,11 @@ class ExerciseResult:
     other: str = ""
     doubt: str = ""
 
+    @property
+    def shows_more(self) -> bool:
+        """Return whether the notebook that was handed in shows more points than these."""
+        return self.shown is not None and self.shown > self.points
+
 
 @dataclass(frozen=True)
 class SubmissionResult:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .class_list import ClassList
 from .gradebook import Student
-from .histogram import Histogram, histogram
+from .histogram import Histogram, Step, histogram, steps
 from .results import FULL, MISSING, UNSOLVED, ExerciseResult, SubmissionResult
 from .safe_text import one_line
 
@@ -17,7 +18,10 @@ MOST_HINTS = 3
 
 @dataclass(frozen=True)
 class ExerciseSummary:
-    """How a class did in one exercise. ``wrong`` counts those who tried and lost points."""
+    """How a class did in one exercise.
+
+    wrong: those who tried and lost points. shown_more: those whose own notebook shows more points.
+    """
 
     id: str
     title: str
@@ -26,6 +30,8 @@ class ExerciseSummary:
     unsolved: int
     mean: float
     max_points: int
+    steps: tuple[Step, ...]
+    shown_more: int
     hints: tuple[tuple[str, int], ...]  # the most frequent ones, and how often they were given
 
 
@@ -48,6 +54,17 @@ def summaries(students: Iterable[Student]) -> list[LectureSummary]:
     counted = [result for student in students for result in student.counted.values()]
     lectures = sorted({result.lecture for result in counted})
     return [_of_lecture(name, [r for r in counted if r.lecture == name]) for name in lectures]
+
+
+def accounted_for(results: Sequence[SubmissionResult], class_list: ClassList) -> str:
+    """Return where each file that was seen has gone."""
+    graded = sum(result.is_graded for result in results)
+    listed, passed = len(results) - graded, sum(class_list.passed_over.values())
+    seen = len(results) + passed
+    kinds = ", ".join(f"{kind}: {count:,}" for kind, count in class_list.passed_over.items())
+    line = f"{seen:,} {'file' if seen == 1 else 'files'} seen"
+    line += f" = {graded:,} graded + {listed:,} listed + {passed:,} passed over"
+    return f"{line} ({kinds})" if kinds else line
 
 
 def _of_lecture(lecture: str, results: Sequence[SubmissionResult]) -> LectureSummary:
@@ -84,5 +101,7 @@ def _of_exercise(answers: Sequence[ExerciseResult]) -> ExerciseSummary:
         len(unsolved),
         round(statistics.mean(answer.points for answer in answers), 1),
         first.max_points,
+        steps([answer.points for answer in answers], first.max_points),
+        sum(answer.shows_more for answer in answers),
         tuple(hints.most_common(MOST_HINTS)),
     )

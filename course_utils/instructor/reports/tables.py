@@ -11,9 +11,10 @@ import csv
 import functools
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
-from .gradebook import Student, lecture_name
+from .gradebook import Student, lecture_name, lectures_of, most_points
 from .results import SubmissionResult
 from .safe_text import feedback_path, one_line
 
@@ -39,43 +40,67 @@ GRADES = (
     "id",
     "login",
     "email",
+    "override",
 )
+NOT_HANDED_IN = "not handed in"  # the state of what is not there
+OVERRIDE = "override"  # the state of points that the instructor gave for a whole lecture
 
 
 def grades(students: list[Student]) -> bytes:
     """Return ``grades.csv``: a row for each exercise of each submission.
 
-    A submission that was not graded has one row, with its state as status and no points.
+    A submission that was not graded has one row, with its state as status and no points. So has a
+    lecture that was not handed in, and one whose points as a whole are the instructor's.
     """
-    rows = (row for student in students for r in student.results for row in _rows(student, r))
+    lectures = lectures_of(students)
+    rows = (row for student in students for row in _rows_of(student, lectures))
     return table(GRADES, rows)
 
 
+def _rows_of(student: Student, lectures: list[str]) -> Iterator[dict[str, object]]:
+    for result in student.results:
+        yield from _rows(student, result)
+    for lecture in student.missing(lectures or [""]):
+        yield _row(student, lecture, NOT_HANDED_IN)
+    for override in student.overrides.values():
+        if override.is_whole:
+            yield _row(student, override.lecture, OVERRIDE) | {
+                "points": f"{override.points:g}",
+                "max": override.most,
+                "counts": "yes",
+                "override": str(override),
+            }
+
+
+def _row(student: Student, lecture: str, state: str) -> dict[str, object]:
+    """Return what every row of a student holds."""
+    common: dict[str, object] = {"lecture": lecture, "status": state, "state": state}
+    return common | {"counts": "no"} | _who(student)
+
+
 def _rows(student: Student, result: SubmissionResult) -> Iterator[dict[str, object]]:
-    common: dict[str, object] = {
-        **_who(student),
-        "lecture": result.lecture,
-        "status": result.state,
-        "state": result.state,
-        "counts": "yes" if student.counted.get(result.lecture) is result else "no",
+    common = _row(student, result.lecture, result.state) | {
+        "counts": "yes" if student.counts(result) else "no",
         "remark": "; ".join(filter(None, (result.reason, *result.notes))),
         "file": result.file,
     }
     if not (result.is_graded and result.exercises):
         yield common | {"seconds": f"{result.seconds:.1f}"}
-    elif result.is_graded:
-        for exercise in result.exercises:
-            yield common | {
-                "exercise": exercise.id,
-                "points": f"{exercise.points:g}",
-                "max": exercise.max_points,
-                "status": exercise.status,
-                "passed": exercise.passed,
-                "cases": exercise.total,
-                "hint": exercise.hint,
-                "found": exercise.found,
-                "seconds": f"{exercise.seconds:.1f}",
-            }
+        return
+    for exercise in result.exercises:
+        override = student.override(result, exercise)
+        yield common | {
+            "exercise": exercise.id,
+            "points": f"{exercise.points:g}",
+            "max": exercise.max_points,
+            "status": exercise.status,
+            "passed": exercise.passed,
+            "cases": exercise.total,
+            "hint": exercise.hint,
+            "found": exercise.found,
+            "seconds": f"{exercise.seconds:.1f}",
+            "override": str(override) if override else "",
+        }
 
 
 def _who(student: Student) -> dict[str, object]:
@@ -93,22 +118,15 @@ def gradebook(students: list[Student]) -> bytes:
 
     A lecture that was not graded is empty, and so is the total of a student with such a one.
     """
-    best = [result for student in students for result in student.counted.values()]
-    known = {result.lecture for student in students for result in student.results}
-    lectures = sorted(known - {""})
-    most = {
-        name: max((r.max_points for r in best if r.lecture == name), default=0) for name in known
-    }
+    lectures, most = lectures_of(students), sum(most_points(students).values())
     rows = []
     for student in students:
-        row: dict[str, object] = {
-            lecture_name(x): f"{r.points:g}" for x, r in student.counted.items()
-        }
+        row: dict[str, object] = {lecture_name(x): f"{p:g}" for x, p in student.points.items()}
         row |= _who(student)
         row["total"] = "" if student.total is None else f"{student.total:g}"
-        row["max"] = sum(most.values())
+        row["max"] = most
         row["note"] = "; ".join(student.notes(lectures))
-        row["feedback"] = feedback_path(student.key, student.name)
+        row["feedback"] = feedback_path(student.key, student.name) if student.has_page else ""
         rows.append(row)
     who, rest = ("student", "id", "login", "email"), ("total", "max", "note", "feedback")
     columns = [*who, *map(lecture_name, lectures), *rest]
@@ -127,5 +145,8 @@ def table(columns: Iterable[str], rows: Iterable[dict[str, object]]) -> bytes:
 
 @functools.lru_cache(maxsize=10_000)  # most texts of a class are the same few
 def harmless(text: str) -> str:
-    """Return text as one line that no spreadsheet takes for a formula: ``'`` is put before it."""
-    return FORMULA.sub(r"\1'", one_line(text))
+    """Return text as one line that no spreadsheet takes for a formula: ``'`` is put before it.
+
+    Letters with accents are put together: some spreadsheets show a lone accent beside its letter.
+    """
+    return FORMULA.sub(r"\1'", unicodedata.normalize("NFC", one_line(text)))

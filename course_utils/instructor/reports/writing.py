@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...runtime import write_whole
-from .class_list import read_class_list
-from .gradebook import students_of
+from .gradebook import Student
 from .likeness import near_identical
+from .overriding import read_gradebook
 from .pages import class_page, feedback_page
 from .results import SubmissionResult
 from .safe_text import feedback_path
@@ -28,11 +28,9 @@ def write_feedback(out: Path, results: Sequence[SubmissionResult]) -> None:
     owners = {result.owner for result in results}
     if len(owners) != 1:
         raise ValueError(f"a page of feedback is for one student, these are {len(owners)}")
-    students = students_of(results, read_class_list(out))
+    students = read_gradebook(out, results).students
     (student,) = (student for student in students if student.key in owners)
-    path = out / feedback_path(student.key, student.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, feedback_page(student))
+    _write_page(out, student)
 
 
 def write_class(
@@ -40,10 +38,36 @@ def write_class(
     results: Sequence[SubmissionResult],
     reference: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the tables and the instructor's page, from the results of the whole class."""
+    """Write the tables and the instructor's page, from the results of the whole class.
+
+    A student who handed in nothing, and has points all the same, gets a page here.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    students = students_of(results, read_class_list(out))
-    write_whole(out / "grades.csv", grades(students))
-    write_whole(out / "gradebook.csv", gradebook(students))
-    pairs = near_identical(results, reference)
-    write_whole(out / "class.html", class_page(students, pairs))
+    book = read_gradebook(out, results)
+    write_whole(out / "grades.csv", grades(book.students))
+    write_whole(out / "gradebook.csv", gradebook(book.students))
+    write_whole(out / "class.html", class_page(book, near_identical(results, reference)))
+    for student in book.students:
+        if student.has_page and not student.results:
+            _write_page(out, student)
+
+
+def without_feedback(
+    out: Path, results: Sequence[SubmissionResult]
+) -> list[tuple[SubmissionResult, ...]]:
+    """Return what the students handed in who have no page; pages of nobody are removed.
+
+    So it is when it was found out whose a file really is.
+    """
+    students = [student for student in read_gradebook(out, results).students if student.has_page]
+    pages = {out / feedback_path(student.key, student.name): student for student in students}
+    for path in (out / "feedback").glob("*.html"):
+        if path not in pages:
+            path.unlink()
+    return [s.results for path, s in pages.items() if s.results and not path.exists()]
+
+
+def _write_page(out: Path, student: Student) -> None:
+    path = out / feedback_path(student.key, student.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, feedback_page(student))

@@ -15,9 +15,7 @@ def make_course_copy(folder: Path) -> None:
     copy_package(folder / "course_utils")
     here = Path(__file__)
     shutil.copyfile(here.with_name("zygote.py"), folder / "zygote.py")
-    shutil.copyfile(
-        here.with_name("student_kernel.py"),
-        folder / "course_utils" / "exercises" / "student_kernel.py",
-    )
+    for name in ("student_kernel.py", "missing_gpu.py"):
+        shutil.copyfile(here.with_name(name), folder / "course_utils" / "exercises" / name)
     for path in (folder, *folder.rglob("*")):
         path.chmod(path.stat().st_mode | (ENTERABLE if path.is_dir() else READABLE))

@@ -29,6 +29,8 @@ from course_utils.exercises import get_exercise
 from course_utils.exercises.core import Outcome, outcome_of
 from course_utils.exercises.wire import MAX_BYTES, decode, encode
 
+from .missing_gpu import make_up_for_gpu
+
 Send = Callable[[dict[str, Any]], None]
 
 
@@ -120,6 +122,7 @@ async def receive(stream: socket.socket) -> dict[str, Any] | None:
 
 async def run_cell(shell: Shell, code: str) -> BaseException | None:
     """Run a cell and return the error that it stopped with."""
+    make_up_for_gpu(code)
     transformed, failed = code, None
     try:
         transformed = shell.transform_cell(code)

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import zipfile
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -162,6 +163,17 @@ def test_a_zip_that_stalls_its_reader_is_passed_over_the_next_time(run, tmp_path
     assert [s.reason for s in found][1] == "stopped while reading b.zip: more than 60 s"
 
 
+def test_a_clerk_tells_what_it_passes_over(run, clerk, tmp_path):
+    (tmp_path / "ada_02.ipynb").write_bytes(written(solved()))
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    passed_over = Counter()
+    (found,) = read_submissions([tmp_path], clerk, passed_over)
+    assert (found.file, found.lecture, found.reason) == ("ada_02.ipynb", "02", "")
+    assert passed_over["system files"] == 1
+    assert passed_over["the grader's own results"] == len(list(run.out.iterdir())) - 1  # a folder
+    assert len(passed_over) == 2
+
+
 @pytest.mark.skipif(os.name == "nt", reason="not on Windows: names there are text")
 def test_names_that_are_no_text_links_and_deep_folders_are_listed(clerk, tmp_path):
     folder = tmp_path / "class"
@@ -180,7 +192,9 @@ def test_names_that_are_no_text_links_and_deep_folders_are_listed(clerk, tmp_pat
     os.close(here)
     found = {s.file: s for s in read_submissions([folder], clerk)}
     subprocess.run(["rm", "-r", str(folder / "n")], check=True)  # too deep for pytest
-    assert set(found) == {"b?b_02.ipynb", "eve_02.ipynb"}
+    deep = "/".join("n" * 51)
+    assert set(found) == {"b?b_02.ipynb", "eve_02.ipynb", deep}
+    assert found[deep].reason == "a folder in more than 50 others is not opened"
     assert found["b?b_02.ipynb"].lecture == "02"
     assert "link" in found["eve_02.ipynb"].reason
 

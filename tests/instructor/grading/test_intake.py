@@ -1,129 +1,23 @@
 """Whatever is handed in becomes a submission: readable, or with the reason why not."""
 
 import io
-import json
+import os
+import stat
 import zipfile
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from reader import GOOD, ONE_LECTURE, Here, read, tarred, zipped, zipped_raw
 
-from course_utils.instructor.grading import reading
-from course_utils.instructor.grading.intake import (
-    Intake,
-    Unreadable,
-    read_notebook,
-    settled,
-)
-from course_utils.instructor.grading.skeleton import Skeleton
-from course_utils.instructor.grading.students import student_names
-from course_utils.instructor.grading.submission import Submission
-
-GOOD = nbformat.writes(
-    new_notebook(
-        cells=[new_markdown_cell("# Title"), new_code_cell("a = 1\nb = 2")],
-        metadata={"course": {"id": "02", "version": "abc"}},
-    )
-).encode()
-
-
-class Here:
-    """A clerk that works in this process."""
-
-    phase = "reading"
-
-    def __init__(self, skeletons):
-        self.skeletons = skeletons
-
-    def ask(self, what, path, start, broken):
-        entries = Intake(lambda name: None, broken).entries(Path(path))
-        for entry in islice(entries, start, None):
-            yield settled(entry.read(), self.skeletons).as_json()
-
-
-def read_submissions(paths, skeletons):
-    return reading.read_submissions(paths, Here(skeletons))
-
-
-def change(**parts):
-    return json.dumps(json.loads(GOOD) | parts).encode()
-
-
-def test_code_cells_and_lecture_are_read():
-    found = read_notebook(GOOD, "a.ipynb")
-    assert [cell.source for cell in found.cells] == ["a = 1\nb = 2"]
-    assert (found.lecture, found.version, found.reason) == ("02", "abc", "")
-
-
-def test_a_submission_survives_its_json():
-    import dataclasses
-
-    found = read_notebook(GOOD, "a.ipynb")
-    assert Submission.from_json(json.dumps(dataclasses.asdict(found))) == found
-
-
-def test_format_3_is_read():
-    cells = [{"cell_type": "code", "input": ["x = 1\n", "y = 2"], "language": "python"}]
-    old = json.dumps({"nbformat": 3, "metadata": {}, "worksheets": [{"cells": cells}]}).encode()
-    assert read_notebook(old, "a.ipynb").cells[0].source == "x = 1\ny = 2"
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "empty"),
-        (b"  \n", "empty"),
-        (b"\x80\x81", "not JSON"),
-        (GOOD[:100], "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"[1, 2]", "JSON of another kind"),
-        (b'{"cells": []}', "JSON of another kind"),
-        (change(nbformat=5), "format 5 is unknown"),
-        (change(nbformat="4"), "format 4 is unknown"),
-        (change(metadata={"kernelspec": {"language": "R"}}), "language is R"),
-        (change(metadata={"language_info": {"name": "julia"}}), "language is julia"),
-        (change(cells=[{"cell_type": "code", "source": "x" * 2_000_000}]), "more than 1 MB"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "content",
-)
-def test_what_cannot_be_read_says_why(content, reason):
-    with pytest.raises(Unreadable, match=reason):
-        read_notebook(content, "a.ipynb")
-
-
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
-)
-
-
-@given(st.dictionaries(st.sampled_from(["metadata", "cells", "worksheets"]), junk), junk)
-def test_any_notebook_is_read_or_refused(parts, cell):
-    parts.setdefault("cells", [{"cell_type": "code", "source": cell, "metadata": cell, "id": cell}])
-    for version in (3, 4):
-        try:
-            found = read_notebook(json.dumps(parts | {"nbformat": version}).encode(), "a.ipynb")
-        except Unreadable:
-            continue
-        assert all(isinstance(c.source, str) for c in found.cells)
-
-
-def read(paths):
-    """Return what is handed in at ``paths``, where 02 is the only lecture."""
-    return list(read_submissions(paths, {"02": Skeleton("02", "v", ())}))
-
-
-def archive(**files):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as out:
-        for name, content in files.items():
-            out.writestr(name.replace("__", "/"), content)
-    return buffer.getvalue()
+from course_utils.instructor.grading import folders, reading
+from course_utils.instructor.grading.clerk import Ended, Stopped
+from course_utils.instructor.grading.intake import Intake
+from course_utils.instructor.grading.submission import NOTEBOOK, OTHER, SCRATCH, Submission
+from course_utils.instructor.reports.writing import write_class
 
 
 def test_folders_and_zips_are_walked_and_debris_is_not(tmp_path):
@@ -131,46 +25,488 @@ def test_folders_and_zips_are_walked_and_debris_is_not(tmp_path):
     (tmp_path / "alice" / "02_convolution.ipynb").write_bytes(GOOD)
     (tmp_path / ".ipynb_checkpoints").mkdir()
     (tmp_path / ".ipynb_checkpoints" / "x.ipynb").write_bytes(GOOD)
-    (tmp_path / "notes.txt").write_text("none of this")
+    (tmp_path / "notes.txt").write_text("some of this")
     (tmp_path / "bob.pdf").write_bytes(b"%PDF")
-    inner = archive(**{"carol__02_convolution.ipynb": GOOD})
-    zipped = archive(
-        **{"dave__02_convolution.ipynb": GOOD, "more.zip": inner, "MACOSX__x": b""},
-        **{"broken.ipynb": b"no"},
-    )
-    (tmp_path / "class.zip").write_bytes(zipped)
-    found = {s.file: bool(s.reason) for s in read([tmp_path])}
+    inner = zipped({"carol/02_convolution.ipynb": GOOD})
+    files = {"dave/02_convolution.ipynb": GOOD, "more.zip": inner, "__MACOSX/x": b""}
+    (tmp_path / "class.zip").write_bytes(zipped(files | {"broken.ipynb": b"no"}))
+    passed_over = Counter()
+    found = {s.file: bool(s.reason) for s in read([tmp_path], passed_over)}
     assert found == {
         "alice/02_convolution.ipynb": False,
         "bob.pdf": True,
+        "notes.txt": True,
         "class.zip/broken.ipynb": True,
         "class.zip/dave/02_convolution.ipynb": False,
         "class.zip/more.zip/carol/02_convolution.ipynb": False,
     }
+    assert passed_over == {"system files": 2}
+
+
+# --- files seen = submissions + passed over ------------------------------------------------------
+
+FILES = st.sampled_from(
+    ["a.ipynb", "02_convolution.ipynb", "x.ipynb.txt", "notes.txt", "x.png", "README.md", "noext"]
+    + [".DS_Store", "._a.ipynb", ".a.ipynb", ".ipynb", "class.html", "__init__.py", "a.7z"]
+)
+FOLDERS = st.sampled_from(
+    ["alice", "김민수", "course_utils", "notebooks", "results", "data", "__MACOSX", ".git", "venv"]
+)
+ARCHIVES = st.sampled_from(["b.zip", "C.ZIP", "d.tar", "e.tar.gz", "f.tgz"])
+CONTENTS = st.sampled_from([GOOD, b"", b"no", GOOD[:90], b"PK\x03\x04", b"<html>", b'{"cells": 3'])
+TREES = st.recursive(
+    st.dictionaries(FILES, CONTENTS, max_size=4),
+    lambda below: st.builds(
+        lambda *parts: {name: part for those in parts for name, part in those.items()},
+        st.dictionaries(FILES, CONTENTS, max_size=3),
+        st.dictionaries(FOLDERS, below, max_size=3),
+        st.dictionaries(ARCHIVES, below, max_size=2),
+    ),
+    max_leaves=8,
+)
+ENDS = (".zip", ".tar", ".gz", ".tgz")
+
+
+def packed(name, tree):
+    """Return an archive of a tree, in the format of its name."""
+    files = dict(flat(tree))
+    if name.lower().endswith(".zip"):
+        return zipped(files)
+    return tarred(files, "w:gz" if name.endswith("gz") else "w")
+
+
+def flat(tree, place=""):
+    """Yield what a folder, or an archive, of a tree holds: names and contents."""
+    for name, part in tree.items():
+        if isinstance(part, bytes):
+            yield place + name, part
+        elif name.lower().endswith(ENDS):
+            yield place + name, packed(name, part)
+        else:
+            yield from flat(part, f"{place}{name}/")
+
+
+def leaves(tree, place="", depth=0):
+    """Yield the name of each file of a tree, and True, and of each archive, and False."""
+    for name, part in tree.items():
+        if isinstance(part, bytes):
+            yield place + name, True
+        elif name.lower().endswith(ENDS):
+            # What debris folders hold is not opened, nor an archive in three others.
+            yield place + name, depth > 2 or is_debris(place)
+            if depth <= 2 and not is_debris(place):
+                yield from leaves(part, f"{place}{name}/", depth + 1)
+        else:
+            yield from leaves(part, f"{place}{name}/", depth)
+
+
+def is_debris(place):
+    return bool({"__MACOSX", ".git", "venv"} & {*place.split("/")})
+
+
+def written(folder, tree):
+    for name, content in flat(tree):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@given(TREES)
+def test_every_file_is_a_submission_or_passed_over(tmp_path_factory, tree):
+    folder = tmp_path_factory.mktemp("class")
+    written(folder, tree)
+    (folder / "all.zip").write_bytes(zipped(dict(flat(tree))))
+    files, archives = {}, {"all.zip"}
+    for place, depth in (("", 0), ("all.zip/", 1)):
+        for name, is_file in leaves(tree, place, depth):
+            files[name] = is_file
+    archives |= {name for name, is_file in files.items() if not is_file}
+    expected = Counter(name for name, is_file in files.items() if is_file)
+    entries = list(Intake(ONE_LECTURE).entries(folder))
+    seen = Counter(entry.name for entry in entries)
+    assert Counter({name: seen[name] for name in expected}) == expected
+    beyond = set(seen) - set(expected)  # archives and copies of the course with nothing inside
+    assert all(seen[name] == 1 for name in beyond)
+    passed_over = Counter()
+    found = read([folder], passed_over)
+    assert len(found) + passed_over.total() == seen.total()
+    assert not {s.file for s in found} - set(seen)
+    for name in archives:  # and none of them is gone
+        assert any(f"{s.file}/".startswith(f"{name}/") for s in found) or is_debris(name)
+    assert all(name in archives or "course_utils" in str(tree) for name in beyond)
+
+
+class Stall(BaseException):
+    """Ends a clerk that works in this process."""
+
+
+class Stalling(Here):
+    """A clerk that stalls whenever it comes to one of some files."""
+
+    def __init__(self, names):
+        super().__init__(ONE_LECTURE)
+        self.names = names
+
+    def begin(self, name):
+        self.phase = f"reading {name}"
+        if name in self.names:
+            raise Stall
+
+    def ask(self, what, path, start, broken):
+        try:
+            entries = Intake(self.skeletons, self.begin, broken).entries(Path(path))
+            for entry in islice(entries, start, None):
+                self.begin(entry.name)
+                yield entry.read().as_json()
+        except Stall:
+            raise Stopped("stopped") from None
+
+
+@given(TREES, st.data())
+def test_files_that_stall_a_clerk_cost_themselves_alone(tmp_path_factory, tree, data):
+    folder = tmp_path_factory.mktemp("class")
+    written(folder, tree | {"course_utils": {"x.py": b""}})
+    (folder / "all.zip").write_bytes(zipped(dict(flat(tree))))
+    names = [s.file for s in read([folder])]
+    files = [name for name in names if not name.lower().endswith(ENDS)]
+    bad = data.draw(st.sets(st.sampled_from(files), max_size=3)) if files else set()
+    passed_over, before = Counter(), Counter()
+    read([folder], before)
+    found = list(reading.read_submissions([folder], Stalling(bad), passed_over))
+    assert {s.file for s in found if s.reason == "stopped"} == bad
+    # A lecture that stalls is no untouched one: then others may be passed over as untouched.
+    assert {s.file for s in found} <= set(names)
+    assert len(found) + passed_over.total() == len(names) + before.total()
+
+
+@given(st.lists(st.text(max_size=12), max_size=6), st.sampled_from([zipped, tarred]))
+def test_entries_of_any_name_are_all_there(tmp_path_factory, names, pack):
+    names = [name for name in dict.fromkeys(n.replace("\0", "") for n in names) if name]
+    names = [n.encode("utf-8", "ignore").decode() for n in names if not n.endswith(("/", "\\"))]
+    path = tmp_path_factory.mktemp("class") / "class.zip"
+    try:
+        content = pack({f"{name}x": GOOD for name in names})
+    except ValueError:  # a name that this kind of archive cannot hold
+        return
+    path = path.with_suffix(".zip" if pack is zipped else ".tar")
+    path.write_bytes(content)
+    passed_over = Counter()
+    found = read([path], passed_over)
+    left = [s for s in found if s.file != path.name]  # a row of its own says that nothing was left
+    assert len(left) + passed_over.total() == len({f"{name}x" for name in names})
+    for submission in found:
+        parts = submission.file.split("/")
+        assert parts[0] == path.name
+        assert not {"", ".", ".."} & set(parts)
+
+
+# --- what cannot be read costs itself alone ------------------------------------------------------
 
 
 def test_a_damaged_zip_is_one_unreadable_submission(tmp_path):
     (tmp_path / "class.zip").write_bytes(b"PK nonsense")
     (found,) = read([tmp_path / "class.zip"])
     assert "zip" in found.reason
+    assert found.kind == OTHER
 
 
-def test_a_damaged_entry_costs_only_itself(tmp_path):
-    content = bytearray(archive(**{"a.ipynb": GOOD, "b.ipynb": GOOD}))
-    place = content.index(b"a = 1")
-    content[place] ^= 255
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_costs_only_itself(tmp_path, method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as out:
+        for name in ("a.ipynb", "b.ipynb"):
+            out.writestr(name, GOOD)
+    content = bytearray(buffer.getvalue())
+    for place in range(100, 160):
+        content[place] ^= 0xA5
     (tmp_path / "class.zip").write_bytes(content)
     first, second = read([tmp_path / "class.zip"])
     assert "cannot be unpacked" in first.reason
+    assert first.kind == NOTEBOOK
     assert second.cells
 
 
-def test_equal_names_stay_apart(tmp_path):
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=5))
+def test_bits_that_flip_in_a_zip_stop_nothing(tmp_path_factory, flips):
+    inner = zipped({"c.ipynb": GOOD})
+    content = bytearray(zipped({"a.ipynb": GOOD, "b.ipynb": GOOD, "more.zip": inner}))
+    for place, bits in flips:
+        content[place % len(content)] ^= bits
+    path = tmp_path_factory.mktemp("class") / "class.zip"
+    path.write_bytes(content)
+    passed_over = Counter()
+    assert len(read([path], passed_over)) + passed_over.total() >= 1
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [KeyError("x"), RecursionError(), MemoryError(), NotImplementedError("method 99"), EOFError()],
+    ids=repr,
+)
+def test_whatever_reading_raises_becomes_the_reason(tmp_path, monkeypatch, problem):
+    for name in ("a.ipynb", "b.ipynb"):
+        (tmp_path / name).write_bytes(GOOD)
+    first = []
+
+    def fails_once(content, name):
+        if not first:
+            first.append(name)
+            raise problem
+        return Submission(name, lecture="02")
+
+    monkeypatch.setattr("course_utils.instructor.grading.notebook_file.read_notebook", fails_once)
+    broken, good = read([tmp_path])
+    assert broken.reason.startswith("it cannot be unpacked, or is damaged: ")
+    assert good.reason == ""
+
+
+def test_an_encrypted_entry_says_what_to_do(tmp_path):
+    content = bytearray(zipped({"a.ipynb": GOOD}))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "class.zip").write_bytes(content)
+    (found,) = read([tmp_path / "class.zip"])
+    assert found.reason == "it is encrypted: hand it in without a password"
+
+
+def test_a_tar_that_is_damaged_inside_says_that_not_all_was_read(tmp_path):
+    content = bytearray(tarred({"a.ipynb": GOOD, "b.ipynb": GOOD, "c.ipynb": GOOD}))
+    content[content.index(b"b.ipynb")] ^= 255  # its header does not fit its sum
+    (tmp_path / "class.tar").write_bytes(content)
+    found = {s.file: s.reason for s in read([tmp_path / "class.tar"])}
+    assert found == {
+        "class.tar/a.ipynb": "",
+        "class.tar/the rest of it": "the archive is damaged from here on: hand it in again",
+    }
+
+
+def test_archives_that_hold_too_much_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "many.zip").write_bytes(zipped({f"{n}.ipynb": b"" for n in range(6)}))
+    (tmp_path / "many.tar").write_bytes(tarred({f"{n}.ipynb": b"" for n in range(7)}))
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 5)
+    tar, whole = read([tmp_path])
+    assert tar.reason == whole.reason == "there are more than 5 files in it"
+    monkeypatch.setattr(folders, "MAX_ARCHIVE", -1)
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 50)
+    assert {s.reason for s in read([tmp_path])} == {"it holds more than -1 MB"}
+
+
+def test_an_archive_in_an_archive_is_unpacked_up_to_a_limit(tmp_path, monkeypatch):
+    outer = io.BytesIO()
+    with zipfile.ZipFile(outer, "w") as out:
+        out.writestr("eve.tar.gz", tarred({"a.ipynb": b"0" * 3_000_000}, "w:gz"))
+        out.writestr("ada.zip", zipped({"a.ipynb": GOOD}))
+    (tmp_path / "class.zip").write_bytes(outer.getvalue())
+    monkeypatch.setattr(folders, "MAX_COPY", folders.MB)
+    ada, eve = read([tmp_path / "class.zip"])
+    assert (ada.file, ada.reason) == ("class.zip/ada.zip/a.ipynb", "")
+    assert (eve.file, eve.reason) == ("class.zip/eve.tar.gz", "it holds more than 1 MB")
+
+
+def test_archives_are_opened_in_two_others_and_no_deeper(tmp_path):
+    content = GOOD
+    for name in ("a.ipynb", "1.zip", "2.zip", "3.zip"):
+        content = zipped({name: content, "beside.ipynb": GOOD})
+    (tmp_path / "0.zip").write_bytes(content)
+    found = {s.file: s.reason for s in read([tmp_path / "0.zip"])}
+    assert found == {
+        "0.zip/3.zip/2.zip/1.zip": "more than 2 archives in each other are not opened",
+        "0.zip/3.zip/2.zip/beside.ipynb": "",
+        "0.zip/3.zip/beside.ipynb": "",
+        "0.zip/beside.ipynb": "",
+    }
+
+
+def test_an_archive_without_a_notebook_is_listed(tmp_path):
+    (tmp_path / "empty.zip").write_bytes(zipped({}))
+    (tmp_path / "mac.zip").write_bytes(zipped({"__MACOSX/._a.ipynb": b"", ".DS_Store": b""}))
+    passed_over = Counter()
+    found = {s.file: s.reason for s in read([tmp_path], passed_over)}
+    assert found == {
+        "empty.zip": "there is no file in it",
+        "mac.zip": "there is no notebook in it: hand in the .ipynb file",
+    }
+    assert passed_over == {"system files": 2}
+
+
+# --- links, and what cannot be entered -----------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="not on Windows: making links needs rights there")
+def test_links_are_listed_and_not_followed(tmp_path):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "02.ipynb").write_bytes(GOOD)
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "eve.ipynb").symlink_to(secret / "02.ipynb")
+    (folder / "mallory").symlink_to(secret)
+    os.mkfifo(folder / "trent.ipynb")
+    inner = zipfile.ZipInfo("oscar.ipynb")
+    inner.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(folder / "class.zip", "w") as out:
+        out.writestr(inner, str(secret / "02.ipynb"))
+    found = {s.file: (s.reason, s.kind) for s in read([folder])}
+    assert found == {
+        "class.zip/oscar.ipynb": (folders.LINK, NOTEBOOK),
+        "eve.ipynb": (folders.LINK, NOTEBOOK),
+        "mallory": (folders.LINK, OTHER),
+        "trent.ipynb": (folders.LINK, NOTEBOOK),
+    }
+
+
+def test_a_folder_that_cannot_be_entered_is_listed(tmp_path, monkeypatch):
+    for name in ("ada", "bob"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "02.ipynb").write_bytes(GOOD)
+    real = os.scandir
+
+    def scandir(path):
+        if path.name == "bob":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(folders.os, "scandir", scandir)
+    found = {s.file: s.reason for s in read([tmp_path])}
+    assert found == {
+        "ada/02.ipynb": "",
+        "bob": "the folder cannot be opened: Permission denied",
+    }
+
+
+def test_a_file_that_must_not_be_read_is_listed(tmp_path, monkeypatch):
+    (tmp_path / "a.ipynb").write_bytes(GOOD)
+
+    def refuses(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(folders.Path, "open", refuses)
+    (found,) = read([tmp_path])
+    assert found.reason == "the file cannot be read: Permission denied"
+
+
+# --- other kinds of files, and results -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("photo.png", b"\x89PNG", "a .png is not a notebook: hand in the .ipynb file"),
+        ("link.url", b"[InternetShortcut]", "a .url is not a notebook"),
+        ("report.docx", b"PK\x03\x04", "a .docx is not a notebook"),
+        ("answers.py", b"a = 1", "a .py is not a notebook"),
+        ("answers.txt", b"I could not open it", "a .txt is not a notebook"),
+        ("table.json", b'{"name": 3}', "a .json is not a notebook"),
+        ("all.7z", b"7z", "a .7z is not opened: hand in the .ipynb file, or a .zip with it"),
+        ("all.rar", b"Rar!", "a .rar is not opened"),
+        ("02.ipynb.gz", b"\x1f\x8b", "a .gz is not opened"),
+        ("handed in", b"%PDF", "a PDF is not a notebook"),
+        ("handed in", b"something", "this file is not a notebook"),
+        ("my work v1. final of all finals", b"x", "this file is not a notebook"),
+        ("02.ipynb - Colab.pdf", b"%PDF", "a .pdf is not a notebook"),
+        ("onlinetext.html", b"<p>here is my work", "a web page, not the notebook"),
+        ("picture.svg", b"<svg>", "a .svg is not a notebook"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_of_another_kind_says_what_to_hand_in(tmp_path, name, content, reason):
+    (tmp_path / name).write_bytes(content)
+    (found,) = read([tmp_path])
+    assert found.reason.startswith(reason)
+    assert found.kind == OTHER
+
+
+def test_of_a_file_of_another_kind_only_the_beginning_is_read(tmp_path, monkeypatch):
+    with (tmp_path / "video.mp4").open("wb") as file:
+        file.truncate(10**12)  # no disk has room for what it says it is
+    (found,) = read([tmp_path])
+    assert found.reason.startswith("a .mp4 is not")
+
+
+def test_another_notebook_is_told_from_one_of_the_course(tmp_path):
+    (tmp_path / "scratch.ipynb").write_bytes(b'{"nbformat": 4, "cells": []}')
+    (found,) = read([tmp_path])
+    # Here the only lecture has no exercise, and nothing can be like it.
+    assert (found.kind, found.lecture) == (SCRATCH, "")
+    assert "no lecture of this course" in found.reason
+
+
+def results_of_a_grading(folder):
+    write_class(folder, [])
+    (folder / "results").mkdir()
+    (folder / "results" / "a.json").write_text("{}")
+    (folder / "feedback").mkdir()
+    (folder / "feedback" / "ada.html").write_text("<html>")
+    for name in ("seed", "lock", "junit.xml"):
+        (folder / name).write_text("1")
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
+def test_results_are_no_submissions_wherever_they_lie(tmp_path):
+    (tmp_path / "ada.ipynb").write_bytes(GOOD)
+    count = 0
+    for name in ("out", "older/out"):
+        (tmp_path / name).mkdir(parents=True)
+        count += results_of_a_grading(tmp_path / name)
+    passed_over = Counter()
+    (found,) = read([tmp_path], passed_over)
+    assert found.file == "ada.ipynb"
+    assert passed_over == {"the grader's own results": count}
+
+
+def test_a_notebook_among_results_is_none_of_them(tmp_path):
+    results_of_a_grading(tmp_path / "out")
+    (tmp_path / "out" / "hand-ins").mkdir()
+    (tmp_path / "out" / "hand-ins" / "ada.ipynb").write_bytes(GOOD)
+    assert [s.file for s in read([tmp_path])] == ["out/hand-ins/ada.ipynb"]
+
+
+def test_the_folder_of_this_grading_is_known_before_it_has_results(tmp_path):
+    (tmp_path / "ada.ipynb").write_bytes(GOOD)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "seed").write_text("1")
+    passed_over = Counter()
+    assert [s.file for s in read([tmp_path], passed_over, out=tmp_path / "out")] == ["ada.ipynb"]
+    assert passed_over == {"the grader's own results": 1}
+    assert len(read([tmp_path])) == 2
+
+
+def test_where_results_and_submissions_lie_together_only_the_results_are_passed_over(tmp_path):
+    count = results_of_a_grading(tmp_path)
+    (tmp_path / "ada.ipynb").write_bytes(GOOD)
+    (tmp_path / "bob.pdf").write_bytes(b"%PDF")
+    for out in (tmp_path, None):
+        passed_over = Counter()
+        found = [s.file for s in read([tmp_path], passed_over, out=out)]
+        assert found == ["ada.ipynb", "bob.pdf"]
+        assert passed_over == {"the grader's own results": count}
+
+
+# --- names of files ------------------------------------------------------------------------------
+
+
+def test_equal_names_are_told_apart_by_their_folders(tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.ipynb").write_bytes(GOOD)
+        for name in ("a.ipynb", f"{folder}.ipynb"):
+            (tmp_path / folder / name).write_bytes(GOOD)
     found = [s.file for s in read([tmp_path / "one", tmp_path / "two"])]
-    assert found == ["a.ipynb", "a.ipynb (2)"]
+    assert found == ["one/a.ipynb", "one.ipynb", "two/a.ipynb", "two.ipynb"]
+    found = [s.file for s in read([tmp_path / "one" / "a.ipynb", tmp_path / "two" / "a.ipynb"])]
+    assert found == ["one/a.ipynb", "two/a.ipynb"]
+
+
+def test_equal_names_in_equal_folders_are_numbered(tmp_path):
+    for place in ("one", "two"):
+        (tmp_path / place / "class").mkdir(parents=True)
+        (tmp_path / place / "class" / "a.ipynb").write_bytes(GOOD)
+    found = [s.file for s in read([tmp_path / "one" / "class", tmp_path / "two" / "class"])]
+    assert found == ["class/a.ipynb", "class/a (2).ipynb"]
+
+
+def test_two_entries_of_one_name_are_both_there(tmp_path):
+    (tmp_path / "class.zip").write_bytes(zipped_raw([b"a.ipynb", b"./a.ipynb", b"a.ipynb"]))
+    found = [s.file for s in read([tmp_path / "class.zip"]) if not s.reason]
+    assert found == [f"class.zip/a{number}.ipynb" for number in (" (2)", " (3)", "")]
 
 
 def test_a_missing_path_is_named(tmp_path):
@@ -178,38 +514,42 @@ def test_a_missing_path_is_named(tmp_path):
         read([tmp_path / "nothing.ipynb"])
 
 
-@pytest.mark.parametrize(
-    ("file", "student"),
-    [
-        ("Jane Doe_4711_assignsubmission_file_/02_convolution.ipynb", "Jane Doe"),
-        ("Jane Doe_4711_assignsubmission_file_02_convolution.ipynb", "Jane Doe"),
-        ("doejane_12345_678901_02_convolution.ipynb", "doejane"),
-        ("doejane_LATE_12345_678901_02_convolution-1.ipynb", "doejane"),
-        ("Lab 2_jdoe7_attempt_2026-10-01-12-00-00_02_convolution.ipynb", "jdoe7"),
-        ("submitted/alice/02_convolution/02_convolution.ipynb", "alice"),
-        ("class.zip/alice/02_convolution (1).ipynb", "alice"),
-        ("alice_02_convolution.ipynb", "alice"),
-        ("van der Berg 02.ipynb", "van der Berg"),
-        ("alice.ipynb", "alice"),
-        ("alice (2).ipynb", "alice"),
-        ("group_12_02_convolution.ipynb", "group_12"),
-        ("group-12.ipynb", "group-12"),
-        ("student_13_02.ipynb", "student_13"),
-        ("02_convolution.ipynb", "02_convolution"),
-    ],
-)
-def test_the_student_is_found_in_the_name(file, student):
-    assert student_names({file: "02"}) == {file: student}
+# --- a clerk that stops --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("file", "student"),
-    [("bob_02_convolution.ipynb", "bob"), ("student_12.ipynb", "student_12")],
-)
-def test_without_a_known_lecture_only_a_title_is_cut_off(file, student):
-    assert student_names({file: ""}) == {file: student}
+class Stops:
+    """A clerk that stops at some of its files, and between some."""
+
+    def __init__(self, steps):
+        self.steps, self.phase, self.asked = steps, "", []
+
+    def ask(self, what, path, start, broken):
+        self.asked.append((start, tuple(broken)))
+        left = [step for step in self.steps if step not in broken][start:]
+        for step in left:
+            if step == "-":
+                self.phase = "reading"
+                raise Ended("the process that works on it ended while reading")
+            if step.strip().startswith("bad"):
+                self.phase = f"reading {step}"
+                raise Stopped(f"stopped while {self.phase}: more than 60 s")
+            yield Submission(step, reason="x").as_json()
 
 
-def test_files_that_are_called_alike_belong_to_their_folders():
-    files = ["alice/homework.ipynb", "bob/homework.ipynb", "carol/mine.ipynb"]
-    assert list(student_names(dict.fromkeys(files, "")).values()) == ["alice", "bob", "mine"]
+def test_a_file_that_stalls_its_reader_is_left_out_the_next_time(tmp_path):
+    clerk = Stops(["a", "bad.ipynb", "b", " bad.zip", "bad.zip", "c"])
+    found = list(reading.read_submissions([tmp_path], clerk))
+    assert [s.file for s in found] == ["a", "bad.ipynb", "b", " bad.zip", "bad.zip", "c"]
+    broken = ["bad.ipynb", " bad.zip", "bad.zip"]
+    assert clerk.asked == [
+        (start, tuple(broken[:count])) for count, start in enumerate((0, 1, 2, 2))
+    ]
+    assert [s.kind for s in found if "bad" in s.file] == [NOTEBOOK, OTHER, OTHER]
+
+
+def test_a_clerk_that_ends_between_two_files_goes_on_once(tmp_path):
+    clerk = Stops(["a", "-", "b"])
+    found = list(reading.read_submissions([tmp_path], clerk))
+    assert [s.file for s in found] == ["a", tmp_path.name]
+    assert clerk.asked == [(0, ()), (1, ())]
+    assert found[1].reason.endswith("Nothing that follows in it was read")

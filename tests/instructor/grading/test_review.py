@@ -5,9 +5,13 @@ from pathlib import Path
 
 import attack_table
 import corpus
+import honest
 import pytest
 
-from course_utils.instructor.grading.intake import read_notebook
+from course_utils.instructor.cell_names import read_cell
+from course_utils.instructor.grading.notebook_file import read_notebook
+from course_utils.instructor.grading.plan import make_plan
+from course_utils.instructor.grading.quiet_commands import is_quiet
 from course_utils.instructor.grading.review import LONGEST_NOTE, MOST_NOTES, review
 from course_utils.instructor.grading.skeleton import (
     ANSWER,
@@ -16,7 +20,6 @@ from course_utils.instructor.grading.skeleton import (
     Plan,
     Skeleton,
     Step,
-    make_plan,
     read_skeleton,
 )
 from course_utils.instructor.grading.submission import StudentCell, Submission
@@ -124,13 +127,16 @@ def test_a_loop_is_noted_where_none_should_be(body, is_noted):
     assert found == ["01.1 asks for no loop, and its answer has one"] * is_noted
 
 
+UNREADABLE = "reaches for names in a way that cannot be read:"
+
 # --- what code reaches for -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("code", "note"),
     [
-        ("import gc", "uses gc"),
+        ("import gc\ngc.get_objects()", "uses get_objects"),
+        ("from gc import *", "uses gc.*"),
         ("from threading import Thread", "uses threading"),
         ("import torch.multiprocessing", "uses torch.multiprocessing"),
         ("import os as o\no.fork()", "uses os.fork"),
@@ -161,13 +167,22 @@ def test_a_loop_is_noted_where_none_should_be(body, is_noted):
         ("from course_utils.withheld import running", "uses course_utils.withheld"),
         ("import course_utils.exercises", "uses course_utils.exercises"),
         ("from torchvision.models import resnet", "uses torchvision.models"),
+        ("import torchvision\nx = type(torchvision.models.vgg11())", "uses torchvision.models"),
+        ("import torchvision as tv\nx = tv.models.vgg11", "uses torchvision.models"),
+        ("import torchvision\nx = getattr(torchvision, 'models')", "uses torchvision.models"),
+        ("x = torch.hub.load('a', 'b')", "uses torch.hub"),
+        ("x = 'course_utils.models'", f"{UNREADABLE} a text with course_utils.models"),
+        ("class A:\n    def f(self):\n        return self._ops", f"{UNREADABLE} _ops"),
+        ("import sys\nx = 'a' in sys.modules, sys.modules", "uses sys.modules"),
+        ("get_ipython().__class__.x", "uses get_ipython"),
+        ("get_ipython().run_cell('x')", "runs run_cellx, which was not looked into"),
         ("%run other.py", "runs %run, which was not looked into"),
         ("!ls; cat /etc/passwd", "runs !ls; cat /etc/passwd, which was not looked into"),
         ("!python other.py", "runs !python other.py, which was not looked into"),
         ("x = !cat seed", "runs !cat seed, which was not looked into"),
-        ("%time import gc", "uses gc"),
-        ("%timeit -n 1 import gc", "uses gc"),
-        ("%%timeit import gc\npass", "uses gc"),
+        ("%time import ctypes", "uses ctypes"),
+        ("%timeit -n 1 import ctypes", "uses ctypes"),
+        ("%%timeit import ctypes\npass", "uses ctypes"),
         ("def broken(:", "could not be looked into: it does not parse"),
     ],
 )
@@ -222,13 +237,96 @@ def test_a_cell_of_another_language_is_named(name):
 
 
 def test_an_added_cell_is_named_with_the_exercises_that_use_it():
-    assert notes("import gc\ndef helper(image):\n    return image") == [
-        "02.2, in the added cell «import gc», uses gc"
+    assert notes("import ctypes\ndef helper(image):\n    return image") == [
+        "02.2, in the added cell «import ctypes», uses ctypes"
     ]
     assert notes("torch.x = 1") == ["the added cell «torch.x = 1» changes torch.x"]
     assert notes("x = '''\n" + "a" * 99 + "'''\nexec(x)") == [
         "the added cell «x = '''» reaches for names in a way that cannot be read: exec"
     ]
+
+
+@pytest.mark.parametrize(
+    "idle",
+    [
+        "import threading",
+        "from concurrent import futures",
+        "import subprocess\nsubprocess.run(['ls'])",
+        "import os\nos.system('ls')",
+        "from torchvision.models import resnet18",
+        "text = open('/etc/passwd').read()",
+        "path = '../course_utils'",
+    ],
+)
+def test_what_reaches_nothing_that_is_graded_is_noted_where_an_answer_needs_it(idle):
+    runs = f"{idle}\nwith open('out.txt', 'w') as file:\n    file.write('done')"
+    assert notes(runs) == []
+    assert notes(f"{runs}\ndef helper(image):\n    return image") != []
+    assert notes(answer=f"{MINE}\n{idle}") != []
+
+
+def test_what_changes_other_code_is_noted_wherever_it_runs():
+    for code in ("torch.x = 1", "exec('x')"):
+        (note,) = {*notes(code), *notes(f"{code}\nopen('out.txt', 'w')")}
+        assert note.startswith("the added cell")
+
+
+@pytest.mark.parametrize("cell", ["for x in range(3) print(x)", "# A title\n**Why?** It is so."])
+def test_a_cell_that_cannot_run_is_noted_where_it_is_an_answer_only(cell):
+    assert notes(cell) == []
+    assert notes(answer=cell) == ["02.2 could not be looked into: it does not parse"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["!ls\nx = '''\n%a b'''", "broken(\n" + "# a line\n" * 2000],
+    ids=["a magic in a text", "too long to ask"],
+)
+def test_a_cell_that_ipython_may_read_is_noted(cell):
+    assert not read_cell(cell.strip()).tree
+    assert [note for note in notes(cell) if "does not parse" in note]
+
+
+def test_a_class_of_torchvision_is_found_behind_a_built_network():
+    network = "import torchvision\nnetwork = torchvision.models.resnet18()"
+    found = notes(network, answer="convolve = type(network.layer1[0])")
+    assert found == ["02.2, in the added cell «import torchvision», uses torchvision.models"]
+
+
+@pytest.mark.parametrize("taken", ["theirs", "Block"])
+def test_a_class_of_torchvision_is_found_behind_the_lectures_own_cell(taken):
+    lecture = "import torchvision\ntheirs = torchvision.models.resnet18()\nBlock = type(theirs)"
+    steps = (Step(LECTURE, lecture, id="l"), *SKELETON.steps)
+    skeleton = Skeleton("02", "v1", steps)
+    cell = StudentCell(f"convolve = {taken}", "02-2-answer", ("b",))
+    found = review(make_plan(skeleton, Submission("a", cells=(cell,))), skeleton)
+    assert found == ["02.2 uses torchvision.models, in a cell of the lecture"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat seed",
+        "ls; cat seed",
+        "ls && python other.py",
+        "ls | sh",
+        "wget `cat x`",
+        "pip install $(cat x)",
+        "pip install {open('x').read()}",
+        "ls & python x.py",
+        "echo 'x",
+        "git -c alias.x=!sh x",
+        "lsof",
+    ],
+)
+def test_a_command_that_may_do_anything_is_no_quiet_one(command):
+    assert not is_quiet("system", [command])
+    assert not is_quiet("run_cell_magic", ["bash", "", f"ls\n{command}"])
+
+
+def test_a_long_command_is_read_in_one_go():
+    assert is_quiet("system", ["ls " + "'a' " * 20_000])
+    assert not is_quiet("system", ["ls " + "'a' | head " * 10_000 + "'"])
 
 
 def test_what_the_lecture_says_is_not_the_students():
@@ -274,6 +372,35 @@ def test_a_flood_of_notes_is_cut():
     assert len(long) == LONGEST_NOTE
 
 
+# --- honest work ----------------------------------------------------------------------------------
+
+LECTURES = ("02", "05", "07", "08")
+
+
+@pytest.fixture(scope="module")
+def skeletons():
+    return {x.id: read_skeleton(x.path) for x in all_lectures() if x.id in LECTURES}
+
+
+def notes_on_honest(skeleton, **how):
+    plan = make_plan(skeleton, honest.submission(skeleton, **how))
+    return [*plan.notes, *review(plan, skeleton)]
+
+
+def test_no_honest_way_to_work_needs_a_look(skeletons):
+    """The rate of false alarms on the honest corpus is 0."""
+    found = {}
+    for number, (name, cell) in enumerate(honest.CELLS.items()):
+        skeleton = skeletons[LECTURES[number % len(LECTURES)]]
+        for at in (1, None):
+            found[name, at] = notes_on_honest(skeleton, added=cell, at=at)
+    for name, answers in honest.ANSWERS.items():
+        skeleton = skeletons[next(iter(answers))[:2]]
+        found[name] = notes_on_honest(skeleton, answers=answers)
+    assert {name: those for name, those in found.items() if those} == {}
+    assert len(found) >= 150
+
+
 # --- the corpus ----------------------------------------------------------------------------------
 
 
@@ -285,7 +412,7 @@ def handed_in():
 def test_the_corpus_gets_the_notes_that_it_must_get(handed_in):
     lecture, wrong = read_skeleton(corpus.SOURCE), {}
     for handed in handed_in:
-        if "was stopped" in handed.note:  # only a kernel can tell
+        if re.search("was stopped|is not defined", handed.note):  # only a kernel can tell
             continue
         plan = make_plan(lecture, read_notebook(handed.content, handed.path))
         found = [*plan.notes, *review(plan, lecture)]

@@ -1,10 +1,15 @@
 """The student's cells are found and put at their places, whatever was done to the notebook."""
 
 import ast
+import contextlib
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from course_utils.instructor.cell_names import read_cell
+from course_utils.instructor.grading.plan import make_plan
 from course_utils.instructor.grading.review import review
 from course_utils.instructor.grading.skeleton import (
     ADDED,
@@ -14,7 +19,6 @@ from course_utils.instructor.grading.skeleton import (
     Skeleton,
     Step,
     identify,
-    make_plan,
 )
 from course_utils.instructor.grading.submission import StudentCell, Submission
 
@@ -76,7 +80,8 @@ def test_the_students_answers_take_the_places_of_the_solutions():
 )
 def test_lost_marks_and_order_do_not_matter(cells, how):
     made = plan(*cells)
-    assert sources(made) == WANTED
+    assert sorted(sources(made)) == sorted(WANTED)
+    assert sources(made).index(MINE) < sources(made).index(CHECK_1.source)
     assert set(made.found.values()) == {how}
 
 
@@ -107,7 +112,7 @@ def test_of_two_versions_the_last_counts_unless_it_is_the_stub():
     for cells in ([older, ANSWER_1], [ANSWER_1, stub]):
         made = plan(IMPORT, *cells, CHECK_1, ANSWER_2, CHECK_2)
         assert sources(made) == WANTED
-        assert made.notes == ("99.1 is there 2 times: the last counts",)
+        assert made.notes == ()
 
 
 USES = StudentCell("def double(x):\n    return twice(x) + OFFSET", "99-1-answer", ("b",))
@@ -215,7 +220,7 @@ def test_what_works_on_what_an_answer_needs_runs_with_it():
 def test_a_magic_does_not_make_all_experiments_run():
     magic = "!nvidia-smi\nmodel = Network(width)\nfit(model)"
     made = added("width = 3", "model = Network(1)\nfit(model)", magic, "evaluate(model)")
-    assert made == ["width = 3", magic]
+    assert made == [magic]
 
 
 def test_an_import_that_the_lecture_has_too_is_no_reason_to_run():
@@ -293,11 +298,13 @@ def test_each_cell_is_parsed_once(monkeypatch):
     assert sorted(parsed) == sorted(wanted)
 
 
-def test_a_helper_behind_its_answer_runs_before_it():
+def test_a_helper_behind_its_answer_runs_before_the_check():
     uses = StudentCell("def double(x):\n    return twice(x)", "99-1-answer", ("b",))
     helper = StudentCell("def twice(x): return 2 * x")
     made = plan(IMPORT, uses, CHECK_1, ANSWER_2, CHECK_2, helper)
-    assert sources(made)[1] == helper.source
+    assert sources(made) == [
+        *("import math", uses.source, OTHER, CHECK_2.source, helper.source, CHECK_1.source)
+    ]
 
 
 def test_a_split_answer_keeps_both_halves():
@@ -350,3 +357,321 @@ def test_the_lecture_is_told_by_id_marks_or_functions():
     assert identify(Submission("x", cells=WHOLE), known) is SKELETON
     assert identify(Submission("x", cells=without_marks(ANSWER_1)), known) is SKELETON
     assert identify(Submission("x", cells=(IMPORT,)), known) is None
+
+
+# --- wherever an answer stands -------------------------------------------------------------------
+
+STUB = "def double(x):\n    raise NotImplementedError"
+STUBBED = StudentCell(STUB, "99-1-answer", ("b",))
+
+
+def results(made):
+    """Return what ``double`` and ``half`` make of 6 where the plan asks for them, run plainly."""
+    namespace, found = {"check": print}, {}
+    for step in made.steps:
+        if step.kind == CHECK:
+            found[step.exercise] = asked(namespace, step.answer)
+        for source in [s.source for s in step.statements] or [step.source] * (step.kind == LECTURE):
+            with contextlib.suppress(Exception):
+                exec(source, namespace)
+    return found
+
+
+def asked(namespace, name):
+    try:
+        return namespace[name](6)
+    except Exception as problem:
+        return type(problem).__name__
+
+
+RIGHT = {"99.1": 12, "99.2": 3}
+NEW = StudentCell(MINE)
+
+
+@pytest.mark.parametrize(
+    ("cells", "how"),
+    [
+        ((IMPORT, STUBBED, NEW, CHECK_1, ANSWER_2, CHECK_2), "name"),
+        ((IMPORT, NEW, STUBBED, CHECK_1, ANSWER_2, CHECK_2), "name"),
+        ((IMPORT, STUBBED, CHECK_1, NEW, ANSWER_2, CHECK_2), "name"),
+        ((IMPORT, STUBBED, CHECK_1, ANSWER_2, CHECK_2, NEW), "name"),
+        ((NEW, IMPORT, CHECK_1, ANSWER_2, CHECK_2, STUBBED), "name"),
+        (
+            (IMPORT, STUBBED, StudentCell(f"{MINE}\n{CHECK_1.source}", "99-1-check"), ANSWER_2),
+            "name",
+        ),
+        ((StudentCell(f"import math\n{MINE}", ids=("a",)), STUBBED, CHECK_1, ANSWER_2), "name"),
+        ((IMPORT, StudentCell(f"{MINE}\n\n\n{OTHER}", "99-1-answer"), CHECK_1), "grade_id"),
+    ],
+    ids=[
+        *("below the stub", "above the stub", "behind the check", "at the end", "at the start"),
+        *("in the check", "in the lecture", "two in one cell"),
+    ],
+)
+def test_an_answer_counts_wherever_it_stands(cells, how):
+    made = plan(*cells)
+    assert results(made) == RIGHT
+    assert made.found["99.1"] == how
+    assert made.notes == ()
+    assert not any(made.others.values())
+
+
+def test_the_last_attempt_counts_and_the_one_before_is_told():
+    first = StudentCell("def double(x):\n    return 0", "99-1-answer", ("b",))
+    second = StudentCell("def double(x):\n    return 1")
+    made = plan(IMPORT, first, CHECK_1, second, NEW, STUBBED, ANSWER_2)
+    assert results(made) == RIGHT
+    assert made.others == {"99.1": second.source, "99.2": ""}
+    assert sum(step.exercise == "99.1" and step.kind == ANSWER for step in made.steps) == 1
+
+
+def test_a_copy_of_the_answer_is_no_other():
+    assert plan(IMPORT, ANSWER_1, ANSWER_1, CHECK_1).others["99.1"] == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "double = half",
+        "double = lambda x: 2 * x",
+        "import math\ndouble = math.sqrt",
+        "@decorate\ndef double(x):\n    return x",
+        "if math:\n    def double(x):\n        return x",
+        "def double(x):\n    if x < 0:\n        raise NotImplementedError\n    return 2 * x",
+        "def double(x):\n    return 2 * x\n    raise NotImplementedError",
+    ],
+)
+def test_what_makes_an_answer_is_one(source):
+    made = plan(IMPORT, ANSWER_1, StudentCell(source), STUBBED)
+    assert made.others["99.1"] == MINE
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "double = double(3)",
+        "double = 6",
+        "for double in range(3):\n    print(double)",
+        "for double in range(3):\n    exec('noticed = 1')",
+        STUB,
+        'def double(x):\n    "Return 2 x."\n    raise NotImplementedError("todo")',
+        "def double(x)\n    return 0",
+    ],
+)
+def test_what_makes_no_answer_replaces_none(source):
+    made = plan(
+        IMPORT, ANSWER_1, CHECK_1, StudentCell(source), StudentCell('check("99.1", double)')
+    )
+    assert results(made)["99.1"] == 12
+    assert made.others["99.1"] == ""
+    assert not any(step.kind == ADDED for step in made.steps)
+
+
+def test_an_attempt_that_does_not_parse_is_told_before_a_stub():
+    broken = StudentCell("def double(x)\n    return 2 * x")
+    for cells in ([broken, STUBBED], [STUBBED, broken]):
+        (step,) = [
+            s for s in plan(IMPORT, *cells).steps if s.exercise == "99.1" and s.kind == ANSWER
+        ]
+        assert step.source == broken.source
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "double = trace(double)",
+        "first = double\ndef double(x):\n    return first(x)",
+    ],
+)
+def test_an_answer_may_use_its_earlier_self(wrapped):
+    trace = "def trace(f):\n    return lambda x: f(x)"
+    made = plan(IMPORT, StudentCell(trace), ANSWER_1, CHECK_1, StudentCell(wrapped), ANSWER_2)
+    assert results(made) == RIGHT
+
+
+# --- what an answer needs ------------------------------------------------------------------------
+
+BY_HELPER = "def double(x):\n    return twice(x)"
+TWICE = "def twice(x):\n    return 2 * x"
+
+
+def test_lines_that_were_added_to_the_lecture_are_the_students():
+    edited = StudentCell(
+        f"import math\nimport random as r\n{TWICE}\nmath.tau = r.random()", ids=("a",)
+    )
+    uses = StudentCell("def double(x):\n    return twice(x) + 0 * r.random()", "99-1-answer")
+    made = plan(edited, uses, CHECK_1, ANSWER_2)
+    assert results(made) == RIGHT
+    lecture, mine, *_ = made.steps
+    assert (lecture.kind, lecture.source) == (LECTURE, "import math")
+    assert [statement.source for statement in mine.statements] == ["import random as r", TWICE]
+    assert "import math\n" not in mine.source
+
+
+def test_a_spoilt_cell_of_the_lecture_is_the_lectures_unless_an_answer_is_in_it():
+    spoilt = StudentCell("import math(", ids=("a",))
+    assert sources(plan(spoilt, *WHOLE[1:])) == WANTED
+    answer = StudentCell("def double(x)\n    return 2 * x", "99-1-check")
+    assert answer.source in sources(plan(IMPORT, STUBBED, answer))
+
+
+def test_changed_lines_of_the_lecture_are_the_students():
+    steps = (Step(LECTURE, f"{TWICE}\nSIZE = 1\nprint(SIZE)", id="l"), *SKELETON.steps)
+    changed = StudentCell("def twice(x):\n    return 4 * x\nSIZE = 2\nprint(SIZE)", ids=("l",))
+    answer = StudentCell(BY_HELPER + " // SIZE", "99-1-answer")
+    made = make_plan(
+        Skeleton("99", "v1", steps), Submission("a", cells=(changed, answer, ANSWER_2))
+    )
+    assert results(made) == RIGHT
+    assert made.steps[0] == steps[0]
+
+
+def test_a_helper_is_taken_where_it_was_defined_last():
+    older, helper = StudentCell("def twice(x): return 0"), StudentCell(TWICE)
+    uses = StudentCell(BY_HELPER, "99-1-answer", ("b",))
+    for cells in ([older, uses, CHECK_1, helper], [uses, CHECK_1, older, helper]):
+        assert results(plan(IMPORT, *cells, ANSWER_2, CHECK_2)) == RIGHT
+
+
+def test_two_answers_may_have_helpers_of_one_name():
+    one = StudentCell(f"def helper(x):\n    return 2 * x\n{BY_HELPER}".replace("twice", "helper"))
+    two = StudentCell("def helper(x):\n    return x / 2\ndef half(x):\n    return helper(x)")
+    for cells in ([one, CHECK_1, two, CHECK_2], [one, two, CHECK_1, CHECK_2]):
+        made = plan(IMPORT, *cells)
+        assert results(made)["99.2"] == 3
+    assert results(plan(IMPORT, one, CHECK_1, two, CHECK_2)) == RIGHT
+
+
+def test_a_variable_of_an_experiment_replaces_no_helper():
+    uses = StudentCell(f"FACTOR = 2\n{TWICE}\ndef double(x):\n    return twice(x) * FACTOR // 2")
+    later = StudentCell("twice = [1, 2]\nFACTOR = 7\nprint(twice)")
+    assert results(plan(IMPORT, uses, CHECK_1, later, ANSWER_2)) == RIGHT
+
+
+def test_the_students_last_check_tells_which_variable_counts():
+    uses = StudentCell("FACTOR = 3\ndef double(x):\n    return x * FACTOR", "99-1-answer")
+    later = StudentCell('FACTOR = 2\ncheck("99.1", double)')
+    assert results(plan(IMPORT, uses, CHECK_1, later, ANSWER_2)) == RIGHT
+
+
+def test_a_class_that_gets_its_method_later_is_whole():
+    split = (
+        "class Twice:\n    pass",
+        "def call(self, x):\n    return 2 * x",
+        "Twice.__call__ = call",
+    )
+    cells = [StudentCell(part) for part in split]
+    uses = StudentCell("def double(x):\n    return Twice()(x)", "99-1-answer")
+    assert results(plan(IMPORT, uses, CHECK_1, *cells, ANSWER_2)) == RIGHT
+
+
+def test_what_is_beside_an_answer_runs_only_if_it_is_needed():
+    beside = "x = double(3)\nfor step in range(10**9):\n    x += double(step)\nassert x == 1"
+    answer = StudentCell(
+        f"FACTOR = 2\ndef double(x):\n    return FACTOR * x\n{beside}", "99-1-answer"
+    )
+    (step,) = [s for s in plan(IMPORT, answer).steps if s.exercise == "99.1" and s.kind == ANSWER]
+    assert step.source == answer.source
+    assert [s.source for s in step.statements] == answer.source.splitlines()[:1] + [
+        "def double(x):\n    return FACTOR * x"
+    ]
+    assert {s.exercise for s in step.statements} == {"99.1"}
+
+
+def test_statements_tell_which_exercise_needs_them():
+    both = StudentCell(f"{TWICE}\nimport sys\nsys.x = 1\nHALF = 0.5")
+    one = StudentCell(BY_HELPER, "99-1-answer")
+    two = StudentCell("def half(x):\n    return twice(x) * HALF / 2", "99-2-answer")
+    added = next(s for s in plan(IMPORT, both, one, two).steps if s.kind == ADDED)
+    assert [s.exercise for s in added.statements] == ["99.1", "", "", "99.2"]
+
+
+def test_a_future_import_runs():
+    cell = StudentCell(
+        "from __future__ import annotations\ndef double(x: Unknown):\n    return 2 * x"
+    )
+    (step,) = [s for s in plan(IMPORT, cell).steps if s.exercise == "99.1" and s.kind == ANSWER]
+    assert len(step.statements) == 2
+
+
+def test_statements_of_one_line_and_with_decorators_are_whole():
+    source = "x = 'ä'; y = (x,\n 2); z = 3\n@a\n@b(1)\nclass C:\n    pass\nw = '''1\n  2'''; v = 1"
+    parts = [part.source for part in read_cell(source).statements]
+    assert parts[:3] == ["x = 'ä'", "y = (x,\n 2)", "z = 3"]
+    assert parts[3:] == ["@a\n@b(1)\nclass C:\n    pass", "w = '''1\n  2'''", "v = 1"]
+
+
+def test_a_method_may_have_the_name_of_the_function_that_it_calls():
+    cell = read_cell("class A:\n    def relu(self, x):\n        return relu(x)")
+    assert cell.statements[0].used == {"relu"}
+
+
+# --- any notebook --------------------------------------------------------------------------------
+
+EXPERIMENTS = [
+    "net = Network()\nfit(net)",
+    "torch.manual_seed(3)\nx = double(4)\nprint(x)",
+    "for step in range(9):\n    loss = half(step)",
+    "plt.plot([1])\nplt.show()",
+    "double(3)",
+    "assert double(3) == 7",
+    "%%time\nrun()",
+]
+solved = st.integers(0, 9).map(lambda n: f"def double(x):\n    return {n} * x")
+attempts = st.one_of(
+    solved,
+    solved.map(lambda source: f"%%time\n{source}"),
+    solved.map(
+        lambda source: f"{EXPERIMENTS[0]}\n{source}\n{EXPERIMENTS[2]}".replace("\n", "\r\n")
+    ),
+    st.just(STUB),
+    st.just("def double(x)\n    return"),
+    st.sampled_from(EXPERIMENTS),
+)
+marks = st.sampled_from([{}, {"grade_id": "99-1-answer"}, {"ids": ("b",)}, {"ids": ("a",)}])
+
+
+@given(st.lists(st.tuples(attempts, marks)), st.permutations([IMPORT, CHECK_1, ANSWER_2, CHECK_2]))
+def test_the_last_solved_definition_counts_in_any_notebook(tries, others):
+    mine = [StudentCell(source, **mark) for source, mark in tries]
+    cells = [*others[:2], *mine[: len(mine) // 2], *others[2:], *mine[len(mine) // 2 :]]
+    good = [
+        cell.source for cell in mine if "return " in cell.source and "double(x):" in cell.source
+    ]
+    made = plan(*cells)
+    factors = [int(re.search(r"return (\d)", source)[1]) for source in good]
+    if good:
+        assert results(made) == {"99.1": 6 * factors[-1], "99.2": 3}
+        assert made.notes == ()
+        before = [str(n) for n in factors if n != factors[-1]]
+        assert re.findall(r"return (\d)", made.others["99.1"]) == before[-1:]
+    else:
+        assert results(made)["99.2"] == 3
+    ran = {s.source for step in made.steps for s in step.statements}
+    assert not any("fit" in source or "step" in source or "assert" in source for source in ran)
+
+
+WORK = [
+    *("import itertools as it", "from math import floor", "ONE = 1", "TABLE = {}"),
+    *("TABLE['two'] = ONE + 1", TWICE, "class Halver:\n    pass"),
+    "def run(self, x):\n    return floor(x / TABLE['two'])",
+    "Halver.run = run",
+    "def double(x):\n    return sum(it.chain([twice(x)]))",
+    "def half(x):\n    return Halver().run(x)",
+]
+
+
+@given(st.data())
+def test_an_answer_may_be_cut_into_cells_in_any_way(data):
+    pieces = [WORK[0]]
+    for statement in WORK[1:]:
+        if data.draw(st.booleans()):
+            pieces.append(statement)
+        else:
+            pieces[-1] += f"\n{statement}"
+    own = [StudentCell(piece, **data.draw(marks)) for piece in pieces]
+    for experiment in data.draw(st.lists(st.sampled_from(EXPERIMENTS), max_size=3)):
+        own.insert(data.draw(st.integers(0, len(own))), StudentCell(experiment))
+    for cell in (IMPORT, STUBBED, CHECK_1, CHECK_2):
+        own.insert(data.draw(st.integers(0, len(own))), cell)
+    assert results(plan(*own)) == RIGHT

@@ -15,7 +15,8 @@ from course_utils.instructor.release import edition as module
 from course_utils.instructor.release.branch import NoCommit, check_branch, commit_tree, git
 from course_utils.instructor.release.edition import Refused, release, replaced
 from course_utils.instructor.release.leaks import leaks, texts_of, texts_of_files
-from course_utils.instructor.release.stubs import REGION, problems, solution, stub, student_notebook
+from course_utils.instructor.release.stubs import problems, student_notebook
+from course_utils.instructor.solutions import REGION, solution, stub
 from course_utils.instructor.versions import lecture_version
 from course_utils.lectures import all_lectures, read_lecture
 from course_utils.lectures.running import execute, printed

@@ -1,13 +1,16 @@
 """A class as grading leaves it: several states, every status, good and hostile names."""
 
+import dataclasses
 import functools
 import random
 
 import nbformat
 
 from course_utils.exercises import all_exercises
+from course_utils.instructor.reports.class_list import ClassList, Person
 from course_utils.instructor.reports.gradebook import students_of
 from course_utils.instructor.reports.results import (
+    BESIDE,
     FULL,
     GRADED,
     INFRASTRUCTURE,
@@ -154,12 +157,91 @@ def a_class():
     return results
 
 
+LECTURES = ("02", "03", "05")
+DUE = "2026-10-01T23:59"
+
+
+def ordinary_class():
+    """Return the results of 25 students in three lectures, and their class list.
+
+    All that can happen to a student does: late, twice, another answer, more points in the notebook,
+    nothing handed in, two of one name, nobody's file, files beside the notebook.
+    """
+    rng = random.Random(11)
+    people = [
+        Person(f"s{2026000 + n}", name, f"{2026000 + n}", evidence="roster", is_on_roster=True)
+        for n, name in enumerate(NAMES)
+    ]
+    results = []
+    for place, person in enumerate(people):
+        level = rng.uniform(0.3, 1)
+        for lecture in LECTURES[: 3 if place % 8 else place % 3]:
+            day = 2 if (place + int(lecture)) % 11 == 0 else 1
+            results.append(
+                submission(
+                    person.name,
+                    lecture,
+                    level=level,
+                    person=person.key,
+                    file=f"week.zip/{person.name}_{4711 + place}_assignsubmission_file_/"
+                    f"{lecture}_notebook.ipynb",
+                    handed_in=f"2026-10-{day:02}T14:05",
+                    is_late=day == 2,
+                )
+            )
+    first = {result.owner: place for place, result in enumerate(results) if result.lecture == "02"}
+    odd = iter(sorted(first.values()))
+    unlike = next(odd)
+    results[unlike] = with_other_answers(results[unlike])
+    unread = next(odd)
+    broken = "not JSON at line 3, column 1: the file is cut off or damaged"
+    results[unread] = without_points(results[unread], UNREADABLE, broken)
+    lost = next(odd)
+    results[lost] = without_points(results[lost], INFRASTRUCTURE, "no kernel starts: [Errno 28]")
+    twice = results[next(odd)]
+    again = submission(
+        twice.student, "02", seed=5, level=1, person=twice.owner, attempt=2,
+        file=twice.file.replace(".ipynb", "-1.ipynb"),
+    )  # fmt: skip
+    pdf = without_points(twice, BESIDE, "a .pdf is not a notebook")
+    pdf = dataclasses.replace(pdf, file=twice.file.replace(".ipynb", ".pdf"))
+    doubt = "another student here is called 김민수, too: name a roster, or rename the files"
+    nobodys = "whose is this? (week.zip/02_convolution.ipynb)"
+    people += [
+        Person("1/kim", "김민수", evidence="file name", doubts=(doubt,)),
+        Person("2/kim", "김민수", evidence="file name", doubts=(doubt,)),
+        Person("week.zip/02_convolution.ipynb", nobodys, doubts=("nothing says whose it is",)),
+    ]
+    results += [again, pdf] + [submission(p.name, person=p.key, file=p.key) for p in people[-3:]]
+    passed_over = {"system files": 12, "the course's own files": 130}
+    return results, ClassList(tuple(people), passed_over, due=DUE)
+
+
+def with_other_answers(result):
+    """Return a result that its notebook contradicts, with a second answer that was not graded."""
+    first, *others = result.exercises
+    doubt = "`span_of` is not defined where your answer runs; your instructor will look at it."
+    source = first.source
+    lower = dataclasses.replace(
+        first, points=1.0, status=PARTIAL, passed=5, total=20, shown=4.0, other=source, doubt=doubt,
+        hint=HINTS["02.1"], failing_case=CASES["02.1"],
+    )  # fmt: skip
+    note = "02.1: the notebook shows 4 of 4 points, grading gives 1: `span_of` is not defined"
+    return dataclasses.replace(
+        result, state=NEEDS_A_LOOK, notes=(note,), exercises=(lower, *others)
+    )
+
+
 def write_reports(out, results):
     """Write every report, as a grading has written them in the end."""
     for student in students_of(results):
-        write_feedback(out, student.results)
+        if student.results:
+            write_feedback(out, student.results)
     write_class(out, results)
 
 
 def without_points(result, state, reason):
-    return SubmissionResult(result.student, result.lecture, result.file, "f", state, reason)
+    """Return a result that was not graded."""
+    return dataclasses.replace(
+        result, state=state, reason=reason, exercises=(), notes=(), added=(), seconds=0.0
+    )

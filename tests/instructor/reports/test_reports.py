@@ -1,21 +1,40 @@
 """Reports say what the results say: no invented zero, nothing of others, no markup from outside."""
 
+import base64
 import csv
 import dataclasses
 import io
+import re
+import unicodedata
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
 import pytest
-from graded_class import HOSTILE, NAMES, a_class, submission, without_points, write_reports
+from graded_class import (
+    HOSTILE,
+    LECTURES,
+    NAMES,
+    a_class,
+    ordinary_class,
+    submission,
+    with_other_answers,
+    without_points,
+    write_reports,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
+from course_utils.instructor.grading.command import summary
+from course_utils.instructor.reports.attention import groups
+from course_utils.instructor.reports.class_list import BEST, LATEST, ClassList, Person
 from course_utils.instructor.reports.gradebook import students_of
-from course_utils.instructor.reports.histogram import histogram
+from course_utils.instructor.reports.histogram import histogram, steps
+from course_utils.instructor.reports.overriding import Gradebook
 from course_utils.instructor.reports.pages import class_page, feedback_page
 from course_utils.instructor.reports.results import (
+    BESIDE,
     FULL,
     INFRASTRUCTURE,
     NEEDS_A_LOOK,
@@ -28,7 +47,7 @@ from course_utils.instructor.reports.tables import gradebook, grades, harmless
 from course_utils.instructor.reports.writing import write_class, write_feedback
 
 CLASS = a_class()
-VOID = {"meta", "link", "br", "hr", "img"}
+VOID = {"meta", "link", "br", "hr", "img", "input"}
 SHAPES = {"rect", "path"}
 ATTACKS = [
     *HOSTILE,
@@ -50,7 +69,7 @@ class Page(HTMLParser):
 
     def __init__(self, html: bytes):
         super().__init__()
-        self.tags, self.open, self.text, self.code = [], [], "", []
+        self.tags, self.open, self.text, self.code, self.scripts = [], [], "", [], []
         self.feed(html.decode())
         self.close()
         assert not self.open
@@ -71,6 +90,9 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if "style" in self.open:
+            return
+        if "script" in self.open:
+            self.scripts.append(data)
             return
         self.text += data
         if "pre" in self.open:
@@ -98,18 +120,27 @@ def page_of(*results):
     return Page(feedback_page(student))
 
 
-def page_of_class(results, pairs=()):
-    return Page(class_page(students_of(results), pairs))
+def page_of_class(results, pairs=(), class_list=None, problems=()):
+    class_list = class_list or ClassList()
+    book = Gradebook(students_of(results, class_list), class_list, list(problems))
+    return Page(class_page(book, pairs))
 
 
 def hostile(text, *, state=NEEDS_A_LOOK):
     """Return a submission in which all that can come from outside is ``text``."""
     exercise = ExerciseResult(
-        "02.1", "Output size", 1.5, 4, "partial", 3, 8, text, text, 0.1, text, text
+        "02.1", "Output size", 1.5, 4, "partial", 3, 8, text, text, 0.1, text, text, 4, text, text
     )
     return SubmissionResult(
-        text, "02", text, "f", state, text, (exercise,), (text, text), (text,), 1.0
-    )
+        text, "02", text, "f", state, text, (exercise,), (text, text), (text,), 1.0,
+        handed_in=text, is_late=True,
+    )  # fmt: skip
+
+
+def hostile_people(text):
+    """Return a class list in which all that can come from outside is ``text``."""
+    person = Person(text, text, text, text, text, doubts=(text,))
+    return ClassList((person, Person(f"{text}2", text, is_on_roster=True)), {text: 2})
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -164,6 +195,15 @@ def test_gradebook_names_what_was_not_handed_in():
     assert row["note"] == "lecture 05: not handed in"
 
 
+def test_what_lies_beside_is_no_hand_in():
+    beside = without_points(submission("ann", "05"), BESIDE, "a .pdf is not a notebook")
+    students = students_of([submission("ann"), beside])
+    note = row_of(gradebook(students), "ann")["note"]
+    assert "lecture 05: not handed in" in note
+    assert f"also handed in, and not graded: {beside.file}" in note
+    assert row_of(gradebook(students), "ann")["total"] != ""
+
+
 def test_gradebook_names_what_needs_a_look():
     result = submission("ann", state=NEEDS_A_LOOK, notes=("02.3 stands twice",))
     row = row_of(gradebook(students_of([result])), "ann")
@@ -209,8 +249,58 @@ def test_both_tables_agree_on_the_whole_class():
     assert len(read(gradebook(students))) == len(NAMES) + len(HOSTILE) + 1
 
 
-def test_tables_open_in_excel_with_accents():
-    assert gradebook(students_of(CLASS)).startswith(b"\xef\xbb\xbf")
+def as_a_spreadsheet_reads(table):
+    """Return the cells of a table, read as Excel and Numbers do when they open it.
+
+    A byte-order mark says UTF-8, a line ends with CRLF, a quote doubles inside quotes, and nothing
+    else has a meaning. (RFC 4180, and what Excel writes itself as "CSV UTF-8".)
+    """
+    assert table.startswith(b"\xef\xbb\xbf")
+    text = table[3:].decode()
+    assert text.endswith("\r\n")
+    assert text.replace("\r\n", "").isprintable()
+    cell = r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)'
+    rows, end = [[]], 0
+    for match in re.finditer(cell, text):
+        assert match.start() == end, "a cell ends where the next begins"
+        end = match.end()
+        rows[-1].append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        if match[3] != ",":
+            rows.append([])
+    assert end == len(text)
+    return rows[:-1]
+
+
+@pytest.mark.parametrize("results", [CLASS, [hostile(text) for text in ATTACKS]])
+def test_tables_are_what_spreadsheets_open(results):
+    students = students_of(results)
+    for table in (grades(students), gradebook(students)):
+        head, *rows = as_a_spreadsheet_reads(table)
+        assert {len(row) for row in rows} == {len(head)}
+        assert [dict(zip(head, row, strict=True)) for row in rows] == read(table)
+
+
+def test_tables_hold_letters_as_one_character_each():
+    name = unicodedata.normalize("NFD", "Jürgen Núñez 김민수")
+    (row,) = read(gradebook(students_of([submission(name)])))
+    assert row["student"] == "Jürgen Núñez 김민수"
+    assert unicodedata.is_normalized("NFC", row["student"])
+
+
+def test_who_handed_in_nothing_is_in_both_tables():
+    zoe = Person("z", "Zoë", "4711", is_on_roster=True)
+    students = students_of([submission("ann"), submission("bob", "05")], ClassList((zoe,)))
+    row = row_of(gradebook(students), "Zoë")
+    assert (row["id"], row["lecture 02"], row["lecture 05"], row["total"]) == ("4711", "", "", "")
+    assert row["note"] == "lecture 02: not handed in; lecture 05: not handed in"
+    rows = [row for row in read(grades(students)) if row["student"] == "Zoë"]
+    assert [(r["lecture"], r["state"], r["points"], r["counts"]) for r in rows] == [
+        ("02", "not handed in", "", "no"),
+        ("05", "not handed in", "", "no"),
+    ]
+    (alone,) = students_of([], ClassList((zoe,)))
+    assert row_of(gradebook([alone]), "Zoë")["note"] == "not handed in"
+    assert row_of(grades([alone]), "Zoë")["state"] == "not handed in"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +364,7 @@ def test_any_name_can_be_written_and_is_linked(tmp_path, name):
     write_reports(tmp_path, results)
     (page,) = (tmp_path / "feedback").iterdir()
     links = Page((tmp_path / "class.html").read_bytes()).all("href")
-    assert [unquote(link) for link in links] == [f"feedback/{page.name}"]
+    assert {unquote(link) for link in links} == {f"feedback/{page.name}"}
 
 
 # --- pages ---------------------------------------------------------------------------------------
@@ -284,9 +374,11 @@ def test_any_name_can_be_written_and_is_linked(tmp_path, name):
 @pytest.mark.parametrize("text", ATTACKS)
 def test_nothing_from_outside_becomes_markup(text, state):
     calm, attack = hostile("calm", state=state), hostile(text, state=state)
-    for page in (page_of, lambda result: page_of_class([result])):
-        expected, found = page(calm), page(attack)
-        assert skeleton(found) == skeleton(expected)
+    assert skeleton(page_of(attack)) == skeleton(page_of(calm))
+    found = page_of_class([attack], class_list=hostile_people(text), problems=[text])
+    expected = page_of_class([calm], class_list=hostile_people("calm"), problems=["calm"])
+    assert skeleton(found) == skeleton(expected)
+    assert found.scripts == expected.scripts
 
 
 def skeleton(page):
@@ -323,10 +415,14 @@ def test_what_could_deceive_is_made_visible():
 @pytest.mark.parametrize("page", [page_of_class(CLASS), page_of(submission("ann"))])
 def test_a_page_needs_nothing_else_and_is_well_formed(page):
     kinds = {tag for tag, _ in page.tags}
-    assert not kinds & {"script", "link", "img", "iframe", "form", "object", "base"}
+    assert not kinds & {"link", "img", "iframe", "form", "object", "base"}
     assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
     assert all(link.startswith(("#", "feedback/")) for link in page.all("href"))
-    assert any("default-src 'none'" in content for content in page.all("content"))
+    (policy,) = (content for content in page.all("content") if "default-src" in content)
+    assert "default-src 'none'" in policy
+    assert [tag for tag, _ in page.tags].count("script") == len(page.scripts)
+    hashes = [base64.b64encode(sha256(s.encode()).digest()).decode() for s in page.scripts]
+    assert re.findall(r"script-src [^;]*", policy) == [f"script-src 'sha256-{h}'" for h in hashes]
     assert page.tags[0] == ("html", {"lang": "en"})
     ids = page.all("id")
     assert len(ids) == len(set(ids))
@@ -374,6 +470,44 @@ def test_feedback_says_which_of_two_submissions_counts():
     assert page.words.index("a.ipynb") < place < page.words.index("b.ipynb")
 
 
+def test_feedback_says_why_one_of_several_counts():
+    results = submission("ann", level=0, attempt=2), submission("ann", level=1, file="b.ipynb")
+    for rule, file, why in ((BEST, "b.ipynb", "the best one"), (LATEST, "02_", "the last one")):
+        (student,) = students_of(results, ClassList(counts=rule))
+        words = Page(feedback_page(student)).words
+        counts = words.index(f"This one counts: it is {why}.")
+        assert words.rindex("Handed in as", 0, counts) == words.index(f"Handed in as {file}")
+
+
+def test_feedback_shows_what_was_not_graded_and_what_the_notebook_shows():
+    result = with_other_answers(submission("ann", is_late=True, handed_in="2026-10-02T14:05"))
+    exercise = result.exercises[0]
+    page = page_of(result)
+    assert [exercise.source, exercise.other] == [source.rstrip("\n") for source in page.code[:2]]
+    assert "Another answer of yours to 02.1, which was not graded" in page.words
+    assert "1 of 4 points" in page.words
+    assert "Your notebook shows 4 of 4 points; your instructor will look." in page.words
+    assert exercise.doubt in page.words
+    assert "2026-10-02 14:05, late." in page.words
+    assert "grading gives" not in page.words, "notes are the instructor's"
+
+
+def test_feedback_says_nothing_of_points_that_the_notebook_does_not_show():
+    for shown in (None, 0.5, 1.0):
+        result = with_other_answers(submission("ann"))
+        exercise = dataclasses.replace(result.exercises[0], shown=shown)
+        result = dataclasses.replace(result, exercises=(exercise,))
+        assert "Your notebook shows" not in page_of(result).words
+        assert "(notebook" not in page_of_class([result]).words
+
+
+def test_feedback_names_what_lies_beside_in_one_line():
+    beside = without_points(submission("ann", file="a/essay.pdf"), BESIDE, "no notebook")
+    page = page_of(submission("ann"), beside)
+    assert page.words.endswith("Also handed in, and not graded: essay.pdf.")
+    assert page.words.count("Lecture 02") == 1
+
+
 def test_feedback_refuses_two_students(tmp_path):
     with pytest.raises(ValueError, match="one student"):
         write_feedback(tmp_path, [submission("ann"), submission("bob")])
@@ -394,6 +528,63 @@ def test_class_page_starts_with_what_needs_attention():
         assert page.words.index(reason) < places[-1]
 
 
+def test_class_page_accounts_for_each_file():
+    results, class_list = ordinary_class()
+    words = page_of_class(results, class_list=class_list).words
+    states = [result.state for result in results]
+    listed = sum(state in (UNREADABLE, INFRASTRUCTURE, BESIDE) for state in states)
+    assert (
+        f"{len(results) + 142} files seen = {len(results) - listed} graded + {listed} listed"
+        " + 142 passed over (system files: 12, the course's own files: 130)."
+    ) in words
+
+
+def test_class_page_groups_people_by_what_to_do_about_them():
+    results, class_list = ordinary_class()
+    students = students_of(results, class_list)
+    found = {group.title: group for group in groups(students)}
+    assert list(found) == [
+        "infrastructure failure", "unreadable", "needs a look", "whose is this?",
+        "not handed in", "late", "handed in more than once", "also handed in",
+    ]  # fmt: skip
+    assert [row.student.name for row in found["whose is this?"].rows].count("김민수") == 2
+    assert {row.student.key for row in found["late"].rows} == {
+        result.owner for result in results if result.is_late
+    }
+    handed_in = {(result.owner, result.lecture) for result in results}
+    missing = {
+        (row.student.key, lecture)
+        for row in found["not handed in"].rows
+        for lecture in row.lectures
+    }
+    everybody = {(person.key, lecture) for person in class_list.people for lecture in LECTURES}
+    assert missing == everybody - handed_in
+    words = page_of_class(results, class_list=class_list).words
+    for title, group in found.items():
+        assert f"{title.capitalize()} ({len(group.rows)})" in words
+
+
+def test_who_handed_in_nothing_has_no_page_and_no_link(tmp_path):
+    results, class_list = ordinary_class()
+    class_list.write(tmp_path)
+    write_reports(tmp_path, results)
+    pages = {f"feedback/{page.name}" for page in (tmp_path / "feedback").iterdir()}
+    page = Page((tmp_path / "class.html").read_bytes())
+    assert {unquote(link) for link in page.all("href")} == pages
+    book = read((tmp_path / "gradebook.csv").read_bytes())
+    assert {row["feedback"] for row in book} == pages | {""}
+    assert NAMES[0] in page.words
+
+
+@given(st.lists(st.floats(0, 6), min_size=1), st.integers(6, 9))
+def test_small_bars_count_everybody_once(points, most):
+    found = steps(points, most)
+    assert [step.points for step in found] == list(range(most + 1))
+    for step in found:
+        assert step.students == sum(int(value) == step.points for value in points)
+        assert (step.height > 0) == (step.students > 0), "one student is seen, too"
+
+
 def test_class_page_ranks_exercises_by_wrong_answers_and_names_hints():
     def answered(name, hint):
         first = (0, 4, "wrong", 0, 5, "case", hint) if hint else (4, 4, FULL, 5, 5)
@@ -405,7 +596,8 @@ def test_class_page_ranks_exercises_by_wrong_answers_and_names_hints():
 
     hints = {"ann": "add 1", "bob": "add 1", "cid": "round", "dan": ""}
     words = page_of_class([answered(name, hint) for name, hint in hints.items()]).words
-    second = words.index("02.2 Second 3 0 1 1 of 4 2 × add 1 1 × round")
+    bars = "3 0 1 2 3 1 4"  # three with 0 points, one with 4
+    second = words.index(f"02.2 Second 3 0 1 1 of 4 {bars} 2 × add 1 1 × round")
     assert second < words.index("02.1 First 0 0 4 4 of 4")
 
 
@@ -461,3 +653,30 @@ def test_reports_of_nobody(tmp_path):
     write_reports(tmp_path, [])
     assert read((tmp_path / "grades.csv").read_bytes()) == []
     assert "0 students" in Page((tmp_path / "class.html").read_bytes()).words
+
+
+# --- what is printed in the end ------------------------------------------------------------------
+
+
+def test_the_end_of_a_grading_says_where_files_went_and_what_to_do(tmp_path):
+    results, class_list = ordinary_class()
+    class_list.write(tmp_path)
+    (tmp_path / "overrides.csv").write_text("student,exercise,points,reason\nzoe,02,1,x\n")
+    lines = summary(results, tmp_path)
+    assert lines[0] == f"{len(results) - 3} of {len(results)} submissions graded, 1 need a look"
+    assert lines[1].startswith(f"{len(results) + 142} files seen = ")
+    assert "system files: 12" in lines[1]
+    text = "\n".join(lines)
+    assert "  unreadable: week.zip/" in text
+    assert "  whose is this?: 3" in lines
+    assert "  overrides.csv line 2: nobody here is 'zoe'" in text
+    assert "class.html" in lines[-1]
+
+
+def test_the_end_of_a_grading_is_short_and_plain_whatever_was_handed_in(tmp_path):
+    one = without_points(submission("ann"), UNREADABLE, "bad\x1b[2J\nfile")
+    results = [dataclasses.replace(one, file=f"\x1b{n}.ipynb") for n in range(500)]
+    lines = summary(results, tmp_path)
+    assert len(lines) < 30
+    assert "  unreadable: 480 more" in lines
+    assert all(line.isprintable() for line in lines)

@@ -10,11 +10,12 @@ from loopback import skip_without_loopback
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils.__main__ import main
-from course_utils.instructor.release.stubs import answers, solution
+from course_utils.instructor.release.stubs import answers
 from course_utils.instructor.site import build as module
 from course_utils.instructor.site.build import build, missing_packages
 from course_utils.instructor.site.checks import problems, read_page
 from course_utils.instructor.site.pages import WIDGET_VIEW, page, with_buttons
+from course_utils.instructor.solutions import solution
 from course_utils.lectures import BADGE, all_lectures, repository
 
 LECTURES = all_lectures()

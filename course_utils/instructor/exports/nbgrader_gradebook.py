@@ -1,0 +1,144 @@
+"""Points in nbgrader's gradebook, where its formgrader and its exporters find them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...lectures import all_lectures, graded_id
+from ..reports.gradebook import Student, lecture_name
+from ..reports.results import SubmissionResult
+from ..reports.tables import harmless
+from .graded_class import GradedClass, folded, left_out
+
+# nbgrader names folders by ids, and writes its CSV without quotes.
+ID = re.compile(r"\w(?:[\w.@+: -]{0,200}\w)?")
+
+
+def fill_gradebook(graded: GradedClass, to: Path) -> list[str]:
+    """Add students, lectures and points to a gradebook, a new one or nbgrader's own.
+
+    A lecture is an assignment with one notebook, both called as its file; a check is a graded cell,
+    as in the notebook. What was graded by hand in nbgrader stays. Returns what to print.
+
+    Raises:
+        ModuleNotFoundError: nbgrader is not installed.
+        ValueError: the file is no gradebook.
+    """
+    ids = _ids(graded.students)
+    students = [student for student in graded.students if ids[student.key] and student.counted]
+    _fill(graded, students, ids, to)
+    lost = [s for s in graded.students if s.counted and not ids[s.key]]
+    return [
+        f"wrote {to}: {len(students)} students, {', '.join(map(lecture_name, graded.lectures))}",
+        "  use it: in the course's folder as gradebook.db, then `nbgrader export` or formgrader",
+        "  nbgrader shows 0 for a student of the class who has no submission",
+        *(left_out(student, "no id of its own that nbgrader can use") for student in lost),
+    ]
+
+
+def _fill(
+    graded: GradedClass, students: Iterable[Student], ids: Mapping[str, str], to: Path
+) -> None:
+    from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+    from sqlalchemy import text
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        # A copy, for nbgrader adds its tables to whatever it opens.
+        with (
+            warnings.catch_warnings(),
+            _replaced(to) as copy,
+            Gradebook(f"sqlite:///{copy}") as gradebook,
+        ):
+            warnings.simplefilter("ignore")  # nbgrader's own, of how it uses SQLAlchemy
+            # nbgrader stores each cell by itself; the copy is worth no wait for the disk.
+            for setting in ("synchronous = OFF", "journal_mode = MEMORY"):
+                gradebook.db.execute(text(f"PRAGMA {setting}"))
+            names = _add_lectures(gradebook, graded)
+            for student in students:
+                _add_student(gradebook, student, ids[student.key])
+                for lecture, result in student.counted.items():
+                    more = student.points[lecture] - result.points
+                    _add_points(gradebook, ids[student.key], names[lecture], result, more)
+    except (DatabaseError, InvalidEntry, MissingEntry) as problem:
+        reason = f"{to} is no gradebook of nbgrader, or one of other lectures: name another file"
+        raise ValueError(reason) from problem
+
+
+@contextlib.contextmanager
+def _replaced(to: Path) -> Iterator[Path]:
+    """Give a copy of a file to work on, and put it in place of the file when all went well."""
+    copy = to.with_name(to.name + ".tmp")
+    copy.unlink(missing_ok=True)
+    if to.exists():
+        shutil.copyfile(to, copy)
+    before = os.environ.get("PATH", "")
+    # nbgrader starts the program `alembic`, which lies beside this Python.
+    os.environ["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), before)))
+    try:
+        yield copy
+        os.replace(copy, to)
+    finally:
+        os.environ["PATH"] = before
+        copy.unlink(missing_ok=True)
+
+
+def _ids(students: Iterable[Student]) -> dict[str, str]:
+    """Return what nbgrader calls each student; "" where nothing is fit, or two share it."""
+    found = {}
+    for student in students:
+        person = student.person
+        known = (person.login, person.id, person.email, person.key)
+        first = next(filter(None, map(str.strip, known)), "")
+        found[student.key] = first if ID.fullmatch(first) else ""
+    count = Counter(map(folded, found.values()))
+    return {key: name if count[folded(name)] == 1 else "" for key, name in found.items()}
+
+
+def _add_lectures(gradebook: Any, graded: GradedClass) -> dict[str, str]:
+    """Add the lectures that have points. Return their names there."""
+    stems = {lecture.id: lecture.path.stem for lecture in all_lectures()}
+    names = {lecture: stems.get(lecture, lecture) for lecture in graded.lectures}
+    for lecture, name in names.items():
+        gradebook.update_or_create_assignment(name)
+        gradebook.update_or_create_notebook(name, name)
+        best = max(
+            (s.counted[lecture].exercises for s in graded.students if lecture in s.counted),
+            key=len,
+            default=(),
+        )
+        for exercise in best:
+            cell = graded_id(exercise.id, "check")
+            gradebook.update_or_create_grade_cell(
+                cell, name, name, max_score=exercise.max_points, cell_type="code"
+            )
+    return names
+
+
+def _add_student(gradebook: Any, student: Student, student_id: str) -> None:
+    name = harmless(student.name).replace(",", " ")
+    email = harmless(student.person.email).replace(",", " ")
+    gradebook.update_or_create_student(student_id, last_name=name, first_name="", email=email)
+
+
+def _add_points(
+    gradebook: Any, student_id: str, name: str, result: SubmissionResult, more: float
+) -> None:
+    """Add the points of a lecture; ``more`` is what the instructor gave beside the exercises'."""
+    when = {"timestamp": result.handed_in} if result.handed_in else {}
+    gradebook.update_or_create_submission(name, student_id, **when)
+    for exercise in result.exercises:
+        cell = graded_id(exercise.id, "check")
+        grade = gradebook.find_grade(cell, name, name, student_id)
+        grade.auto_score, grade.needs_manual_grade = exercise.points, False
+        grade.extra_credit, more = more, 0.0
+    gradebook.db.commit()

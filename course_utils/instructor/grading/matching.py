@@ -1,0 +1,139 @@
+"""Whom of the roster a hand-in names: by number, login or e-mail; else by the whole name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..reports.class_list import Person
+from .names import OWN_ID, YEAR, bare, plain, said
+
+MOST_WORDS = 8  # of a name
+MOST_TOKENS = 40  # of a part of a path that are looked at
+WORD = re.compile(r"[^\W_]+")
+TOKEN = re.compile(r"[^\s_,()\[\]]+")
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+
+
+@dataclass(frozen=True)
+class Match:
+    """The people of the roster whom a hand-in names: one, or those who are called alike."""
+
+    people: tuple[Person, ...] = ()
+    is_by_id: bool = False
+
+    @property
+    def person(self) -> Person | None:
+        """Return whom it names; None if nobody, or several."""
+        return self.people[0] if len(self.people) == 1 else None
+
+
+class Roster:
+    """The people of a class, to be found by what names of files say."""
+
+    def __init__(self, people: Sequence[Person]) -> None:
+        self.people = people
+        self.ids: dict[str, set[int]] = {}
+        self.numbers: dict[str, set[int]] = {}
+        self.names: dict[str, set[int]] = {}
+        self.words: set[str] = set()  # of all names
+        for place, person in enumerate(people):
+            for mark in (person.id, person.login, person.email, *person.aliases):
+                if mark:
+                    self.ids.setdefault(same_id(mark), set()).add(place)
+            for alias in person.aliases:
+                self.numbers.setdefault(same_id(alias), set()).add(place)
+            for name in (person.name, *person.aliases):
+                for form in _forms(name):
+                    self.names.setdefault(form, set()).add(place)
+                    self.words.update(form.split())
+        self.starts = {name[:n] for name in self.names for n in range(1, len(name) + 1)}
+
+    def by_id(self, ids: Iterable[str], number: str, participant: str) -> Match:
+        """Return whom ids name, that are known as such; the numbers are a platform's own."""
+        found: set[int] = set()
+        for mark in filter(None, ids):
+            found |= self.ids.get(same_id(mark), set())
+        for mark in filter(None, (number, participant and f"Participant {participant}")):
+            found |= self.numbers.get(same_id(mark), set())
+        return self._match(found, True)
+
+    def by_text(self, text: str) -> Match:
+        """Return whom a part of a path names, by an id that stands in it, else by name."""
+        found: set[int] = set()
+        whole = said(text).name
+        for token in _tokens(text):
+            if _is_surely_id(token) or token == whole:
+                found |= self.ids.get(same_id(token), set())
+        return self._match(found, True) if found else self.by_name(text)
+
+    def by_name(self, text: str) -> Match:
+        """Return who is called so, in any order of the words; the longest name counts."""
+        words = WORD.findall(bare(text))[:MOST_TOKENS]
+        longest, found = 0, set[int]()
+        for start in range(len(words)):
+            for end in range(start + 1, min(start + MOST_WORDS, len(words)) + 1):
+                window = words[start:end]
+                if "".join(window) not in self.starts and not self.words.issuperset(window):
+                    break  # nor will a longer one be a name
+                people = self._called(window)
+                length = sum(map(len, window))
+                if people and length >= longest:
+                    found = people | (found if length == longest else set())
+                    longest = length
+        return self._match(found, False)
+
+    def _called(self, words: Sequence[str]) -> set[int]:
+        """Return who is called exactly so: in any order, or in one word as Canvas writes it."""
+        return self.names.get("".join(words), set()) | self.names.get(_in_order(words), set())
+
+    def contradicts(self, person: Person, id: str) -> bool:
+        """Return whether a student number cannot be that person's."""
+        return bool(
+            OWN_ID.fullmatch(id)
+            and OWN_ID.fullmatch(person.id)
+            and same_id(id) != same_id(person.id)
+        )
+
+    def _match(self, found: set[int], is_by_id: bool) -> Match:
+        return Match(tuple(self.people[place] for place in sorted(found)), is_by_id)
+
+
+def same_id(mark: str) -> str:
+    """Return an id as equal ones are written: spreadsheets drop the zeros in front."""
+    mark = " ".join(bare(mark).replace("_", " ").split())
+    return mark.lstrip("0") or "0" if mark.isdecimal() else mark
+
+
+def _is_surely_id(token: str) -> bool:
+    """Return whether a word can hardly be a name or a label, if it is on the roster as an id."""
+    if token.isdecimal():
+        return len(token) >= 4 and not YEAR.fullmatch(token)
+    return len(token) >= 4 and any(c.isdecimal() or c in "@." for c in token)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    for token in TOKEN.findall(text)[:MOST_TOKENS]:
+        yield token
+        for split in ("-", "."):
+            if split in token:
+                yield from token.split(split)[:MOST_TOKENS]
+                stem = token.rsplit(split, 1)[0]
+                yield stem
+
+
+def _forms(name: str) -> set[str]:
+    """Return the ways in which a name may be written, as they are looked up."""
+    forms = set()
+    for written in {bare(name), bare(plain(name).translate(UMLAUTS))}:
+        words = WORD.findall(written)[:MOST_WORDS]
+        if not words or len("".join(words)) < 2:
+            continue
+        forms.add(_in_order(words))
+        forms |= {"".join(words[n:] + words[:n]) for n in range(len(words))}
+    return forms
+
+
+def _in_order(words: Sequence[str]) -> str:
+    return " ".join(sorted(words))

@@ -1,0 +1,199 @@
+"""What learning platforms write into the names of what they hand out.
+
+The outermost part of a path that a platform wrote counts: what lies below it a student named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from .names import KINDS, LONGEST, TOKEN, YEAR, said
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a platform says of a file.
+
+    platform: which one; number: what tells its people apart. is_everywhere: whether the number is
+    the same in all downloads; else it counts among the files beside. login: what the platform's
+    people log in with. depth: how many parts of the path say it.
+    """
+
+    platform: str
+    number: str
+    name: str = ""
+    login: str = ""
+    is_everywhere: bool = True
+    handed_in: str = ""
+    attempt: int = 0
+    is_late: bool = False
+    depth: int = 0
+
+
+def record_of(parts: Sequence[str]) -> Record | None:
+    """Return what a platform wrote into a path; None if nothing."""
+    parts = [part[:LONGEST] for part in parts]
+    for place, part in enumerate(parts):
+        below = parts[place + 1 :]
+        for read in READERS:
+            if record := read(part, below):
+                return replace(record, depth=place + 1 + record.depth)
+    return None
+
+
+_GROUP = re.compile(r"^(?:group|gruppe|groupe|grupo|team)\s*\w{1,3}\s*-\s*(?=\S)", re.IGNORECASE)
+
+
+def _moodle(part: str, below: Sequence[str]) -> Record | None:
+    """``Jane Doe_4711_assignsubmission_file_``, a folder or in front of the file's name.
+
+    Blind: ``Participant_9001_assignsubmission_file_``. Of groups: ``Group A-Jane Doe_4711_…``.
+    """
+    before, mark, _ = part.partition("_assignsubmission_")
+    name, _, number = before.rpartition("_")
+    if not mark or not number.isdecimal() or not name:
+        return None
+    if name.casefold() in KINDS:
+        name = f"{name} {number}"
+    name = re.sub(
+        r"^(?:group|gruppe|groupe|grupo|team)\s*\w{1,3}\s*-\s*(?=\S)", "", name, flags=re.I
+    )
+    return Record("moodle", number, name.replace("_", " ").strip(), is_everywhere=False)
+
+
+_BLACKBOARD = re.compile(r"_attempt_(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-\d\d")
+
+
+def _blackboard(part: str, below: Sequence[str]) -> Record | None:
+    """``Lab 2_jdoe7_attempt_2026-10-01-12-00-00_file.ipynb``."""
+    match = _BLACKBOARD.search(part)
+    _, underscore, login = part[: match.start()].rpartition("_") if match else ("", "", "")
+    if not match or not underscore or not login:
+        return None
+    when = f"{match[1]}T{match[2]}:{match[3]}"
+    return Record("blackboard", login.casefold(), login, login, handed_in=when)
+
+
+def _brightspace(part: str, below: Sequence[str]) -> Record | None:
+    """``12345-67890 - Jane Doe - Oct 1, 2026 1205 PM``, a folder or in front of the file's name."""
+    numbers, *rest = part.split(" - ")
+    match = re.fullmatch(r"(\d+)-\d+", numbers.strip())
+    if not match or not rest:
+        return None
+    return Record("brightspace", match[1], rest[0].strip(), handed_in=moment(" ".join(rest[1:])))
+
+
+_CANVAS = re.compile(r"_(?:(late)_)?(\d{3,})_\d{3,}_", re.IGNORECASE)
+
+
+def _canvas(part: str, below: Sequence[str]) -> Record | None:
+    """``doejane_LATE_12345_678901_file-1.ipynb``; the name may have underscores, too."""
+    match = _CANVAS.search(part)
+    if not match or not match.start() or YEAR.fullmatch(match[2]):
+        return None
+    again = re.search(r"-(\d{1,2})\.\w+$", part[match.end() - 1 :])
+    return Record(
+        "canvas",
+        match[2],
+        part[: match.start()].replace("_", " ").strip(),
+        attempt=int(again[1]) + 1 if again else 1,
+        is_late=bool(match[1]),
+    )
+
+
+def _gradescope(part: str, below: Sequence[str]) -> Record | None:
+    """``submission_123456/``: nothing of the person."""
+    match = re.fullmatch(r"submission_(\d{4,})", part)
+    return Record("gradescope", match[1], f"submission {match[1]}") if match and below else None
+
+
+def _sakai(part: str, below: Sequence[str]) -> Record | None:
+    """``Doe, Jane(jdoe7)/Submission attachment(s)/file.ipynb``."""
+    match = re.fullmatch(r"([^()]+)\(([^()]+)\)", part)
+    if not match or not below or not below[0].casefold().startswith("submission attachment"):
+        return None
+    return Record("sakai", match[2].casefold(), match[1].strip(), match[2])
+
+
+def _teams(part: str, below: Sequence[str]) -> Record | None:
+    """``Submitted files/Jane Doe/Lab 2/Version 2/file.ipynb``."""
+    if part.casefold() not in ("submitted files", "eingereichte dateien") or len(below) < 2:
+        return None
+    versions = (re.fullmatch(r"version (\d{1,3})", name.casefold()) for name in below[1:])
+    attempt = max((int(match[1]) for match in versions if match), default=0)
+    return Record("teams", below[0], below[0], is_everywhere=False, attempt=attempt, depth=1)
+
+
+def _nbgrader(part: str, below: Sequence[str]) -> Record | None:
+    """``submitted/jdoe7/ps1/ps1.ipynb``."""
+    if part != "submitted" or len(below) < 3 or not said(below[0]).name:
+        return None
+    return Record("nbgrader", below[0], below[0], below[0], depth=1)
+
+
+READERS: tuple[Callable[[str, Sequence[str]], Record | None], ...] = (
+    _moodle,
+    _blackboard,
+    _brightspace,
+    _canvas,
+    _gradescope,
+    _sakai,
+    _teams,
+    _nbgrader,
+)
+
+# How months begin, in the languages that platforms write dates in.
+MONTHS = (
+    ("jan", "ene", "gen", "sty"),
+    ("feb", "fév", "fev", "lut"),
+    ("mar", "mär", "mrt"),
+    ("apr", "avr", "abr", "kwi"),
+    ("may", "mai", "maj", "mei", "mag"),
+    ("jun", "juin", "giu", "cze"),
+    ("jul", "juil", "lug", "lip"),
+    ("aug", "aoû", "ago", "sie"),
+    ("sep", "set", "wrz"),
+    ("oct", "okt", "ott", "out", "paź"),
+    ("nov", "lis"),
+    ("dec", "dez", "déc", "dic", "gru"),
+)
+_BY_NUMBERS = re.compile(r"(\d{4})\s?[年년.-]\s?(\d{1,2})\s?[月월.-]\s?(\d{1,2})")
+
+
+def moment(text: str) -> str:
+    """Return a date in words, as "2026-10-01T12:05"; "" if it is none."""
+    text = text[:60].casefold()
+    words = TOKEN.findall(text.replace(":", ""))
+    month = next((n for word in words if (n := _month(word))), 0)
+    year = next((word for word in words if re.fullmatch(r"20\d\d", word)), "")
+    day = next((word for word in words if re.fullmatch(r"\d{1,2}", word)), "")
+    rest = text.partition(year)[2] if year else ""
+    if numbers := _BY_NUMBERS.search(text):
+        year, month, day = numbers[1], int(numbers[2]), numbers[3]
+        rest = text[numbers.end() :]
+    hour, minute = _time(rest)
+    try:
+        return datetime(int(year), month, int(day), hour, minute).isoformat(timespec="minutes")
+    except ValueError:
+        return ""
+
+
+def _month(word: str) -> int:
+    """Return which month a word names; 0 if none. "juin" and "juil" begin alike."""
+    fits = [(len(b), n) for n, starts in enumerate(MONTHS, 1) for b in starts if word.startswith(b)]
+    return max(fits)[1] if fits else 0
+
+
+def _time(text: str) -> tuple[int, int]:
+    """Return hour and minute of "1205 pm", "12:05", "오후 1205"; midnight if there is none."""
+    match = re.search(r"(?<!\d)(\d{1,2})[:.h]?(\d\d)(?!\d)", text)
+    if not match:
+        return 0, 0
+    hour, is_afternoon = int(match[1]), re.search(r"\bp\.?\s?m|오후|午後|下午", text)
+    is_morning = re.search(r"\ba\.?\s?m|오전|午前|上午", text)
+    if is_afternoon and hour < 12:
+        hour += 12
+    return (0 if is_morning and hour == 12 else hour), int(match[2])

@@ -1,0 +1,385 @@
+"""More right answers, as students write them: NumPy, loops, einsum, float64, other calls."""
+
+import math
+import random
+import statistics
+from collections import Counter
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from course_utils.models import KNearestNeighbors
+
+# --- 01 ------------------------------------------------------------------------------------------
+
+
+def distances_by_einsum(queries, images):
+    lengths = [torch.einsum("nd,nd->n", x, x) for x in (queries, images)]
+    products = torch.einsum("md,nd->mn", queries, images)
+    return (lengths[0][:, None] + lengths[1] - 2 * products).clamp(0).sqrt()
+
+
+def distances_in_float64(queries, images):
+    return torch.linalg.norm(queries.double()[:, None] - images.double(), dim=2)
+
+
+def vote_by_mode(distances, labels, k):
+    return labels[distances.argsort(dim=1, stable=True)[:, :k]].mode(1).values
+
+
+def vote_by_counter(distances, labels, k):
+    """The counter keeps the order of what it counts, so the sorted labels settle ties."""
+    near = labels[distances.sort(dim=1, stable=True).indices[:, :k]].tolist()
+    return torch.tensor([Counter(sorted(row)).most_common(1)[0][0] for row in near])
+
+
+def vote_by_repeated_minimum(distances, labels, k):
+    distances, rows = distances.clone(), torch.arange(len(distances))
+    votes = torch.zeros(len(distances), int(labels.max()) + 1)
+    for _ in range(k):
+        nearest = distances.argmin(1)
+        votes[rows, labels[nearest]] += 1
+        distances[rows, nearest] = float("inf")
+    return votes.argmax(1)
+
+
+def choose_by_slices(images, labels, ks, folds):
+    accuracies = []
+    for k in ks:
+        hits = 0
+        for fold in range(folds):
+            asked = torch.zeros(len(labels), dtype=torch.bool)
+            asked[fold::folds] = True
+            knn = KNearestNeighbors(k).fit(images[~asked], labels[~asked])
+            hits += int((knn.predict(images[asked]) == labels[asked]).sum())
+        accuracies.append(np.float64(hits / len(labels)))
+    return sorted(zip(ks, accuracies, strict=True), key=lambda t: (-t[1], t[0]))[0][0], accuracies
+
+
+def best_by_argmax(scores, k):
+    """Take out the best class k times: `argmax` gives the lowest of equal ones."""
+    scores, rows = scores.clone(), torch.arange(len(scores))
+    best = []
+    for _ in range(k):
+        best.append(scores.argmax(1))
+        scores[rows, best[-1]] = -float("inf")
+    return torch.stack(best, dim=1)
+
+
+def best_by_python(scores, k):
+    order = [sorted(range(len(row)), key=lambda c, row=row: -row[c]) for row in scores.tolist()]
+    return torch.tensor(order)[:, :k]
+
+
+def best_by_numpy(scores, k):
+    return torch.from_numpy(np.argsort(-scores.numpy(), axis=1, kind="stable")[:, :k])
+
+
+def hits_with(best):
+    return lambda scores, labels, k: (best(scores, k) == labels[:, None]).any(1)
+
+
+def accuracy_with(best):
+    return lambda *case: hits_with(best)(*case).double().mean().item()
+
+
+def error_with(best):
+    return lambda *case: np.mean(~hits_with(best)(*case).numpy())
+
+
+# --- 02 ------------------------------------------------------------------------------------------
+
+
+def size_by_floor(size, kernel_size, stride=1, padding=0, dilation=1):
+    room = size + 2 * padding - dilation * (kernel_size - 1) - 1
+    return max(0, math.floor(room / stride + 1))
+
+
+def convolve_by_taps(image, weight, bias, stride=1, padding=0):
+    """One product for each place in the kernel, with float64."""
+    padded = F.pad(image, (padding,) * 4).double()
+    size = weight.shape[-1]
+    rows, columns = ((n - size) // stride * stride + 1 for n in padded.shape[1:])
+    output = bias.double()[:, None, None]
+    for y in range(size):
+        for x in range(size):
+            taken = padded[:, y : y + rows : stride, x : x + columns : stride]
+            output = output + torch.einsum("oc,chw->ohw", weight[:, :, y, x].double(), taken)
+    return output
+
+
+def pool_by_lists(image, kernel_size, stride, padding=0):
+    padded = F.pad(image, (padding,) * 4, value=image.min().item())
+    rows, columns = (range(0, n - kernel_size + 1, stride) for n in padded.shape[1:])
+    windows = [
+        [padded[:, y : y + kernel_size, x : x + kernel_size].flatten(1).max(1)[0] for x in columns]
+        for y in rows
+    ]
+    return np.array([[w.numpy() for w in row] for row in windows]).transpose(2, 0, 1)
+
+
+# --- 03 to 05 ------------------------------------------------------------------------------------
+
+
+def step_with_autograd(model, images, labels, optimizer):
+    model.train()
+    logits = model(images)
+    loss = F.nll_loss(F.log_softmax(logits, dim=1), labels)
+    parameters = list(model.parameters())
+    for parameter, new in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = new
+    optimizer.step()
+    return float(loss.detach()), np.sum(logits.argmax(1).numpy() == labels.numpy())
+
+
+def evaluate_one_by_one(model, batches):
+    mode, losses, hits = model.training, [], []
+    model.eval()
+    with torch.inference_mode():
+        for images, labels in batches:
+            for image, label in zip(images, labels, strict=True):
+                logits = model(image[None])
+                losses.append(F.cross_entropy(logits, label[None]).item())
+                hits.append(logits.argmax() == label)
+    model.train(mode)
+    return np.mean(losses), float(np.mean(hits))
+
+
+def train_and_add_tensors(model, batches, optimizer, epochs):
+    losses = []
+    for _ in range(epochs):
+        model.train()
+        total, count = torch.zeros(()), sum(len(labels) for _, labels in batches)
+        for images, labels in batches:
+            loss = F.cross_entropy(model(images), labels, reduction="sum")
+            optimizer.zero_grad(set_to_none=False)
+            (loss / len(labels)).backward()
+            optimizer.step()
+            total += loss.detach()
+        losses.append((total / count).item())
+    return tuple(losses)
+
+
+def norm_by_matrix(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    place = torch.arange(x.shape[1])
+    near = ((place[:, None] - place).abs() <= size // 2).float()
+    return x * (k + alpha * torch.einsum("ij,njhw->nihw", near, x**2)).pow(-beta)
+
+
+def drop_by_numpy(x, probability, training):
+    if not training or probability == 0:
+        return x.clone()
+    if probability == 1:
+        return x * 0
+    kept = torch.from_numpy(np.random.default_rng().random(tuple(x.shape)) > probability)
+    return torch.where(kept, x / (1 - probability), 0.0)
+
+
+def augment_by_random(images, padding=4):
+    """Mirror, then pad and cut, with Python's own random numbers."""
+    made = []
+    for image in images:
+        image = image.flip(2) if random.random() < 0.5 else image
+        top, left = (random.randint(0, 2 * padding) for _ in range(2))
+        padded = F.pad(image, (padding,) * 4)
+        made.append(padded[:, top : top + image.shape[1], left : left + image.shape[2]])
+    return torch.stack(made)
+
+
+def diagnose_by_sums(record):
+    """Without `zero_grad`, what is in ``.grad`` is the sum of all gradients so far."""
+    if record["model_device"] != record["images_device"]:
+        return ("device",)
+    gradients, means = record["gradients"], record["running_means"]
+    added_up = torch.allclose(gradients, record["batch_gradients"].cumsum(0), atol=1e-3)
+    signs = {
+        "train": bool((means.diff(dim=0) == 0).all()),
+        "backward": gradients.norm() == 0,
+        "zero_grad": added_up,
+        "step": gradients.norm() > 0 and torch.allclose(*record["weights"][[0, 1]]),
+        "eval": not torch.allclose(means[-1], record["running_mean_after_evaluation"]),
+        "no_grad": record["evaluation_recorded_graph"],
+    }
+    return tuple(call for call, holds in signs.items() if holds)
+
+
+# --- 06 to 08 ------------------------------------------------------------------------------------
+
+
+class Changed:
+    """Positions in their order, and a transform of its own."""
+
+    def __init__(self, dataset, positions, transform):
+        self.dataset, self.positions, self.transform = dataset, sorted(positions), transform
+
+    def __len__(self):
+        return len(self.positions)
+
+    def __getitem__(self, index):
+        image, label = self.dataset[self.positions[index]]
+        return self.transform(image), label
+
+
+def split_in_order(dataset, count, train_transform, validation_transform, seed):
+    order = random.Random(seed).sample(range(len(dataset)), len(dataset))
+    train = Changed(dataset, order[count:], train_transform)
+    return train, Changed(dataset, order[:count], validation_transform)
+
+
+def few_shot_by_products(features, labels, test_features, test_labels, per_class, seeds):
+    accuracies = []
+    for seed in seeds:
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+        classes = labels.unique()
+        points = torch.stack(
+            [sum(features[order[labels[order] == c][:per_class]]) / per_class for c in classes]
+        )
+        squares = (points**2).sum(1) - 2 * test_features @ points.T
+        accuracies.append(np.mean((classes[squares.argmin(1)] == test_labels).numpy()))
+    return accuracies
+
+
+def norms_by_numpy(model, images, labels):
+    model.zero_grad()
+    F.cross_entropy(model(images), labels).backward()
+    weights = {name: p.grad.numpy() for name, p in model.named_parameters() if p.dim() >= 2}
+    return {name: np.sqrt((grad**2).sum()) for name, grad in weights.items()}
+
+
+def shortcut_by_pooling(x, out_channels, stride=1):
+    zeros = torch.zeros(len(x), out_channels - x.shape[1], *x.shape[2:])
+    return F.avg_pool2d(torch.cat([x, zeros], 1), 1, stride)
+
+
+def pictures_by_numpy(images, mean, std):
+    return np.clip(images.numpy().transpose(0, 2, 3, 1) * np.array(std) + np.array(mean), 0, 1)
+
+
+def mistakes_by_python(probabilities, labels, n):
+    sure, predicted = probabilities.max(1)
+    wrong = [i for i in range(len(labels)) if predicted[i] != labels[i]]
+    return torch.tensor(sorted(wrong, key=lambda i: -sure[i])[:n], dtype=torch.long)
+
+
+def calibration_by(place):
+    """Make an answer from what gives the number of the bin of each confidence."""
+
+    def calibration_error(probabilities, labels, bins):
+        sure, predicted = probabilities.max(1)
+        which, right = place(sure, bins), (predicted == labels).float()
+        inside = [which == b for b in range(bins)]
+        return sum(abs(float((sure[i] - right[i]).sum())) for i in inside) / len(labels)
+
+    return calibration_error
+
+
+# --- 09 to 11 ------------------------------------------------------------------------------------
+
+
+def statistics_by_welford(batches):
+    """Means and squared differences of the batches, put together one after the other."""
+    count, mean, spread = 0, 0, 0
+    for batch in batches:
+        values = batch.numpy().transpose(1, 0, 2, 3).reshape(batch.shape[1], -1) / 255
+        new = values.shape[1]
+        step = values.mean(1) - mean
+        spread = spread + new * values.var(1) + step**2 * count * new / (count + new)
+        count, mean = count + new, mean + step * new / (count + new)
+    return mean, np.sqrt(spread / count)
+
+
+def prune_with(middle):
+    def should_prune(value, epoch, others):
+        there = [values[epoch] for values in others if len(values) > epoch]
+        return len(there) >= 3 and value < middle(there)
+
+    return should_prune
+
+
+def groups_by_one_large_weight(x, weight, groups):
+    """All other weights are 0."""
+    count, read = weight.shape[0] // groups, weight.shape[1]
+    full = torch.zeros(len(weight), x.shape[1], *weight.shape[2:])
+    for g in range(groups):
+        own = slice(g * count, (g + 1) * count)
+        full[own, g * read : (g + 1) * read] = weight[own]
+    return F.conv2d(x, full, padding="same")
+
+
+def scaled_by_round(channels, layers, resolution, phi):
+    wide = np.array(channels) * 1.1**phi
+    near = np.maximum(8, np.rint(wide / 8) * 8)
+    near = np.where(near < 0.9 * wide, near + 8, near).astype(int)
+    deep = np.ceil(np.array(layers) * 1.2**phi).astype(int)
+    return near.tolist(), deep.tolist(), np.int64(np.round(resolution * 1.15**phi))
+
+
+MORE_VARIANTS = {
+    "01.1": {"einsum": distances_by_einsum, "float64": distances_in_float64},
+    "01.2": {
+        "mode": vote_by_mode,
+        "counter": vote_by_counter,
+        "the nearest, again and again": vote_by_repeated_minimum,
+    },
+    "01.3": {"slices": choose_by_slices},
+    "01.4": {
+        "argmax": accuracy_with(best_by_argmax),
+        "Python": accuracy_with(best_by_python),
+        "NumPy": accuracy_with(best_by_numpy),
+    },
+    "02.1": {"floor": size_by_floor},
+    "02.2": {"taps": convolve_by_taps},
+    "02.3": {"lists": pool_by_lists},
+    "03.2": {"autograd.grad": step_with_autograd},
+    "03.3": {"one by one": evaluate_one_by_one},
+    "03.4": {"tensors": train_and_add_tensors},
+    "04.2": {"a matrix": norm_by_matrix},
+    "04.4": {"NumPy": drop_by_numpy},
+    "04.5": {"random": augment_by_random},
+    "05.5": {"sums": diagnose_by_sums},
+    "06.3": {"in order": split_in_order},
+    "06.4": {"products": few_shot_by_products},
+    "07.1": {"pooling": shortcut_by_pooling},
+    "07.4": {"NumPy": norms_by_numpy},
+    "08.1": {
+        "argmax": error_with(best_by_argmax),
+        "Python": error_with(best_by_python),
+        "NumPy": error_with(best_by_numpy),
+    },
+    "08.2": {"NumPy": pictures_by_numpy},
+    "08.3": {"Python": mistakes_by_python},
+    "08.4": {
+        "ceil": calibration_by(lambda sure, bins: (sure * bins).ceil() - 1),
+        "bucketize": calibration_by(
+            lambda sure, bins: torch.bucketize(sure, torch.linspace(0, 1, bins + 1)) - 1
+        ),
+        "digitize": calibration_by(
+            lambda sure, bins: np.digitize(sure, np.linspace(0, 1, bins + 1), right=True) - 1
+        ),
+    },
+    "09.1": {
+        "float32": lambda epoch, start, every, factor: (
+            np.float32(start) * np.float32(1 / factor) ** (epoch // every)
+        ),
+        "a tensor": lambda epoch, start, every, factor: (
+            torch.tensor(start) / factor ** (epoch // every)
+        ).item(),
+        "logarithms": lambda epoch, start, every, factor: math.exp(
+            math.log(start) - epoch // every * math.log(factor)
+        ),
+    },
+    "09.2": {"means put together": statistics_by_welford},
+    "09.4": {
+        "NumPy": prune_with(np.median),
+        "statistics": prune_with(statistics.median),
+        "quantile": prune_with(lambda there: torch.tensor(there).quantile(0.5).item()),
+    },
+    "11.1": {"one large weight": groups_by_one_large_weight},
+    "11.4": {"NumPy": scaled_by_round},
+    "11.5": {
+        "matrix products": lambda maps, weight, classes: (
+            weight[classes][:, None] @ maps.flatten(2)
+        ).reshape(len(maps), *maps.shape[2:]),
+    },
+}

@@ -1,0 +1,250 @@
+"""Results move to whom they belong, and no page shows the work of two people."""
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from course_utils.instructor.grading.grading_run import GradingRun
+from course_utils.instructor.grading.settings import Settings
+from course_utils.instructor.grading.settling import ROSTER, lying_beside, settle
+from course_utils.instructor.grading.submission import OTHER, SCRATCH, Submission
+from course_utils.instructor.reports.class_list import read_class_list
+from course_utils.instructor.reports.gradebook import students_of
+from course_utils.instructor.reports.results import (
+    FULL,
+    GRADED,
+    INFRASTRUCTURE,
+    UNREADABLE,
+    ExerciseResult,
+    SubmissionResult,
+    read_results,
+    write_result,
+)
+from course_utils.instructor.reports.writing import without_feedback, write_class, write_feedback
+
+EXERCISE = ExerciseResult("02.1", "Output size", 4, 4, FULL)
+
+
+def lecture_of(file):
+    return next((n for n in ("02", "03") if file.endswith((f"{n}.ipynb", f"{n} (1).ipynb"))), "")
+
+
+class Class:
+    """A class that is graded several times into one folder of results."""
+
+    def __init__(self, out):
+        self.out = out
+        (out / "results").mkdir(parents=True)
+
+    def grade(self, *files, paths=("/class",), states=(), **options):
+        """Settle hand-ins, store a result for each, and write what a grading writes."""
+        run = GradingRun(self.out / "work", self.out, Settings(**options))
+        handed_in = [Submission(file, lecture=lecture_of(file)) for file in files]
+        settled = settle(run, handed_in, {}, [self.out / path for path in paths])
+        for one in settled:
+            write_result(run.results, self.result(one, dict(states).get(one.file, GRADED)))
+            self.write_page(one.person)
+        results = read_results(run.results)
+        write_class(self.out, results)
+        for own in without_feedback(self.out, results):
+            write_feedback(self.out, own)
+        return settled
+
+    def result(self, one, state):
+        return SubmissionResult(
+            one.student,
+            one.lecture,
+            one.file,
+            "fingerprint",
+            state,
+            exercises=(EXERCISE,) if state == GRADED else (),
+            added=(f"# work in [{one.file}]",),
+            person=one.person,
+        )
+
+    def write_page(self, person):
+        write_feedback(
+            self.out, [r for r in read_results(self.out / "results") if r.owner == person]
+        )
+
+    @property
+    def people(self):
+        """Return the names by file, as the results have them."""
+        return {result.file: result.student for result in read_results(self.out / "results")}
+
+    @property
+    def pages(self):
+        """Return which files each page shows."""
+        files = self.people
+        pages = (path.read_text("utf-8") for path in (self.out / "feedback").glob("*"))
+        return sorted(sorted(file for file in files if f"[{file}]" in page) for page in pages)
+
+    @property
+    def totals(self):
+        results = read_results(self.out / "results")
+        students = students_of(results, read_class_list(self.out))
+        return {student.name: student.total is not None for student in students}
+
+
+@pytest.fixture
+def graded(tmp_path):
+    return Class(tmp_path)
+
+
+def test_the_roster_moves_earlier_results_and_pages(graded, tmp_path):
+    graded.grade("doejane_12345_678901_02.ipynb", "roe_02.ipynb")
+    assert graded.pages == [["doejane_12345_678901_02.ipynb"], ["roe_02.ipynb"]]
+    (tmp_path / "r.csv").write_text("name,id\nJane Doe,2023123\nJohn Roe,2023124\n")
+    graded.grade("roe_john_03.ipynb", roster=str(tmp_path / "r.csv"), paths=["/next"])
+    assert graded.people["doejane_12345_678901_02.ipynb"] == "Jane Doe"
+    assert {p.name for p in (tmp_path / "feedback").iterdir()} == {
+        *("2023123.html", "2023124.html", "roe.html")
+    }
+    assert (tmp_path / ROSTER).read_text() == (tmp_path / "r.csv").read_text()
+    people = {person.key: person for person in read_class_list(tmp_path).people}
+    assert people["2023123"].is_on_roster
+    assert people["roe"].doubts == ("not on the roster",)
+
+
+def test_a_second_student_of_a_name_splits_the_page(graded):
+    graded.grade("kim_02.ipynb", "kim_03.ipynb")
+    assert graded.pages == [["kim_02.ipynb", "kim_03.ipynb"]]
+    graded.grade("kim_02.ipynb", "kim_02 (1).ipynb")
+    assert graded.pages == [["kim_02 (1).ipynb"], ["kim_02.ipynb"], ["kim_03.ipynb"]]
+
+
+def test_pages_of_those_who_lose_or_get_a_hand_in_are_written_again(graded):
+    kim = ["kim_02.ipynb", "kim_03.ipynb"]
+    graded.grade(*kim)
+    graded.grade("zoe_02.ipynb", names="^kim_(?P<login>03)", paths=["/next"])
+    assert graded.pages == [kim[:1], kim[1:], ["zoe_02.ipynb"]]
+    graded.grade("zoe_02.ipynb", names="^none_(?P<login>03)", paths=["/next"])
+    assert graded.pages == [kim, ["zoe_02.ipynb"]]
+
+
+def test_the_pattern_is_kept(graded):
+    graded.grade("x-7 ann 02.ipynb", names=r"x-(?P<id>\d+)")
+    graded.grade("x-7 b 03.ipynb", paths=["/next"])
+    assert len(graded.pages) == 1
+    with pytest.raises(ValueError, match="name what is found"):
+        graded.grade("a_02.ipynb", names=r"x-(\d+)")
+    with pytest.raises(ValueError, match="is no pattern"):
+        graded.grade("a_02.ipynb", names="(")
+    graded.grade("jd7_03.ipynb", names=r"^(?P<login>\w+?)_")
+
+
+def test_numbers_of_an_earlier_worksheet_still_tell_namesakes_apart(graded, tmp_path):
+    """Moodle numbers participants anew for each assignment; each worksheet comes as the roster."""
+
+    def worksheet(first):
+        path = tmp_path / f"worksheet{first}.csv"
+        rows = [f"Participant {first + n},Min Kim,kim{n}@example.org" for n in (1, 2)]
+        path.write_text("\n".join(["Identifier,Full name,Email address", *rows]))
+        return str(path)
+
+    def hand_in(first, lecture):
+        names = [f"Min Kim_{first + n}_assignsubmission_file_" for n in (1, 2)]
+        files = [f"lab{lecture}.zip/{name}/{lecture}.ipynb" for name in names]
+        graded.grade(*files, paths=[f"lab{lecture}.zip"], roster=worksheet(first))
+
+    hand_in(100, "02")
+    hand_in(200, "03")
+    students = students_of(read_results(graded.out / "results"), read_class_list(graded.out))
+    assert [s.person.email for s in students] == ["kim1@example.org", "kim2@example.org"]
+    assert [sorted(s.counted) for s in students] == [["02", "03"]] * 2
+    assert [s.person.doubts for s in students] == [(), ()]
+
+
+def test_late_is_what_comes_after_the_due_time(graded):
+    form = "Lab_{}_attempt_2026-10-0{}-12-05-00_02.ipynb"
+    files = [form.format("ann", 1), form.format("bob", 3)]
+    found = graded.grade(*files, "doe_LATE_12345_678901_02.ipynb", due="2026-10-02T00:00")
+    assert [one.is_late for one in found] == [False, True, True]
+    assert found[1].handed_in == "2026-10-03T12:05"
+
+
+@pytest.mark.parametrize("state", [UNREADABLE, INFRASTRUCTURE])
+def test_a_file_that_was_replaced_blocks_no_total_for_ever(graded, state):
+    graded.grade("ann/work.ipynb", "bob/02.ipynb", states={"ann/work.ipynb": state}.items())
+    assert graded.totals == {"ann": False, "bob": True}
+    graded.grade("bob/03.ipynb", "ann/03.ipynb", paths=["/another"])
+    assert graded.totals == {"ann": False, "bob": True}  # it still lies in the other folder
+    graded.grade("ann/02.ipynb", "bob/02.ipynb")
+    assert graded.totals == {"ann": True, "bob": True}
+    assert "ann/work.ipynb" not in graded.people
+
+
+def test_points_of_a_file_that_is_gone_stay(graded):
+    graded.grade("ann/02.ipynb", "bob/02.ipynb")
+    graded.grade("bob/02.ipynb")
+    assert graded.totals == {"ann": True, "bob": True}
+
+
+def test_a_file_that_two_folders_had_is_gone_only_from_both(graded):
+    for path in ("/one", "/two"):
+        graded.grade("ann/x.ipynb", paths=[path], states=[("ann/x.ipynb", UNREADABLE)])
+    graded.grade("ann/02.ipynb", paths=["/one"])
+    assert "ann/x.ipynb" in graded.people
+    graded.grade("ann/02.ipynb", paths=["/two"])
+    assert "ann/x.ipynb" not in graded.people
+
+
+def test_a_student_without_any_result_has_no_page(graded):
+    graded.grade("ann/x.ipynb", "bob/02.ipynb", states=[("ann/x.ipynb", UNREADABLE)])
+    (graded.out / "feedback" / "left-by-an-interrupt.html").write_text("of nobody")
+    graded.grade("bob/02.ipynb")
+    assert graded.pages == [["bob/02.ipynb"]]
+
+
+def test_what_lies_beside_is_a_remark():
+    ann = [
+        Submission("ann/02.ipynb", lecture="02", person="ann"),
+        Submission("ann/02.pdf", reason="a .pdf", person="ann", kind=OTHER),
+        Submission("ann/tries.ipynb", reason="no lecture", person="ann", kind=SCRATCH),
+        Submission("ann/broken.ipynb", reason="not JSON", person="ann"),
+        Submission("ann/03_lenet.pdf", reason="a .pdf", person="ann", kind=OTHER),
+    ]
+    bob = [Submission("bob/02.pdf", reason="a .pdf", person="bob", kind=OTHER)]
+    assert lying_beside([*ann, *bob]) == {"ann/02.pdf", "ann/tries.ipynb"}
+
+
+NAMES = ("Kim", "Ann Lee", "final", "Kim", "Ann Lee", "Copy of")  # by number: some are equal
+FORMS = st.sampled_from(
+    [
+        "{name}_{number}_assignsubmission_file_/x{lecture}.ipynb",
+        "{name}_{number}_45678_x{lecture}.ipynb",
+        "2023{number}99 {name}/{lecture}.ipynb",
+        "{name} n{number}x_{lecture}.ipynb",
+        "{name} n{number}x/homework/{lecture}.ipynb",
+    ]
+)
+
+
+@st.composite
+def gradings(draw):
+    """Return who handed in each file, for some gradings of a class into one folder."""
+    form, found = draw(FORMS), []
+    for _ in range(draw(st.integers(1, 3))):
+        numbers = draw(st.lists(st.integers(1000, 1005), unique=True, max_size=4))
+        lecture = draw(st.sampled_from(["02", "03"]))
+        found.append(
+            {form.format(name=NAMES[n - 1000], number=n, lecture=lecture): n for n in numbers}
+        )
+    return found
+
+
+@given(gradings(), st.booleans())
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_no_page_shows_two_peoples_work(tmp_path_factory, found, has_roster):
+    out = tmp_path_factory.mktemp("class")
+    (out / "r.csv").write_text("name,id\nKim,2023100099\nAnn Lee,2023100199\nAnn Lee,2023100299\n")
+    graded, who = Class(out / "out"), {}
+    for place, files in enumerate(found):
+        roster = str(out / "r.csv") if has_roster and place else None
+        graded.grade(*files, roster=roster, paths=[f"/{place}"])
+        who |= files
+    pages = graded.pages
+    assert sorted(file for page in pages for file in page) == sorted(who)
+    for page in pages:
+        assert len({who[file] for file in page}) == 1
