@@ -59,7 +59,8 @@ site: $(READY)
 grade: $(READY)
 	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { \
 	  echo "Name a folder or zip, and one for the results: make grade SUBMISSIONS=class.zip OUT=grades"; exit 2; }
-	$(BIN)/python -m course_utils grade "$(SUBMISSIONS)" --out "$(OUT)"
+	$(BIN)/python -m course_utils grade "$(SUBMISSIONS)" --out "$(OUT)" \
+	  $(if $(ROSTER),--roster "$(ROSTER)")
 
 notebooks: $(READY)
 	$(BIN)/python -m course_utils refresh
