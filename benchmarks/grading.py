@@ -27,7 +27,7 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
-from course_utils.instructor.grading.skeleton import SKIP_TAG
+from course_utils.instructor.answers.skeleton import SKIP_TAG
 from course_utils.lectures import all_lectures, exercise_and_role, store_part
 from course_utils.runtime import machine, project_root
 from course_utils.testing.kernel import AsyncFileKernelManager

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from course_utils.instructor.answers.plan import make_plan
+from course_utils.instructor.answers.review import review
+from course_utils.instructor.answers.skeleton import ANSWER, Skeleton, read_skeleton
+from course_utils.instructor.answers.submission import StudentCell, Submission
 from course_utils.instructor.cell_names import read_cell
-from course_utils.instructor.grading.plan import make_plan
-from course_utils.instructor.grading.review import review
-from course_utils.instructor.grading.skeleton import ANSWER, Skeleton, read_skeleton
-from course_utils.instructor.grading.submission import StudentCell, Submission
 from course_utils.runtime import project_root
 
 NAMES = 10  # that a cell binds

@@ -36,7 +36,18 @@ INSTRUCTOR = {
     "release": {"package", "cell_names", "versions", "solutions", "examiners"},
     "site": {"release"},
     "exports": {"reports", "package"},
-    "grading": {"cell_names", "versions", "solutions", "sandbox", "reports", "examiners"},
+    "people": {"reports"},
+    "answers": {"cell_names", "versions", "sandbox", "reports"},
+    "intake": {"answers", "people", "cell_names", "solutions", "reports"},
+    "grading": {
+        "answers",
+        "intake",
+        "people",
+        "solutions",
+        "sandbox",
+        "reports",
+        "examiners",
+    },
 }
 # The questions of ``check`` are made by the instructors' part where it is there.
 UPWARDS = "exercises.questions"

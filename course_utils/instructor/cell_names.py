@@ -36,6 +36,8 @@ class Code:
     what its imports bind, and where that is from. targets: the attributes and items that it
     assigns to or deletes. changed: names of what it changes in place, by these or by a call of a
     method as a statement; its own are left out. called: functions that it calls as a statement.
+    decorators: names of the functions that decorate it. decorated: of what these are methods of, or
+    are given.
     links: (name, what it stands for: another name, or one that a loop goes through as it is).
     source: as Python; that of a statement is runnable alone.
     """
@@ -49,6 +51,8 @@ class Code:
     targets: list[ast.expr] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
+    decorators: set[str] = field(default_factory=set)
+    decorated: set[str] = field(default_factory=set)
     links: list[tuple[str, str]] = field(default_factory=list)
     statements: list[Code] = field(default_factory=list)
 
@@ -91,12 +95,35 @@ def _read(source: str) -> Code:
     for node in tree.body:
         part = _look_through(_text_of(node, lines), node, seeds_count=is_only_calls)
         part.bound, part.used = _global_names(part.source)
-        if isinstance(node, DEFINITIONS):  # that it calls itself is no need
-            part.used.discard(node.name)
+        part.used |= part.bound & _added_to(node)
+        if isinstance(node, DEFINITIONS):
+            _look_at_definition(part, node)
         cell.statements.append(part)
         cell.bound |= part.bound
         cell.used |= part.used
     return cell
+
+
+def _added_to(tree: ast.AST) -> set[str]:
+    """Return the names that ``+=`` and the like change: they are read, too."""
+    return {root(node.target) for node in ast.walk(tree) if isinstance(node, ast.AugAssign)}
+
+
+def _look_at_definition(part: Code, node: Any) -> None:
+    """Note what a definition does where it stands. That it calls itself later is no need."""
+    arguments = getattr(node, "args", None)
+    defaults = [*arguments.defaults, *arguments.kw_defaults] if arguments else node.bases
+    now = [*node.decorator_list, *filter(None, defaults)]
+    if node.name not in set().union(*map(_names, now)):
+        part.used.discard(node.name)
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call):
+            given = [*decorator.args, *(keyword.value for keyword in decorator.keywords)]
+            part.decorated |= set().union(*map(_names, given))
+            decorator = decorator.func
+        (part.decorators if isinstance(decorator, ast.Name) else part.decorated).add(
+            root(decorator)
+        )
 
 
 def _text_of(node: ast.stmt, lines: list[bytes]) -> str:

@@ -84,7 +84,7 @@ def test_no_test_feature_lies_in_the_middle_of_two_classes():
                 points = [known[of_class == label].mean(dim=0) for label in labels.unique()]
                 squares = torch.stack([(tests - p).square().sum(1).sqrt() for p in points])
                 first, second = squares.sort(dim=0).values[:2]
-                assert (second - first).min() > 5e-5
+                assert (second - first).min() > 5e-4
 
 
 def test_no_learning_rate_falls_below_what_float32_holds():

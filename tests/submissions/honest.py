@@ -6,8 +6,8 @@ answer.
 
 from __future__ import annotations
 
-from course_utils.instructor.grading.skeleton import ANSWER, Skeleton
-from course_utils.instructor.grading.submission import StudentCell, Submission
+from course_utils.instructor.answers.skeleton import ANSWER, Skeleton
+from course_utils.instructor.answers.submission import StudentCell, Submission
 
 CELLS = {
     # --- setting up ---

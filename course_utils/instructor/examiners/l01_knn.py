@@ -413,8 +413,9 @@ class TopKAccuracy(Examiner):
         for k in (1, 2):
             yield dict(scores=tied, labels=torch.tensor([2, 1]), k=k)
         # Twenty classes: many ways to sort keep the order of equal numbers only up to sixteen.
-        many = (torch.arange(20) % 2).float().repeat(8, 1)
-        yield dict(scores=many, labels=torch.tensor([1, 3, 5, 7, 9, 11, 13, 2]), k=5)
+        many = (torch.arange(20) % 2).float().repeat(14, 1)
+        labels = torch.tensor([1, 3, 3, 5, 7, 7, 7, 9, 9, 9, 11, 13, 2, 2])
+        yield dict(scores=many, labels=labels, k=5)
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for k in (1, 2):  # the best scores are equal nearly everywhere

@@ -44,8 +44,9 @@ class OutputSize(Examiner):
             size = _between(rng, 4, 99)
             yield self._case(size, size)
             yield self._case(size, size + _between(rng, 2, 6))  # does not fit
-            yield self._case(size, size + _between(rng, 1, 2), stride=stride)  # nor by one step
-            yield self._case(spread - _between(rng, 1, 2), kernel, dilation=dilation)  # nor spread
+            # Nor does it spread out, by less than a stride: -1 / 3 must not be rounded to 0.
+            size = spread - _between(rng, 1, 2)
+            yield self._case(size, kernel, stride=stride, dilation=dilation)
         for _ in range(14):
             yield self._case(
                 *(_between(rng, 4, 64), _between(rng, 1, 7)),

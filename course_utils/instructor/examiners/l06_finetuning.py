@@ -137,7 +137,7 @@ def _is_clear(case: Case) -> bool:
         known, of_class = features[chosen], labels[chosen]
         points = torch.stack([known[of_class == label].mean(dim=0) for label in labels.unique()])
         first, second = torch.cdist(case["test_features"].double(), points).sort().values.T[:2]
-        if (second - first < 1e-4).any():
+        if (second - first < 1e-3).any():
             return False
     return True
 

@@ -67,8 +67,9 @@ class AskTopKError(Examiner):
             yield {"scores": animals, "labels": torch.tensor(asked), "k": k}
         yield {"scores": torch.zeros(5, 5), "labels": torch.arange(5), "k": 2}
         # Twenty classes: many ways to sort keep the order of equal numbers only up to sixteen.
-        many = (torch.arange(20) % 2).float().repeat(8, 1)
-        yield {"scores": many, "labels": torch.tensor([1, 3, 5, 7, 9, 11, 13, 2]), "k": 5}
+        many = (torch.arange(20) % 2).float().repeat(14, 1)
+        labels = torch.tensor([1, 3, 3, 5, 7, 7, 7, 9, 9, 9, 11, 13, 2, 2])
+        yield {"scores": many, "labels": labels, "k": 5}
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for _ in range(2):  # all classes equal, as from a network that knows nothing

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 
 from ...runtime import project_root
+from ..answers.submission import Submission
 from ..reports.results import (
     INFRASTRUCTURE,
     UNREADABLE,
@@ -28,7 +29,6 @@ from ..reports.results import (
 )
 from ..sandbox.settings import GB
 from .grading_run import GradingRun
-from .submission import Submission
 
 GLANCE = 0.2  # seconds between two looks at a clerk that works
 WAKING = "starting"

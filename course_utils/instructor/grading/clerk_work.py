@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..answers.submission import Submission
+from ..intake.intake import Intake
 from ..reports.results import (
     SubmissionResult,
     read_result,
@@ -23,8 +25,6 @@ from ..reports.safe_text import one_line
 from ..reports.writing import without_feedback, write_class, write_feedback
 from ..sandbox.kernels import Kernels
 from .grading_run import GradingRun
-from .intake import Intake
-from .submission import Submission
 
 
 class Work:

@@ -27,6 +27,7 @@ from types import FrameType
 
 from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, get_worker
 
+from ..answers.submission import Submission
 from ..reports.results import SubmissionResult, result_as_json, result_from_json
 from ..reports.safe_text import one_line
 from ..sandbox.sandbox import sandbox_problem
@@ -34,7 +35,6 @@ from .clerk import Clerk
 from .grading_run import content_of, new_run
 from .reporter import CannotGoOn, Reporter, begin, reporting
 from .settings import LOCAL, Settings
-from .submission import Submission
 
 GLANCE = 1.0  # seconds between two looks for new workers
 PATIENCE = 600.0  # seconds without any worker

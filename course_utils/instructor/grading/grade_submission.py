@@ -6,6 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..answers.doubts import with_doubt
+from ..answers.plan import make_plan
+from ..answers.review import review
+from ..answers.skeleton import ADDED
+from ..answers.submission import Submission
 from ..reports.results import (
     GRADED,
     INFRASTRUCTURE,
@@ -14,13 +19,8 @@ from ..reports.results import (
     SubmissionResult,
 )
 from ..sandbox.kernels import Kernels
-from .doubts import with_doubt
 from .grading_run import GradingRun, owner_of
-from .plan import make_plan
-from .review import review
-from .skeleton import ADDED
 from .steady_kernel import Infrastructure
-from .submission import Submission
 from .submission_run import SubmissionRun
 
 

@@ -20,6 +20,8 @@ from typing import Any
 from ...lectures import all_lectures
 from ...runtime import project_root, write_whole
 from ...runtime.threads import kernel_threads
+from ..answers.skeleton import Skeleton, read_skeleton
+from ..answers.submission import Submission
 from ..reports.results import (
     INFRASTRUCTURE,
     UNREADABLE,
@@ -30,8 +32,6 @@ from ..reports.results import (
 from ..sandbox.course_copy import make_course_copy
 from ..sandbox.settings import GB, Fence
 from .settings import Settings
-from .skeleton import Skeleton, read_skeleton
-from .submission import Submission
 
 SUFFIX = ".submission"
 

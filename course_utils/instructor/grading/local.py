@@ -8,11 +8,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..answers.submission import Submission
 from ..reports.results import SubmissionResult
 from .clerk import Clerk
 from .reporter import Reporter, begin, reporting
 from .settings import Settings
-from .submission import Submission
 
 
 def grade_here(paths: Sequence[Path], out: Path, settings: Settings) -> Reporter:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ..answers.submission import NOTEBOOK, OTHER, PASSED_OVER, Submission
+from ..intake.file_names import distinct, readable
+from ..intake.notebook_file import is_named_as_notebook
 from .clerk import Clerk, Ended, Stopped
-from .file_names import distinct, readable
-from .notebook_file import is_named_as_notebook
-from .submission import NOTEBOOK, OTHER, PASSED_OVER, Submission
 
 
 def read_submissions(

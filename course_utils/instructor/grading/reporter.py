@@ -13,6 +13,8 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from ...runtime import progress, write_whole
+from ..answers.submission import Submission
+from ..intake.course_folder import without_unworked
 from ..reports.junit import junit
 from ..reports.results import (
     BESIDE,
@@ -25,11 +27,11 @@ from ..reports.results import (
 )
 from ..sandbox.sandbox import sandbox_problem
 from .clerk import Clerk, Ended, Stopped
+from .earlier import apart_from_earlier
 from .grading_run import SUFFIX, GradingRun, new_run
 from .reading import read_submissions
 from .settings import Settings
 from .settling import lying_beside, settle
-from .submission import Submission
 
 PAUSE = 5.0  # seconds between two versions of the tables and the instructor's page
 REST = 10  # for a large class the pause is this many times what a version takes
@@ -178,6 +180,8 @@ def _read_all(paths: Iterable[Path], run: GradingRun, clerk: Clerk) -> None:
     passed_over: Counter[str] = Counter()
     found = read_submissions(paths, clerk, passed_over)
     handed_in = list(progress(found, description="reading", unit="file"))
+    handed_in = without_unworked(handed_in, passed_over)
+    handed_in = apart_from_earlier(run, handed_in, paths)
     submissions = settle(run, handed_in, passed_over, paths)
     if not submissions:
         raise ValueError("there is no notebook and no zip in what was named")

@@ -82,7 +82,10 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
             type=float, default=60, metavar="S", help="limit of a cell (default 60)"
         ),
         f"--{prefix}seconds": dict(
-            type=float, default=600, metavar="S", help="limit of a submission (default 600)"
+            type=float,
+            default=600,
+            metavar="S",
+            help="of a submission, shared out among its exercises (default 600)",
         ),
         f"--{prefix}memory": dict(
             type=float, default=4, metavar="GB", help="limit of a submission (default 4)"

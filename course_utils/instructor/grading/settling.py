@@ -14,15 +14,22 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from ..answers.submission import NOTEBOOK, Submission
+from ..people.claims import IDENTITY
+from ..people.roster import read_roster
+from ..people.students import Owner, who_is_who
 from ..reports.class_list import ClassList, Person, read_class_list
-from ..reports.results import SubmissionResult, read_results, result_name, write_result
-from ..reports.roster import read_roster
+from ..reports.results import (
+    BESIDE,
+    UNREADABLE,
+    SubmissionResult,
+    read_results,
+    result_name,
+    write_result,
+)
 from ..reports.safe_text import feedback_path
-from .claims import IDENTITY
 from .grading_run import GradingRun
 from .settings import Settings
-from .students import Owner, who_is_who
-from .submission import NOTEBOOK, Submission
 
 ROSTER = "roster.csv"
 Kind = TypeVar("Kind", Submission, SubmissionResult)
@@ -48,7 +55,7 @@ def settle(
     found = {submission.file: submission for submission in submissions}
     kept = _with_seen(kept, paths, found)
     before = {result.file: result for result in _still_there(run, known, kept)}
-    files = {file: one.lecture for file, one in before.items()}
+    files = {file: _read_in_it(one) for file, one in before.items()}
     files |= {file: one.lecture for file, one in found.items()}
     owners = who_is_who(files, people, kept.names)
     for file, result in before.items():
@@ -60,7 +67,28 @@ def settle(
     everybody = {person.key: person for person in people}
     everybody |= {owner.person.key: owner.person for owner in owners.values()}
     replace(kept, people=tuple(everybody.values()), passed_over=dict(passed_over)).write(run.out)
-    return [_moved(one, owners[file], kept.due) for file, one in found.items()]
+    return _with_lecture([_moved(one, owners[file], kept.due) for file, one in found.items()])
+
+
+def _read_in_it(result: SubmissionResult) -> str:
+    """Return the lecture that a file was recognised as; "" if it is none, or cannot be read."""
+    return "" if result.state in (UNREADABLE, BESIDE) else result.lecture
+
+
+def _with_lecture(submissions: list[Submission]) -> list[Submission]:
+    """Return submissions in which what cannot be read is of the lecture that all others are of.
+
+    A photograph is then that lecture's, which the student may hand in later or get points for. A
+    file that is called as another lecture is left as it is.
+    """
+    found = {one.lecture for one in submissions} - {""}
+    if len(found) != 1:
+        return submissions
+    (only,) = found
+    return [
+        replace(one, lecture=only) if one.reason and _lecture_named(one.file) <= found else one
+        for one in submissions
+    ]
 
 
 def _with_seen(kept: ClassList, paths: Iterable[Path], found: Iterable[str]) -> ClassList:

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 from corpus import code, solved, written
 
+from course_utils.instructor.answers.submission import Submission
 from course_utils.instructor.grading import clerk as clerks
 from course_utils.instructor.grading.clerk import Clerk, Ended, Failed, Stopped
 from course_utils.instructor.grading.grading_run import new_run
 from course_utils.instructor.grading.reading import read_submissions
 from course_utils.instructor.grading.settings import Settings
-from course_utils.instructor.grading.submission import Submission
 from course_utils.instructor.reports.results import INFRASTRUCTURE, UNREADABLE
 from course_utils.instructor.sandbox.settings import GB
 

@@ -5,10 +5,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from course_utils.instructor.answers.submission import OTHER, SCRATCH, Submission
 from course_utils.instructor.grading.grading_run import GradingRun
 from course_utils.instructor.grading.settings import Settings
 from course_utils.instructor.grading.settling import ROSTER, lying_beside, settle
-from course_utils.instructor.grading.submission import OTHER, SCRATCH, Submission
 from course_utils.instructor.reports.class_list import read_class_list
 from course_utils.instructor.reports.gradebook import students_of
 from course_utils.instructor.reports.results import (
@@ -248,3 +248,31 @@ def test_no_page_shows_two_peoples_work(tmp_path_factory, found, has_roster):
     assert sorted(file for page in pages for file in page) == sorted(who)
     for page in pages:
         assert len({who[file] for file in page}) == 1
+
+
+# --- the lecture of what cannot be read ----------------------------------------------------------
+
+
+def test_what_cannot_be_read_is_of_the_lecture_that_all_others_are_of(graded):
+    photograph = Submission("class.zip/ann/photo.jpg", reason="no notebook", kind=OTHER)
+    pdf = Submission("class.zip/ann/03_lenet.pdf", reason="no notebook", kind=OTHER)
+    run = GradingRun(graded.out / "work", graded.out, Settings())
+    both = [Submission(f"class.zip/{who}/02.ipynb", lecture="02") for who in ("bob", "cy")]
+    found = settle(run, [photograph, pdf, *both], {})
+    assert [one.lecture for one in found] == ["02", "", "02", "02"]
+    other = Submission("class.zip/cy/03.ipynb", lecture="03")
+    found = settle(run, [photograph, *both, other], {})
+    assert [one.lecture for one in found] == ["", "02", "02", "03"]
+
+
+def test_a_notebook_that_comes_after_a_photograph_gives_a_total(graded):
+    run = GradingRun(graded.out / "work", graded.out, Settings())
+    photograph = Submission("class.zip/ann/photo.jpg", reason="no notebook", kind=OTHER)
+    bob = Submission("class.zip/bob/02.ipynb", lecture="02")
+    for one in settle(run, [photograph, bob], {}):
+        write_result(run.results, graded.result(one, UNREADABLE if one.reason else GRADED))
+    (ann, _) = students_of(read_results(run.results), read_class_list(graded.out))
+    assert (ann.name, ann.total, ann.missing(["02"])) == ("ann", None, [])
+    graded.grade("mail.zip/ann/02.ipynb", paths=("/mail",))
+    (ann, _) = students_of(read_results(run.results), read_class_list(graded.out))
+    assert (len(ann.results), ann.total) == (2, 4)

@@ -4,10 +4,10 @@ import pytest
 
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import outcome_of
-from course_utils.instructor.grading.plan import make_plan
-from course_utils.instructor.grading.skeleton import ANSWER, CHECK, LECTURE, Skeleton, Step
+from course_utils.instructor.answers.plan import make_plan
+from course_utils.instructor.answers.skeleton import ANSWER, CHECK, LECTURE, Skeleton, Step
+from course_utils.instructor.answers.submission import StudentCell, Submission
 from course_utils.instructor.grading.steady_kernel import Infrastructure, SteadyKernel, UsedUp
-from course_utils.instructor.grading.submission import StudentCell, Submission
 from course_utils.instructor.grading.submission_run import SubmissionRun
 from course_utils.instructor.reports.results import FULL, MISSING, UNSOLVED, WRONG
 from course_utils.instructor.sandbox.kernel import Lost, Reply
@@ -144,6 +144,32 @@ def test_what_came_too_early_is_tried_again_before_the_check():
     graded, results, ran = run("double = base\nbase = 2", one=SIZE.replace("2 *", "double *"))
     assert states(results) == [FULL, FULL]
     assert ran[0].count("double = base") == 2
+
+
+HELPER = "def room(left):\n    return left"
+BY_HELPER = SIZE.replace("left = size", "left = room(size)")
+OTHER_USE = "def room(image, side):\n    return image"
+WORSE = "def room(left):\n    return left if left < 9 else 0"
+
+
+@pytest.mark.parametrize("later", [[OTHER_USE], ["ran = 1", WORSE], ["hang()", OTHER_USE]])
+def test_of_two_times_that_an_exercise_is_asked_the_better_counts(later):
+    for before, behind in ([HELPER, later], [later[-1], [*later, HELPER]]):
+        plan = make_plan(
+            SKELETON,
+            Submission(
+                "a",
+                cells=(
+                    StudentCell(before),
+                    StudentCell(BY_HELPER, "02-1-answer"),
+                    StudentCell(FIELD, "02-5-answer"),
+                    *map(StudentCell, behind),
+                ),
+            ),
+        )
+        graded = SubmissionRun(plan, Kernels(), 1, LIMITS, lambda phase: None)
+        assert [graded.grade(exercise).status for exercise in ("02.5", "02.1")] == [FULL, FULL]
+        assert graded.kernel.share == LIMITS.total / 3
 
 
 def test_a_stub_is_unsolved_and_nothing_is_missing():

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 # What kind of file it is. The next two can lie beside a notebook of the course.
 NOTEBOOK, SCRATCH, OTHER = "notebook", "another notebook", "another file"
+UNWORKED = "an untouched notebook"  # of a copy of the course in which nothing was worked on
 PASSED_OVER = "passed over"  # it is no submission; its reason says what it is
 
 

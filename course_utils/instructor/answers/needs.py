@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..cell_names import Code, grouped, reached
+from ..cell_names import DEFINITIONS, Code, grouped, reached
 
 LECTURE_CELL = -1
 # A change of what these hold reaches code that does not name them.
 REACHING_FAR = {"os", "sys", "torch"}
 WRITES = re.compile(
-    r"\bopen\(|\.(dump|save\w*|to_csv|write_\w+|mkdir|makedirs|urlretrieve|copy\w+)\("
+    r"\bopen\(|\breload\((?!course_utils)|\.(dump|save\w*|to_csv|write_\w+|mkdir|makedirs|urlretrieve|copy\w+)\("
 )
 NAME, EARLIER, ALIAS = "name", "earlier", "alias"
 Node = int | tuple[str, str]  # the place of a part; or a name: as it is in the end, and so on
@@ -60,13 +60,24 @@ class Names:
         places = list(enumerate(parts))
         self.imports = {n: whole for part in self.parts for n, whole in part.code.imports.items()}
         self.own = grouped((name, at) for at, names in self._first_bound() for name in names)
-        functions = {part.defines for part in parts if not part.is_lecture} - {""}
+        self.tried = {  # the functions that a part may define
+            at: {n.name for n in ast.walk(part.code.tree) if isinstance(n, DEFINITIONS)}
+            for at, part in places
+            if isinstance(part.code.tree, (ast.If, ast.Try))
+        }
+        defined = {part.defines for part in parts if not part.is_lecture} - {""}
         self.functions = grouped(
-            (name, at) for name in functions for at in self.own[name] if self._is_function(at, name)
+            (name, at)
+            for name in defined
+            for at in self.own[name]
+            if self._is_function(at, name, defined)
         )
         self.lectures = grouped((n, at) for at, p in places if p.is_lecture for n in p.code.bound)
         acting = [(at, p.code) for at, p in places if not p.is_lecture and not p.defines]
         self.changers = grouped((n, at) for at, code in acting for n in self._changed(code))
+        for at, part in places:
+            for name in part.code.decorated - self.imports.keys():
+                self.changers[name].append(at)
         links = [link for _, code in acting for link in code.links if link[0].isidentifier()]
         self.aliases = grouped((other, name) for name, other in links)
         self.imported = {
@@ -77,13 +88,23 @@ class Names:
         }
 
     def _first_bound(self) -> Iterable[tuple[int, set[str]]]:
-        """Yield what each part of the student's binds; of equal imports only the first does."""
-        known = {item for part in self.parts if part.always for item in part.code.imports.items()}
+        """Yield what each part of the student's binds; of equal imports only the first does.
+
+        An import that may not run, or not as a whole, is none: it stands in a function, or others
+        stand before it.
+        """
+        known = {
+            item
+            for part in self.parts
+            if part.always
+            for statement in part.code.statements
+            for item in _sure_imports(statement)
+        }
         for at, part in enumerate(self.parts):
             if not part.is_lecture:
-                again = {name for name, _ in known.intersection(part.code.imports.items())}
-                yield at, part.code.bound - again
-                known.update(part.code.imports.items())
+                imports = _sure_imports(part.code)
+                yield at, part.code.bound - {name for name, _ in known & imports}
+                known |= imports
 
     def _changed(self, code: Code) -> set[str]:
         """Return what a part changes in place; a method of a module changes nothing of it."""
@@ -93,7 +114,7 @@ class Names:
     def links(self, node: Node) -> Iterable[Node]:
         """Return what is needed where a part runs, or a name is read."""
         if isinstance(node, int):
-            return [self._read(node, name) for name in self.parts[node].code.used]
+            return [self._read(node, name) for name in self._taken(self.parts[node].code)]
         kind, name = node
         if kind == ALIAS:
             return [*self.changers[name], *((ALIAS, other) for other in self.aliases[name])]
@@ -110,9 +131,20 @@ class Names:
             return [self.chosen[name]]
         return self.functions.get(name) or self.own[name]
 
-    def _is_function(self, at: int, name: str) -> bool:
+    def _taken(self, code: Code) -> set[str]:
+        """Return what a part uses. What it may leave undefined, it takes as it was."""
+        if isinstance(code.tree, (ast.If, ast.Try)):
+            return code.used | (code.bound & (self.chosen.keys() | self.functions.keys()))
+        return code.used
+
+    def _is_function(self, at: int, name: str, defined: set[str]) -> bool:
         """Return whether a part makes a function, or wraps one: a variable is another thing."""
         code = self.parts[at].code
+        match code.tree:
+            case ast.Assign(value=ast.Name(other)) if other in defined:
+                return True
+            case ast.If() | ast.Try():
+                return name in self.tried[at]
         return bool(self.parts[at].defines) or name in code.imports or name in code.used
 
     def own_links(self, node: Node) -> Iterable[Node]:
@@ -129,7 +161,7 @@ class Names:
         part = self.parts[at]
         if (imported := self.imported.get((part.cell, name))) is not None:
             return imported
-        is_earlier = not part.defines and at <= self.chosen.get(name, -1)
+        is_earlier = part.defines in ("", name) and at <= self.chosen.get(name, -1)
         return (EARLIER if is_earlier else NAME, name)
 
     def noticed(self, needed: set[Node]) -> set[int]:
@@ -151,10 +183,16 @@ class Names:
         names = {node[1] for node in needed if isinstance(node, tuple)}
         used = far | (names - self.imports.keys())
         acting = {part.defines for _, part in own if part.defines and _acts(part, used)}
+        setting = {part.defines for _, part in own if part.defines and _sets(part) & used}
+        setting -= self.chosen.keys()
         return {
             at
             for at, part in own
-            if not part.defines and (_acts(part, far) or part.code.called & acting)
+            if part.code.decorators & acting
+            or (
+                not part.defines
+                and (_acts(part, far) or part.code.called & acting or part.code.used & setting)
+            )
         } | self._working(needed)
 
     def _working(self, needed: set[Node]) -> set[int]:
@@ -169,11 +207,24 @@ class Names:
         return {at for at in reached(start, (users | made).__getitem__) if isinstance(at, int)}
 
 
+def _sure_imports(code: Code) -> set[tuple[str, str]]:
+    """Return what a statement imports if it does nothing else, and nothing before."""
+    match code.tree:
+        case ast.Import([_]) | ast.ImportFrom():
+            return {*code.imports.items()}
+    return set()
+
+
+def _sets(part: Part) -> set[str]:
+    """Return the variables of the notebook that a function sets when it is called."""
+    return part.code.bound - {part.defines} if part.defines else set()
+
+
 def _acts(part: Part, used: set[str]) -> bool:
     """Return whether a part, when it runs or is called, may change what others see."""
     code = part.code
     is_future = any(whole.startswith("__future__.") for whole in code.imports.values())
-    changed = code.changed | (code.bound - {part.defines} if part.defines else set())
+    changed = code.changed | _sets(part)
     acts = code.is_unreadable or is_future or bool(changed & used)
     return acts or bool(WRITES.search(code.source))
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from course_utils.instructor.grading.names import said
-from course_utils.instructor.grading.platforms import moment
-from course_utils.instructor.grading.students import who_is_who
+from course_utils.instructor.people.names import said
+from course_utils.instructor.people.platforms import moment
+from course_utils.instructor.people.students import who_is_who
 from course_utils.instructor.reports.class_list import Person
 from course_utils.instructor.reports.safe_text import feedback_path
 
@@ -123,14 +123,10 @@ def test_an_id_makes_two_files_one_students(two):
     "two",
     [
         (
-            "김민수_4711_assignsubmission_file_/02.ipynb",
-            "김민수_4712_assignsubmission_file_/02.ipynb",
+            "a.zip/김민수_4711_assignsubmission_file_/02.ipynb",
+            "b.zip/김민수_4712_assignsubmission_file_/02.ipynb",
         ),
-        (
-            "김민수_4711_assignsubmission_file_/02.ipynb",
-            "김민수_4712_assignsubmission_file_/03.ipynb",
-        ),
-        ("a.zip/kim_12345_1111_02.ipynb", "b.zip/kim_12346_2222_03.ipynb"),
+        ("a.zip/kim_12345_1111_02.ipynb", "a.zip/kim_02.ipynb"),
         ("a.zip/kim/02.ipynb", "b.zip/kim/02.ipynb"),
         ("lab 2/kim/02.ipynb", "lab 3/kim/02.ipynb"),
         ("kim/02.ipynb", "kim_03.ipynb"),
@@ -149,6 +145,29 @@ def test_a_name_alone_does_not_and_both_are_flagged(two):
             d for d in owner.person.doubts if d.startswith("another student here is called")
         )
         assert "name a roster" in doubt
+
+
+@pytest.mark.parametrize(
+    "two",
+    [
+        (
+            "김민수_4711_assignsubmission_file_/02.ipynb",
+            "김민수_4712_assignsubmission_file_/02.ipynb",
+        ),
+        (
+            "김민수_4711_assignsubmission_file_/02.ipynb",
+            "김민수_4712_assignsubmission_file_/03.ipynb",
+        ),
+        ("a.zip/kim_12345_1111_02.ipynb", "b.zip/kim_12346_2222_03.ipynb"),
+        (f"{BRIGHTSPACE}/02.ipynb", "12346-67890 - Jane Doe - Oct 2, 2026 1205 PM/02.ipynb"),
+    ],
+)
+def test_two_of_one_name_whom_a_platform_numbers_are_in_no_doubt(two):
+    found = owners(two)
+    assert len(groups(found)) == 2
+    for owner in found.values():
+        assert not owner.person.doubts
+        assert "another student here is called" in owner.person.remarks[0]
 
 
 @pytest.mark.parametrize(
@@ -358,6 +377,55 @@ def test_a_zip_that_the_instructor_named_is_nobody():
     assert names(*files) == ["ann", "ann", "bob"]
 
 
+def test_zips_that_students_handed_in_are_theirs():
+    files = [
+        "erin.zip/02.ipynb",
+        "erin.zip/report.pdf",
+        "greg lab2.zip/02.ipynb",
+        "fay.zip/x/02.ipynb",
+    ]
+    assert names(*files) == ["erin", "erin", "greg", "x"]  # x may be another than fay
+    clone = "lab-{0}-main.zip/lab-{0}-main/notebooks/02.ipynb"
+    assert names(clone.format("ann"), clone.format("bob")) == ["ann", "bob"]
+    person = owners(["Jane Doe_lab.zip/02.ipynb", "Eve.zip/02.ipynb"], CLASS)
+    assert person["Jane Doe_lab.zip/02.ipynb"].person.key == "20231234"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["ann.zip/02.ipynb", "ann.zip/02 (1).ipynb", "bob.zip/02.ipynb"],
+        ["cs231.zip/02.ipynb", "cs231.zip/bob_03.ipynb", "cs232.zip/02.ipynb"],
+        ["lab.zip/02.ipynb", "lab 3.zip/02.ipynb"],
+        [f"cs231.zip/{MOODLE}02.ipynb", "cs231.zip/03.ipynb", "cs232.zip/02.ipynb"],
+    ],
+)
+def test_a_zip_that_may_hold_a_class_is_nobodys(files):
+    found = owners(files)
+    assert len(groups(found)) == len(files)
+    assert not {owner.person.name for owner in found.values()} & {"cs231", "ann"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("IMG_2034.jpg", "DSC0001.JPG", "Document1.docx", "README.md", "report.pdf", "link.url"),
+        *("RE: homework.eml", "notes.txt", "model.pt", "image0.jpeg", "스크린샷 2026-10-01.png"),
+        *("“02_convolution.ipynb”的副本", "02_convolution的副本.ipynb"),
+    ],
+)
+def test_what_says_what_it_is_says_not_whose(file):
+    assert names(file) == [f"whose is this? ({file})"]
+
+
+@pytest.mark.parametrize(
+    "file", ["hana.webloc", "report_hana.pdf", "hana.hwp", "IMG hana.heic", "[02] hana.ipynb"]
+)
+def test_an_ending_or_a_label_is_no_part_of_a_name(file):
+    owner = owners([file])[file]
+    assert (owner.person.name, owner.attempt) == ("hana", 0)
+
+
 def test_a_number_that_stands_in_many_names_is_no_ones():
     files = ["20261001_alice_02.ipynb", "bob_20261001_02.ipynb"]
     found = owners(files)
@@ -510,6 +578,30 @@ def test_one_name_of_the_roster_does_not_make_two_hand_ins_one(files, count):
     found = owners(files, CLASS)
     assert len(groups(found)) == count
     assert (count == 1) == all(not o.person.doubts for o in found.values())
+
+
+def test_what_the_roster_puts_together_needs_no_remark():
+    files = ["Jane Doe_02.ipynb", "Jane Doe_03.ipynb", "b.zip/Jane Doe_05.ipynb"]
+    found = owners(files, CLASS)
+    assert {(o.person.key, o.person.doubts, o.person.remarks) for o in found.values()} == {
+        ("20231234", (), ())
+    }
+
+
+def test_with_a_roster_nobody_is_told_to_name_one():
+    files = [
+        "김민수_02.ipynb",
+        "김민수_02 (1).ipynb",
+        "02_convolution.ipynb",
+        "eve.ipynb",
+        "Eve.ipynb",
+    ]
+    doubts = {f: owner.person.doubts for f, owner in owners(files, CLASS).items()}
+    assert not any("name a roster" in doubt for said in doubts.values() for doubt in said)
+    assert len(doubts["김민수_02.ipynb"]) == len(doubts["eve.ipynb"]) == 1
+    assert doubts["02_convolution.ipynb"] == (
+        "nothing says whose this is: give --names, or rename the file",
+    )
 
 
 def test_a_login_that_is_a_common_word_is_no_id_inside_a_name():

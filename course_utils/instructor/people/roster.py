@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .class_list import Person
+from ..reports.class_list import Person
 from .roster_columns import ALIAS, EMAIL, FIRST, ID, LAST, LOGIN, NAME, columns_of
 
 LARGEST = 5_000_000  # bytes

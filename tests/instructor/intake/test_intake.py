@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reader import GOOD, ONE_LECTURE, Here, read, tarred, zipped, zipped_raw
 
-from course_utils.instructor.grading import folders, reading
+from course_utils.instructor.answers.submission import NOTEBOOK, OTHER, SCRATCH, Submission
+from course_utils.instructor.grading import reading
 from course_utils.instructor.grading.clerk import Ended, Stopped
-from course_utils.instructor.grading.intake import Intake
-from course_utils.instructor.grading.submission import NOTEBOOK, OTHER, SCRATCH, Submission
+from course_utils.instructor.intake import folders
+from course_utils.instructor.intake.intake import Intake
 from course_utils.instructor.reports.writing import write_class
 
 
@@ -254,7 +255,7 @@ def test_whatever_reading_raises_becomes_the_reason(tmp_path, monkeypatch, probl
             raise problem
         return Submission(name, lecture="02")
 
-    monkeypatch.setattr("course_utils.instructor.grading.notebook_file.read_notebook", fails_once)
+    monkeypatch.setattr("course_utils.instructor.intake.notebook_file.read_notebook", fails_once)
     broken, good = read([tmp_path])
     assert broken.reason.startswith("it cannot be unpacked, or is damaged: ")
     assert good.reason == ""
@@ -479,6 +480,27 @@ def test_where_results_and_submissions_lie_together_only_the_results_are_passed_
         found = [s.file for s in read([tmp_path], passed_over, out=out)]
         assert found == ["ada.ipynb", "bob.pdf"]
         assert passed_over == {"the grader's own results": count}
+
+
+def test_what_was_made_of_results_is_none_of_the_submissions_either(tmp_path):
+    results_of_a_grading(tmp_path)
+    (tmp_path / "ada.ipynb").write_bytes(GOOD)
+    (tmp_path / "overrides.csv").write_text("student,exercise,points,reason")
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "canvas.csv").write_text("Student,ID")
+    assert [s.file for s in read([tmp_path])] == ["ada.ipynb"]
+
+
+def test_the_page_that_brightspace_puts_beside_folders_is_no_submission(tmp_path):
+    folder = "12345-67890 - Jane Doe - Oct 1, 2026 1205 PM"
+    files = {f"{folder}/02.ipynb": GOOD, f"{folder}/index.html": b"<p>hers", "index.html": b"<p>"}
+    passed_over = Counter()
+    (tmp_path / "lab.zip").write_bytes(zipped(files))
+    found = {s.file for s in read([tmp_path / "lab.zip"], passed_over)}
+    assert found == {f"lab.zip/{folder}/02.ipynb", f"lab.zip/{folder}/index.html"}
+    assert passed_over == {"the learning platform's own pages": 1}
+    (tmp_path / "lab.zip").write_bytes(zipped({"index.html": b"<p>", "jane/02.ipynb": GOOD}))
+    assert len(read([tmp_path / "lab.zip"])) == 2
 
 
 # --- names of files ------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.instructor.grading import doubts
+from course_utils.instructor.answers import doubts
+from course_utils.instructor.answers.doubts import with_doubt
+from course_utils.instructor.answers.plan import make_plan
+from course_utils.instructor.answers.skeleton import ANSWER
+from course_utils.instructor.answers.submission import StudentCell, Submission
 from course_utils.instructor.grading import grade_submission as grading
-from course_utils.instructor.grading.doubts import with_doubt
 from course_utils.instructor.grading.grading_run import new_run
 from course_utils.instructor.grading.settings import Settings
-from course_utils.instructor.grading.skeleton import ANSWER, make_plan
-from course_utils.instructor.grading.submission import StudentCell, Submission
 from course_utils.instructor.reports.results import (
     FULL,
     MISSING,
@@ -88,6 +89,14 @@ def test_points_of_another_number_are_compared_as_parts():
 def test_a_lower_grade_has_a_likely_reason(graded, error, reason):
     assert reason in with_doubt(graded, (6.0, 6.0), error)[1]
     assert with_doubt(graded, None, error)[1] == ""
+
+
+def test_a_partly_right_answer_meets_other_cases():
+    """Grading draws its cases anew: a part of them is another part."""
+    graded = result(points=1.9, status=PARTIAL)
+    note = with_doubt(graded, (2.1, 6.0))[1]
+    assert "shows 2.1 of 6 points, grading gives 1.9: partly right there and here" in note
+    assert "the cases are others" not in with_doubt(graded, (6.0, 6.0))[1]
 
 
 # --- what was not there ---------------------------------------------------------------------------

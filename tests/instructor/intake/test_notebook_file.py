@@ -11,10 +11,10 @@ from reader import GOOD, change, read
 
 from course_utils.exercises import get_exercise
 from course_utils.exercises.core import Score
-from course_utils.instructor.grading import notebook_file
-from course_utils.instructor.grading.notebook_file import is_named_as_notebook, read_notebook
-from course_utils.instructor.grading.submission import NOTEBOOK, OTHER, Submission, Unreadable
-from course_utils.instructor.grading.web_page import notebook_in_page
+from course_utils.instructor.answers.submission import NOTEBOOK, OTHER, Submission, Unreadable
+from course_utils.instructor.intake import notebook_file
+from course_utils.instructor.intake.notebook_file import is_named_as_notebook, read_notebook
+from course_utils.instructor.intake.web_page import notebook_in_page
 
 
 def test_code_cells_and_lecture_are_read():
@@ -190,7 +190,7 @@ def test_a_page_of_nothing_but_beginnings_is_read_once(part, monkeypatch):
         looked_at.append(len(text))
         return real(text)
 
-    monkeypatch.setattr("course_utils.instructor.grading.web_page._first_object", counting)
+    monkeypatch.setattr("course_utils.instructor.intake.web_page._first_object", counting)
     page = part * 20_000
     assert notebook_in_page(page) is None
     assert sum(looked_at) <= len(page)

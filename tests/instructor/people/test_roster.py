@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.instructor.reports.roster import read_roster
+from course_utils.instructor.people.roster import read_roster
 
 MOODLE = """\
 First name,Last name,ID number,Email address,Groups

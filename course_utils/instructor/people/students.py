@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..reports.class_list import Person
-from .claims import FILE_NAME, PATTERN, Claim, claims_of
+from .claims import FILE_NAME, PATTERN, PLATFORM, Claim, claims_of
 from .matching import Roster
 from .names import plain
 
@@ -208,7 +208,7 @@ def _find(unit: Unit, roster: Roster) -> None:
     elif match.people:
         who = " or ".join(f"{_short(p.name)} ({_mark(p)})" for p in match.people[:5])
         unit.doubts.append(f"on the roster this may be {who}: put the id into the name of the file")
-    else:
+    elif claim.evidence:
         unit.doubts.append("not on the roster")
 
 
@@ -261,7 +261,7 @@ def _clash(units: Sequence[Unit]) -> bool:
 
 def _numbered(units: Sequence[Unit]) -> bool:
     """Return whether a platform has given several of them a number."""
-    return sum(unit.first.evidence == "platform" for unit in units) > 1
+    return sum(unit.first.evidence == PLATFORM for unit in units) > 1
 
 
 def _of_one_person(units: Sequence[Unit]) -> list[Unit]:
@@ -281,17 +281,43 @@ def _people(units: Sequence[Unit], roster: Sequence[Person]) -> list[Person]:
     """Return the person of each unit: of equal names with different keys, and a doubt in both."""
     wanted = Counter(_wanted_key(unit) for unit in units if not unit.person)
     wanted.update(person.key for person in roster)
-    called: dict[str, list[str]] = {}
+    called: dict[str, list[Unit]] = {}
     for unit in units:
         if unit.first.evidence:
-            called.setdefault(plain(_name(unit)), []).append(unit.first.place)
+            called.setdefault(plain(_name(unit)), []).append(unit)
     found = []
     for unit in units:
         key = unit.person.key if unit.person else _wanted_key(unit)
         if wanted[key] > 1 and not unit.person:
             key = f"{key}/{unit.first.place}"
-        found.append(_person(unit, key, called.get(plain(_name(unit)), [])))
+        if not unit.is_by_id:
+            others = [other for other in called.get(plain(_name(unit)), []) if other is not unit]
+            _tell_of_namesakes(unit, others, bool(roster))
+        found.append(_person(unit, key, bool(roster)))
     return found
+
+
+def _tell_of_namesakes(unit: Unit, others: Sequence[Unit], has_roster: bool) -> None:
+    """Say that others are called like this one: a doubt, unless it is sure that they are others."""
+    unsure = [other for other in others if not _are_two(unit, other)]
+    places = _listed([other.first.place for other in unsure or others])
+    text = f"another student here is called {_short(_name(unit))}, too: {places}"
+    if unsure and not (has_roster and unit.doubts):  # the roster has said more of it
+        way_out = "put the id into both names" if has_roster else "name a roster, or give --names"
+        unit.doubts.append(f"{text}. If they are one, {way_out}")
+    elif others and not unsure:
+        unit.remarks.append(f"{text}. The learning platform has two numbers for them")
+
+
+def _are_two(one: Unit, other: Unit) -> bool:
+    """Return whether a platform has given two students different numbers, in one download."""
+    return all(
+        mine.evidence == theirs.evidence == PLATFORM
+        and mine.unit[0] == theirs.unit[0]
+        and mine.scope == theirs.scope
+        for mine in one.claims.values()
+        for theirs in other.claims.values()
+    )
 
 
 def _wanted_key(unit: Unit) -> str:
@@ -301,20 +327,14 @@ def _wanted_key(unit: Unit) -> str:
     return claim.id or claim.login or claim.email or claim.number or unit.name
 
 
-def _person(unit: Unit, key: str, places: Sequence[str]) -> Person:
-    """Return the person of a unit; places: of all that are called so."""
+def _person(unit: Unit, key: str, has_roster: bool) -> Person:
     claim, doubts = unit.first, list(unit.doubts)
-    if len(places) > 1 and not unit.is_by_id:
-        others = [place for place in places[: SHOWN_PLACES + 1] if place != claim.place]
-        doubts.append(
-            f"another student here is called {_short(_name(unit))}, too: {_listed(others)}. If "
-            "they are one, name a roster, or give --names"
-        )
     if unit.person:
         doubts = [*unit.person.doubts, *doubts]
-        return replace(unit.person, doubts=tuple(doubts), remarks=tuple(unit.remarks))
+        return replace(unit.person, doubts=tuple(doubts))  # no remark: the roster has one so called
     if not claim.evidence:
-        doubts.append("nothing says whose this is: name a roster, give --names, or rename the file")
+        way_out = "" if has_roster else "name a roster, "
+        doubts.append(f"nothing says whose this is: {way_out}give --names, or rename the file")
     return Person(
         key,
         _short(_name(unit)),

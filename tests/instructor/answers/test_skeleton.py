@@ -2,16 +2,16 @@
 
 import ast
 import contextlib
+import dataclasses
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.instructor.cell_names import read_cell
-from course_utils.instructor.grading.plan import make_plan
-from course_utils.instructor.grading.review import review
-from course_utils.instructor.grading.skeleton import (
+from course_utils.instructor.answers.plan import make_plan
+from course_utils.instructor.answers.review import review
+from course_utils.instructor.answers.skeleton import (
     ADDED,
     ANSWER,
     CHECK,
@@ -20,7 +20,8 @@ from course_utils.instructor.grading.skeleton import (
     Step,
     identify,
 )
-from course_utils.instructor.grading.submission import StudentCell, Submission
+from course_utils.instructor.answers.submission import StudentCell, Submission
+from course_utils.instructor.cell_names import read_cell
 
 PARSE = ast.parse
 SOLUTION = "def double(x):\n    return 2 * x"
@@ -451,6 +452,12 @@ def test_what_makes_an_answer_is_one(source):
     [
         "double = double(3)",
         "double = 6",
+        "double = int(double(3))",
+        "double = double(3) + 1",
+        "double = [double(n) for n in range(3)]",
+        "double, n = double(3), 2",
+        "double = 3 * 2",
+        "del double",
         "for double in range(3):\n    print(double)",
         "for double in range(3):\n    exec('noticed = 1')",
         STUB,
@@ -604,6 +611,188 @@ def test_statements_of_one_line_and_with_decorators_are_whole():
 def test_a_method_may_have_the_name_of_the_function_that_it_calls():
     cell = read_cell("class A:\n    def relu(self, x):\n        return relu(x)")
     assert cell.statements[0].used == {"relu"}
+
+
+GROWS = {
+    "a decorator fills a table": """
+KINDS = {}
+def register(name):
+    def add(f):
+        KINDS[name] = f
+        return f
+    return add
+@register("twice")
+def by_two(x):
+    return 2 * x
+def double(x):
+    return KINDS["twice"](x)
+""",
+    "a method decorates": """
+class Kinds(dict):
+    def add(self, f):
+        self[f.__name__] = f
+        return f
+kinds = Kinds()
+@kinds.add
+def twice(x):
+    return 2 * x
+def double(x):
+    return kinds["twice"](x)
+""",
+    "single dispatch": """
+from functools import singledispatch
+@singledispatch
+def twice(x):
+    return 0
+@twice.register
+def _(x: int):
+    return 2 * x
+def double(x):
+    return twice(x)
+""",
+    "a decorator adds to a class": """
+def add_to(Class):
+    return lambda f: setattr(Class, f.__name__, f)
+class Twice:
+    pass
+@add_to(Twice)
+def run(self, x):
+    return 2 * x
+def double(x):
+    return Twice().run(x)
+""",
+    "a class extends itself": """
+class double:
+    def __new__(cls, x):
+        return cls.run(x)
+class double(double):
+    def run(x):
+        return 2 * x
+""",
+    "a default is its earlier self": """
+def double(x):
+    return 2 * x
+def double(x, before=double):
+    return before(x)
+""",
+    "what may be defined is not": """
+def double(x):
+    return 2 * x
+if double(3) != 6:
+    def double(x):
+        return 0
+""",
+    "what is tried is not there": """
+def double(x):
+    return 2 * x
+try:
+    import nothing_of_that_name
+    double = nothing_of_that_name.double
+except ImportError:
+    pass
+""",
+    "a helper is tried": """
+def twice(x):
+    return 0
+try:
+    def twice(x):
+        return 2 * x
+except ImportError:
+    pass
+def double(x):
+    return twice(x)
+""",
+    "a helper is another's name": """
+def twice(x):
+    return 0
+def better(x):
+    return 2 * x
+twice = better
+def double(x):
+    return twice(x)
+""",
+    "a counter": """
+calls = 0
+def double(x):
+    global calls
+    calls += 1
+    return 2 * x
+""",
+    "a function sets a variable": """
+def start():
+    global two
+    two = 2
+    return True
+print(start())
+def double(x):
+    return two * x
+""",
+    "an import in a function is no import": """
+def show(x):
+    import operator
+    return operator
+if show is None:
+    import operator
+import nothing_of_that_name, operator
+import operator
+def double(x):
+    return operator.mul(2, x)
+""",
+    "a file is loaded again": """
+import sys
+sys.modules["mine"] = type(sys)("mine")
+import mine
+def reload(module):
+    module.two = 2
+reload(mine)
+def double(x):
+    return mine.two * x
+""",
+}
+
+
+@pytest.mark.parametrize("source", GROWS.values(), ids=GROWS)
+def test_what_an_answer_grows_from_runs(source):
+    parts = [StudentCell(part.source) for part in read_cell(source).statements]
+    for cells in (parts, [StudentCell(source)]):
+        assert results(plan(IMPORT, STUBBED, *cells, CHECK_1, ANSWER_2, CHECK_2)) == RIGHT
+
+
+def test_a_statement_is_gone_through_once_however_much_it_defines(monkeypatch):
+    walked = []
+    many = "".join(f"    def f{n}(): pass\n" for n in range(50))
+    tried = StudentCell(f"if True:\n{many}{many.replace('    ', '')}")
+    read_cell(tried.source)
+    walk = ast.walk
+    monkeypatch.setattr(ast, "walk", lambda tree: walked.append(tree) or walk(tree))
+    plan(IMPORT, tried, ANSWER_1, CHECK_1)
+    assert sum(isinstance(tree, ast.If) for tree in walked) <= 1
+
+
+def test_a_decorated_experiment_does_not_run():
+    answer = StudentCell(
+        "import torch, functools\ndef timed(f):\n    return f\n"
+        "@timed\ndef double(x):\n    return torch.add(x, x)"
+    )
+    train = "def train():\n    fit(model)"
+    for decorator in ("@timed", "@torch.no_grad()", "@functools.lru_cache(maxsize=None)"):
+        assert added("model = Network()", f"{decorator}\n{train}", answer=answer) == []
+
+
+# --- asked twice ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["def twice(image, size):\n    return image", "math = 3", "for math in range(3):\n    pass"],
+)
+def test_what_is_defined_again_below_is_asked_before_and_after(later):
+    uses = StudentCell(f"{TWICE}\ndef double(x):\n    return math.floor(twice(x))")
+    made = plan(IMPORT, uses, CHECK_1, ANSWER_2, StudentCell(later))
+    asked_at = [n for n, step in enumerate(made.steps) if step.is_check_of("99.1")]
+    assert results(dataclasses.replace(made, steps=made.steps[: asked_at[0] + 1])) == {"99.1": 12}
+    assert len(asked_at) == 2
+    assert sum(step.is_check_of("99.2") for step in made.steps) == 1
 
 
 # --- any notebook --------------------------------------------------------------------------------

@@ -47,6 +47,10 @@ class Step:
         """Return the grade_id of the cell; "" if it has none."""
         return graded_id(self.exercise, self.kind) if self.exercise else ""
 
+    def is_check_of(self, exercise: str) -> bool:
+        """Return whether it asks an exercise."""
+        return self.kind == CHECK and self.exercise == exercise
+
 
 @dataclass(frozen=True)
 class Skeleton:

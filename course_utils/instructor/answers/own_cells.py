@@ -15,6 +15,11 @@ from .submission import StudentCell
 DEFINES = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
 # What a version of an answer is. Of several, the best counts; of those, the last in the notebook.
 ELSEWHERE, STUB, BROKEN, SOLVED = range(4)
+# Nobody can call what these make.
+VALUES = (
+    *(ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare),
+    *(ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp),
+)
 
 
 @dataclass(frozen=True)
@@ -123,9 +128,10 @@ def _found(at: int, cell: OwnCell, names: set[str]) -> Iterator[tuple[str, Versi
 def _is_definition(tree: Any, name: str) -> bool:
     """Return whether a statement makes an answer: a loop's variable or a test's result is none."""
     if isinstance(tree, (ast.Assign, ast.AnnAssign)):
-        is_result = isinstance(tree.value, ast.Call) and root(tree.value.func) == name
-        return not is_result and not isinstance(tree.value, (ast.Constant, type(None)))
-    return not isinstance(tree, (ast.For, ast.AsyncFor, ast.AugAssign))
+        calls = (n.func for n in ast.walk(tree.value or tree) if isinstance(n, ast.Call))
+        is_result = name in map(root, calls)
+        return not is_result and not isinstance(tree.value, (*VALUES, type(None)))
+    return not isinstance(tree, (ast.For, ast.AsyncFor, ast.AugAssign, ast.Delete))
 
 
 def is_stub(tree: ast.AST) -> bool:

@@ -78,7 +78,7 @@ def with_doubt(
     reasons = [*_reasons(result, error, python, has_gpu)]
     numbers = ""
     if shown and _is_lower(result, *shown):
-        reasons.append(_any_reason(result, error))
+        reasons.append(_any_reason(result, error, is_partial=shown[0] < shown[1]))
         numbers = f"the notebook shows {shown[0]:g} of {shown[1]:g} points, "
         numbers += f"grading gives {result.points:g}: "
     if not reasons:
@@ -171,7 +171,7 @@ def _in_words(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-def _any_reason(result: ExerciseResult, error: str) -> Reason:
+def _any_reason(result: ExerciseResult, error: str, is_partial: bool) -> Reason:
     """Return what is likely where the student's own check gave more and nothing is missing."""
     to_student = "the check in your notebook gave more points"
     if result.status in (TIMEOUT, DIED):
@@ -184,5 +184,7 @@ def _any_reason(result: ExerciseResult, error: str) -> Reason:
         return Reason(to_student, f"it needs what stops with {one_line(error, LONGEST_REASON)}")
     if result.other:
         return Reason(to_student, "another definition of it was not graded")
+    if is_partial and result.points:
+        return Reason(to_student, "partly right there and here: the cases are others")
     hint = one_line(result.hint, LONGEST_REASON)
     return Reason(to_student, f"it may have been changed after its check ran; here, {hint}")

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from ..answers.submission import Unreadable
 from .file_names import decoded, distinct, plain_path
-from .submission import Unreadable
 
 MB = 1_000_000
 MAX_ENTRIES = 200_000  # three hundred copies of the course have half as many

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from functools import cache
 
 from ...lectures import all_lectures
 from ...runtime import project_root
+from ..answers.skeleton import Skeleton
+from ..answers.submission import UNWORKED, Submission
 from ..cell_names import read_cell
 from ..solutions import stub
 from .notebook_file import is_named_as_notebook
 from .passed_over import inside
-from .skeleton import Skeleton
-from .submission import Submission
 
 OWN, UNTOUCHED = "the course's own files", "untouched lectures"
 CODE, LECTURES = "course_utils", "notebooks"
@@ -98,3 +98,30 @@ def is_untouched(submission: Submission, skeletons: Mapping[str, Skeleton]) -> b
         if cell.source.strip() not in known and (code.is_unreadable or code.bound & answers):
             return False
     return True
+
+
+def without_unworked(
+    submissions: Iterable[Submission], passed_over: Counter[str]
+) -> list[Submission]:
+    """Return what was handed in without the lectures that nobody in the class has worked on.
+
+    They come from copies of the course that are as they were handed out. One in which there would
+    be nothing left stays whole: its student has handed something in. passed_over: gets the others.
+    """
+    submissions = list(submissions)
+    worked_on = {one.lecture for one in submissions if one.kind != UNWORKED}
+    unworked = [one for one in submissions if one.kind == UNWORKED]
+    kept = {_folder(one) for one in unworked} - {
+        _folder(one) for one in unworked if one.lecture in worked_on
+    }
+    left = [
+        one
+        for one in submissions
+        if one.kind != UNWORKED or one.lecture in worked_on or _folder(one) in kept
+    ]
+    passed_over.update({UNTOUCHED: len(submissions) - len(left)} if unworked else {})
+    return left
+
+
+def _folder(submission: Submission) -> str:
+    return submission.file.rpartition("/")[0]

@@ -8,12 +8,10 @@ import corpus
 import honest
 import pytest
 
-from course_utils.instructor.cell_names import read_cell
-from course_utils.instructor.grading.notebook_file import read_notebook
-from course_utils.instructor.grading.plan import make_plan
-from course_utils.instructor.grading.quiet_commands import is_quiet
-from course_utils.instructor.grading.review import LONGEST_NOTE, MOST_NOTES, review
-from course_utils.instructor.grading.skeleton import (
+from course_utils.instructor.answers.plan import make_plan
+from course_utils.instructor.answers.quiet_commands import is_quiet
+from course_utils.instructor.answers.review import LONGEST_NOTE, MOST_NOTES, review
+from course_utils.instructor.answers.skeleton import (
     ANSWER,
     CHECK,
     LECTURE,
@@ -22,7 +20,9 @@ from course_utils.instructor.grading.skeleton import (
     Step,
     read_skeleton,
 )
-from course_utils.instructor.grading.submission import StudentCell, Submission
+from course_utils.instructor.answers.submission import StudentCell, Submission
+from course_utils.instructor.cell_names import read_cell
+from course_utils.instructor.intake.notebook_file import read_notebook
 from course_utils.instructor.reports.results import GRADED, NEEDS_A_LOOK
 from course_utils.lectures import all_lectures
 

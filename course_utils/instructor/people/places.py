@@ -108,6 +108,10 @@ class Inside:
         is_twice = len(set(lectures)) < len(lectures) or not self.nameless.isdisjoint(lectures)
         return not foreign or len(foreign) == 1 and not is_twice
 
+    def is_surely_of(self, owner: Said) -> bool:
+        """Return whether no notebook in it says anybody else's name."""
+        return not self.is_shared and not _foreign(self.known | self.other, owner)
+
 
 def _add(group: Names, name: Said, lectures: Iterable[str]) -> None:
     group.setdefault(plain(name.id or name.name), (name, []))[1].extend(lectures)
@@ -144,6 +148,7 @@ class Folders:
             inside[place.folders].add(place, self.files[place])
         for folder in sorted(folders - {()}, key=len, reverse=True):
             inside[folder[:-1]].add_folder(inside[folder], self.names[folder])
+        self.names |= _students_zips(places, inside)
         self.owned = {
             folder
             for folder in folders - {()}
@@ -180,6 +185,25 @@ class Folders:
                 is_label = plain(name) in zips or not above and is_zip((name,))
                 found[(*above, name)] = Said() if is_label else said(name[start:])
         return found
+
+
+def _students_zips(places: Iterable[Place], inside: Mapping[Path, Inside]) -> dict[Path, Said]:
+    """Return what the outermost zips say, if students have handed them in.
+
+    So it is if several are called differently, and each holds no lecture twice and nobody else.
+    """
+    lectures: dict[str, list[str]] = {}
+    for place in places:
+        if place.is_notebook and is_zip(place.folders[:1]):
+            lectures.setdefault(place.folders[0], []).append(place.lecture or "?")
+    found: dict[Path, Said] = {
+        (name,): owner
+        for name, held in lectures.items()
+        if (owner := said(name)).name
+        and len(set(held)) == len(held)
+        and inside[name,].is_surely_of(owner)
+    }
+    return found if len({plain(owner.id or owner.name) for owner in found.values()}) > 1 else {}
 
 
 def shared_start(names: Mapping[str, str]) -> int:

@@ -15,20 +15,21 @@ from ...runtime import project_root
 
 LONGEST = 300  # characters of a part of a path that are looked at
 
-TOKEN = re.compile(r"[^\s_.,+()\[\]{}（）–—-]+")
+TOKEN = re.compile(r"[^\s_.,:+()\[\]{}（）“”\"–—-]+")
 OWN_ID = re.compile(
     r"(?<![^\W_])(?:\d{6,10}|[A-Za-z]{1,2}\d{5,9}|(?:19|20)\d\d-\d{4,6})(?![^\W_])"
 )  # 20231234, s1234567, 2023-12345
 YEAR = re.compile(r"(?:19|20)\d\d")
-COPIES = re.compile(r"\s*[(\[（](\d{1,3})[)\]）]")  # as browsers and systems number them
+COPIES = re.compile(r"(?<!^)\s*[(\[（](\d{1,3})[)\]）]")  # as browsers and systems number them
 COPY_OF = re.compile(
     r"(?:copy of|copie de|kopie von|c[oó]pia d[eoi]|kopia)(?=\s|$)|のコピー|の複製|의\s?사본|"
-    r"복사본|사본|副本|拷贝|复制",
+    r"복사본|사본|的?副本|拷贝|复制",
     re.IGNORECASE,
 )
 SUFFIX = re.compile(
-    r"(?:\.(?:ipynb|zip|json|txt|download|html?|pdf|docx?|py|md|png|jpe?g|tar|gz|7z|rar))+"
-    r"(?=$|\s|의|の)",
+    r"(?:\.(?:ipynb|zip|json|txt|download|html?|pdf|docx?|py|md|png|jpe?g|tar|gz|7z|rar|heic|gif|"
+    r"hwpx?|pages|odt|rtf|xlsx?|csv|pptx?|eml|msg|url|webloc|lnk|pth?|npz|mp4|mov))+"
+    r"(?=$|[\s의の的”\"])",
     re.IGNORECASE,
 )
 # A label counts something: "week 3", "hw2", "3주차".
@@ -36,7 +37,7 @@ COUNTED = re.compile(
     r"(?:weeks?|w|hw|homework|labs?|lecture|lec|l|ps|ex|exercise|assignment|a|task|part|tp|td|ch|"
     r"chapter|unit|module|nb|notebook|final|copy|version|ver|v|attempt|submission|blatt|übung|"
     r"aufgabe|과제|실습|숙제|최종|제)\d{1,2}(?:주차|주|차시|차|강|장)?|"
-    r"\d{1,2}(?:주차|주|차시|차|강|장)|untitled\d*|copy\d*"
+    r"\d{1,2}(?:주차|주|차시|차|강|장)|(?:untitled|copy|image|document|img|dscn?)\d*"
 )
 _LABELS = """
     notebook notebooks nb submission submissions submitted submit homework homeworks hw assignment
@@ -47,6 +48,9 @@ _LABELS = """
     try first second third completed complete unit module part chapter ch late resubmission
     abgabe abgaben aufgabe aufgaben hausaufgabe hausaufgaben übung übungen uebung blatt lösung
     loesung kopia devoir devoirs rendu entrega entregas tarea tareas ejercicio ejercicios tp td
+    main master readme report notes requirements data model index link
+    img dsc dscn pxl image images photo photos picture screenshot scan screen shot kakaotalk re fwd
+    bildschirmfoto foto 스크린샷 사진 보고서
     과제 과제물 실습 숙제 제출 제출물 최종 최종본 완성 완성본 수정 수정본 강의 의
     작업 作业 作業 課題 提出 宿題 最終
 """

@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from course_utils.instructor.answers.skeleton import Skeleton
 from course_utils.instructor.grading import reading
-from course_utils.instructor.grading.intake import Intake
-from course_utils.instructor.grading.skeleton import Skeleton
+from course_utils.instructor.intake.intake import Intake
 
 GOOD = nbformat.writes(
     new_notebook(

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..answers.submission import NOTEBOOK, OTHER, StudentCell, Submission, Unreadable
 from .file_names import readable
 from .folders import File
-from .submission import NOTEBOOK, OTHER, StudentCell, Submission, Unreadable
 from .web_page import BEGINNING, notebook_in_page
 
 MB = 1_000_000

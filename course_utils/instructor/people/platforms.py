@@ -6,11 +6,13 @@ The outermost part of a path that a platform wrote counts: what lies below it a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .names import KINDS, LONGEST, TOKEN, YEAR, said
+
+MOST_PARTS = 12  # of a path that are looked at for a platform's folders
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,8 @@ def _moodle(part: str, below: Sequence[str]) -> Record | None:
         return None
     if name.casefold() in KINDS:
         name = f"{name} {number}"
-    name = re.sub(
-        r"^(?:group|gruppe|groupe|grupo|team)\s*\w{1,3}\s*-\s*(?=\S)", "", name, flags=re.I
-    )
-    return Record("moodle", number, name.replace("_", " ").strip(), is_everywhere=False)
+    name = _GROUP.sub("", name).replace("_", " ").strip()
+    return Record("moodle", number, name, is_everywhere=False)
 
 
 _BLACKBOARD = re.compile(r"_attempt_(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-\d\d")
@@ -84,6 +84,20 @@ def _brightspace(part: str, below: Sequence[str]) -> Record | None:
     if not match or not rest:
         return None
     return Record("brightspace", match[1], rest[0].strip(), handed_in=moment(" ".join(rest[1:])))
+
+
+def own_pages(names: Collection[str]) -> set[str]:
+    """Return the pages ``index.html`` that Brightspace puts beside the folders of students."""
+    pages = {name for name in names if name.rpartition("/")[2] == "index.html"}
+    folders: set[str] = set()
+    for name in names if pages else ():
+        parts = name.split("/")
+        folders |= {
+            "/".join(parts[:place])
+            for place, part in enumerate(parts[:MOST_PARTS])
+            if _brightspace(part[:LONGEST], ())
+        }
+    return {page for page in pages if page.rpartition("/")[0] in folders}
 
 
 _CANVAS = re.compile(r"_(?:(late)_)?(\d{3,})_\d{3,}_", re.IGNORECASE)

@@ -11,14 +11,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from ..answers.skeleton import Skeleton, identify
+from ..answers.submission import (
+    NOTEBOOK,
+    OTHER,
+    PASSED_OVER,
+    SCRATCH,
+    UNWORKED,
+    Submission,
+    Unreadable,
+)
+from ..people.platforms import own_pages
 from ..reports.safe_text import one_line
 from .course_folder import OWN, UNTOUCHED, copies, copy_of, is_lecture, is_own, is_untouched
 from .file_names import plain_path
 from .folders import File, in_folder, on_disk, opened_archive
 from .notebook_file import is_named_as_notebook, read_file
-from .passed_over import RESULTS, debris, inside, is_result, result_folders
-from .skeleton import Skeleton, identify
-from .submission import NOTEBOOK, OTHER, PASSED_OVER, SCRATCH, Submission, Unreadable
+from .passed_over import PLATFORM, RESULTS, debris, inside, is_result, result_folders
 
 MAX_NESTED = 2  # archives in the one that was named, each in another
 
@@ -120,7 +129,7 @@ class Intake:
 class _Lectures:
     """The lectures in a copy of the course. Those that nobody has touched are passed over.
 
-    All are read for the first: if nothing else is handed in, they all count.
+    All are read for the first: if nothing else is handed in, those count that others worked on.
     """
 
     def __init__(self, intake: Intake, place: str, folder: str, files: list[File]) -> None:
@@ -145,7 +154,7 @@ class _Lectures:
                 read[file.name] = self.intake.read(file, name)
         untouched = [n for n, one in read.items() if is_untouched(one, self.intake.skeletons)]
         if self.is_alone and len(untouched) == len(self.files):
-            return read
+            return {name: replace(one, kind=UNWORKED) for name, one in read.items()}
         return read | {n: passed_over(read[n].file, UNTOUCHED) for n in untouched}
 
 
@@ -155,6 +164,8 @@ def _kinds(files: list[File], results: set[str]) -> tuple[dict[str, str], dict[s
     left = [file.name for file in files if file.name not in kinds]
     results = results | result_folders(left)
     kinds |= dict.fromkeys((name for name in left if is_result(name, results)), RESULTS)
+    left = [name for name in left if name not in kinds]
+    kinds |= dict.fromkeys(own_pages(left), PLATFORM)
     left = [name for name in left if name not in kinds]
     folders = copies(left)
     kinds |= dict.fromkeys((name for name in left if is_own(name, folders)), OWN)

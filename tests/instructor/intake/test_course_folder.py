@@ -8,14 +8,15 @@ import pytest
 from reader import GOOD, read, zipped
 
 from course_utils.exercises.questions import FOLDER
-from course_utils.instructor.grading.course_folder import (
+from course_utils.instructor.answers.skeleton import read_skeleton
+from course_utils.instructor.answers.submission import StudentCell, Submission
+from course_utils.instructor.intake.course_folder import (
     copies,
     is_own,
     is_untouched,
     own_files,
+    without_unworked,
 )
-from course_utils.instructor.grading.skeleton import read_skeleton
-from course_utils.instructor.grading.submission import StudentCell
 from course_utils.instructor.release import edition
 from course_utils.instructor.release.stubs import student_notebook
 from course_utils.lectures import all_lectures
@@ -115,6 +116,25 @@ def test_if_nothing_was_touched_all_lectures_count(tmp_path):
     assert UNTOUCHED not in passed_over
 
 
+def test_an_untouched_course_counts_where_others_worked(tmp_path):
+    """Otherwise one student who did nothing makes all the course's lectures the class's."""
+    files = placed(course(), "class/ann") | placed(course() | SOLVED_02, "class/bob")
+    (tmp_path / "all.zip").write_bytes(zipped(files))
+    passed_over = Counter()
+    found = read([tmp_path / "all.zip"], passed_over, SKELETONS)
+    before = len(found) + passed_over.total()
+    left = without_unworked(found, passed_over)
+    notebooks = f"notebooks/{LECTURES['02'].name}"
+    assert [one.file for one in left] == [
+        f"all.zip/class/{who}/{notebooks}" for who in ("ann", "bob")
+    ]
+    assert len(left) + passed_over.total() == before
+    other = Submission("all.zip/class/cy/05.ipynb", lecture="05")
+    (ann, *_) = [one for one in found if "/ann/" in one.file and one.lecture == "02"]
+    assert without_unworked([ann, other], Counter()) == [ann, other]
+    assert without_unworked([ann], Counter()) == [ann]
+
+
 def test_a_damaged_lecture_is_not_untouched(tmp_path):
     damaged = {"notebooks/02_convolution.ipynb": SOLVED[:1000]}
     found, passed_over = read_zip(tmp_path, placed(course() | damaged, "alice"))
@@ -177,7 +197,7 @@ def test_own_files_are_those_of_the_course():
 
 
 def submission(content):
-    from course_utils.instructor.grading.notebook_file import read_notebook
+    from course_utils.instructor.intake.notebook_file import read_notebook
 
     return read_notebook(content, "a.ipynb")
 

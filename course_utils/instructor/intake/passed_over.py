@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from .notebook_file import is_named_as_notebook
 
 SYSTEM, HIDDEN, PACKAGES = "system files", "hidden files", "installed packages"
-RESULTS = "the grader's own results"
+RESULTS, PLATFORM = "the grader's own results", "the learning platform's own pages"
 SYSTEM_FOLDERS = {"__macosx", "__pycache__", ".git", ".ipynb_checkpoints", "$recycle.bin"}
 SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini"}
 SYSTEM_STARTS = ("._", "~$")  # of macOS and of Office
@@ -17,6 +17,8 @@ PACKAGE_ENDS = (".egg-info", ".dist-info")
 # What a grading writes into its folder.
 RESULT_NAMES = {"results", "feedback", "seed", "lock", "class.html", "class.json", "roster.csv"} | {
     "gradebook.csv",
+    "overrides.csv",
+    "exports",
     "grades.csv",
     "junit.xml",
 }

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reader import GOOD, read, zipped, zipped_raw
 
-from course_utils.instructor.grading.file_names import decoded, distinct, plain_path
+from course_utils.instructor.intake.file_names import decoded, distinct, plain_path
 
 NAMES = {
     "cp949": [

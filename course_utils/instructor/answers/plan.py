@@ -132,16 +132,18 @@ class _Order:
         return needed | {at for at, part in enumerate(self.parts) if part.always}
 
     def _lecture_steps(self, running: set[Node]) -> Iterable[tuple[Place, Step]]:
-        """Yield the lecture's cells, and each check where all that it needs is there."""
+        """Yield the lecture's cells, and each check where all that it needs is there.
+
+        It is asked twice if some of that is defined again below: either may be what was meant.
+        """
         for at, step in enumerate(self.skeleton.steps):
             place = (at, -1, 0)
             if step.kind == LECTURE and self.at[place] in running:
                 yield place, step
             if step.kind == CHECK:
-                if step.exercise in self.made:
-                    ready = self._ready(step.exercise)
-                    place = max(place, (self.own[ready].after, ready, 1))
-                yield place, step
+                ready = self._ready(step.exercise) if step.exercise in self.made else set()
+                places = {max(place, (self.own[cell].after, cell, 1)) for cell in ready}
+                yield from ((place, step) for place in sorted(places or {place}))
 
     def _cell_steps(self, place: int, lines: tuple[Statement, ...]) -> list[Step]:
         """Return a cell of the student's as the answers that it is, or as an added one."""
@@ -155,15 +157,16 @@ class _Order:
             return [Step(ADDED, source, statements=lines)] if lines else []
         return [replace(answers[0], statements=lines), *answers[1:]]
 
-    def _ready(self, exercise: str) -> int:
-        """Return the student's cell after which an exercise has what it needs.
+    def _ready(self, exercise: str) -> set[int]:
+        """Return the student's cells after which an exercise has what it needs.
 
-        That is where a function has its last definition. Where a later answer uses the function,
-        too, with one of its own, each takes what is there; or the first, if there is none yet. A
-        variable's name is often used again: its first value counts, but for what the student has
-        checked last.
+        That is where all has its first definition, and where a function has its last. Where a
+        later answer uses the function, too, with one of its own, each takes what is there; or the
+        first, if there is none yet. A variable's name is often used again: its first value counts,
+        but for what the student has checked last, and for what the lecture has.
         """
         ready = max(self.parts[self.made[exercise]].cell, self.checked.get(exercise, -1))
+        first = ready
         others = {e: nodes for e, nodes in self.needs.items() if e != exercise}
         for node in self.needs[exercise]:
             if isinstance(node, tuple) and node[0] == NAME:
@@ -173,4 +176,5 @@ class _Order:
                     is_function = node[1] in self.names.functions
                     is_last = is_function and max(cells) > max(users, default=-1)
                     ready = max(ready, max(cells) if is_last else min(cells))
-        return ready
+                    first = first if node[1] in self.names.lectures else max(first, min(cells))
+        return {first, ready}

@@ -1,0 +1,1 @@
+"""Whose each file is: rosters, learning platforms, patterns, folders and file names."""
