@@ -394,7 +394,12 @@ def large() -> list[Handed]:
     return [
         Handed("tiny-cells", changed(tiny)),
         Handed("many-commands", with_cell(many, "02-1-answer")),
-        Handed("many-commands-in-answer", answered(_1=many + RIGHT), points=NOTHING),
+        Handed(
+            "many-commands-in-answer",
+            answered(_1=many + RIGHT),
+            points=NOTHING,
+            **look("02.1: `size_after` is not defined where the answer runs"),
+        ),
         Handed("sum-in-added-cell", with_cell(f"x = {terms}", "02-1-answer")),
         Handed("sum-in-answer", answered(_1=f"{RIGHT}\nsize_after = right\n{terms}")),
         Handed("endless-sum", answered(_1=f"{RIGHT}\n{terms * 200}"), **no_answer, **unread),

@@ -135,7 +135,9 @@ def test_nothing_left_the_sandbox(handed_in, results, server):
 def test_the_tables_hold_every_submission(graded_class, handed_in):
     with (graded_class[0] / "grades.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
-    assert len({row["student"] for row in rows}) == len(handed_in[2])
+    assert {row["file"] for row in rows} == set(handed_in[2])
+    with (graded_class[0] / "gradebook.csv").open(newline="", encoding="utf-8-sig") as file:
+        assert len(list(csv.DictReader(file))) == len(handed_in[2])  # each is another student's
     for row in rows:
         assert (row["points"] == "") == (row["exercise"] == ""), "a zero that nobody earned"
     assert (graded_class[0] / "class.html").is_file()

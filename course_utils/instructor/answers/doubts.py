@@ -93,10 +93,13 @@ def _is_lower(result: ExerciseResult, points: float, of: float) -> bool:
 
 
 def _reasons(result: ExerciseResult, error: str, python: str, has_gpu: bool) -> Iterator[Reason]:
-    """Yield what speaks against a mistake of the student's, the cause before what follows of it."""
-    for text in (error, result.hint):
-        yield from _not_there(text, has_gpu)
-        yield from _not_read(text, result.source, python)
+    """Yield what speaks against a mistake of the student's.
+
+    Where the answer needs what stopped with an error, all that follows is of this error.
+    """
+    cause = error or result.hint
+    yield from _not_there(cause, has_gpu)
+    yield from _not_read(cause, result.source, python)
     if result.other and (result.status in (MISSING, UNSOLVED) or NO_SYNTAX.match(error)):
         yield Reason(*["another definition, which is solved, was not graded"] * 2)
 

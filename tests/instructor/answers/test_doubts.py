@@ -99,6 +99,12 @@ def test_a_partly_right_answer_meets_other_cases():
     assert "the cases are others" not in with_doubt(graded, (6.0, 6.0))[1]
 
 
+def test_what_follows_of_an_error_is_no_doubt():
+    follows = result(hint="your code stops with NameError: name 'ready' is not defined")
+    assert with_doubt(follows, None, "SystemExit: 0")[1] == ""
+    assert "`ready` is not defined" in with_doubt(follows)[1]
+
+
 # --- what was not there ---------------------------------------------------------------------------
 
 
