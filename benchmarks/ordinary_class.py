@@ -171,8 +171,9 @@ def table(
     return [
         *lines,
         "",
-        f"{count} students on the roster, {students} handed in, {graded} notebooks graded, {looks} "
-        f"of them need a look. Results and reports take {size_of(out):.0f} MB, "
+        f"{count} students on the roster, two pairs of them namesakes, whose hand-ins are flagged "
+        f"and never put together: {students} rows with work. {graded} notebooks graded, {looks} need "
+        f"a look. Results and reports take {size_of(out):.0f} MB, "
         f"`class.html` {size_of_file(out / 'class.html'):.1f} MB.",
     ]
 

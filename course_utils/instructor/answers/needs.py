@@ -13,7 +13,8 @@ LECTURE_CELL = -1
 # A change of what these hold reaches code that does not name them.
 REACHING_FAR = {"os", "sys", "torch"}
 WRITES = re.compile(
-    r"\bopen\(|\breload\((?!course_utils)|\.(dump|save\w*|to_csv|write_\w+|mkdir|makedirs|urlretrieve|copy\w+)\("
+    r"\bopen\(|\breload\((?!course_utils)"
+    r"|\.(dump|save\w*|to_csv|write_\w+|mkdir|makedirs|urlretrieve|copy\w+)\("
 )
 NAME, EARLIER, ALIAS = "name", "earlier", "alias"
 Node = int | tuple[str, str]  # the place of a part; or a name: as it is in the end, and so on

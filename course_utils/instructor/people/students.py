@@ -207,7 +207,10 @@ def _find(unit: Unit, roster: Roster) -> None:
         unit.person, unit.is_by_id = person, match.is_by_id
     elif match.people:
         who = " or ".join(f"{_short(p.name)} ({_mark(p)})" for p in match.people[:5])
-        unit.doubts.append(f"on the roster this may be {who}: put the id into the name of the file")
+        way_out = "put the id into the name of the file"
+        if claim.participant:
+            way_out = "take Moodle's grading worksheet as the roster, too: it has the number"
+        unit.doubts.append(f"on the roster this may be {who}: {way_out}")
     elif claim.evidence:
         unit.doubts.append("not on the roster")
 

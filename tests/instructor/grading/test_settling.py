@@ -134,6 +134,17 @@ def test_the_pattern_is_kept(graded):
     graded.grade("jd7_03.ipynb", names=r"^(?P<login>\w+?)_")
 
 
+def test_moodles_worksheet_is_advised_where_its_number_would_tell(graded, tmp_path):
+    roster = tmp_path / "roster.csv"
+    rows = ["Full name,ID number", "Min Kim,20261111", "Min Kim,20262222"]
+    roster.write_text("\n".join(rows))
+    places = ("Min Kim_4711_assignsubmission_file_", "Min Kim")
+    graded.grade(*(f"{place}/02.ipynb" for place in places), roster=str(roster))
+    doubts = {p.evidence: p.doubts[0] for p in read_class_list(graded.out).people if p.doubts}
+    assert "take Moodle's grading worksheet" in doubts["platform"]
+    assert "put the id into the name" in doubts["folder"]
+
+
 def test_numbers_of_an_earlier_worksheet_still_tell_namesakes_apart(graded, tmp_path):
     """Moodle numbers participants anew for each assignment; each worksheet comes as the roster."""
 
