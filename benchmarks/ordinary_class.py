@@ -172,8 +172,8 @@ def table(
         *lines,
         "",
         f"{count} students on the roster, two pairs of them namesakes, whose hand-ins are flagged "
-        f"and never put together: {students} rows with work. {graded} notebooks graded, {looks} need "
-        f"a look. Results and reports take {size_of(out):.0f} MB, "
+        f"and never put together: {students} rows with work. {graded} notebooks graded, {looks} "
+        f"need a look. Results and reports take {size_of(out):.0f} MB, "
         f"`class.html` {size_of_file(out / 'class.html'):.1f} MB.",
     ]
 
