@@ -1,4 +1,7 @@
-"""The command ``python -m course_utils export``."""
+"""The command ``python -m course_utils export``.
+
+What writes an export is imported when it is asked for: this module is read for every command.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-
-from . import canvas, gradescope, moodle
-from .canvas import EXPORT_IT
-from .github import summary, workflow
-from .graded_class import GradedClass, read_class
-from .nbgrader_gradebook import fill_gradebook
-from .single import read_single
 
 DONE, WRONG_USAGE = 0, 2  # exit codes
 FOLDER = "exports"
@@ -86,6 +82,9 @@ def export(options: argparse.Namespace) -> int:
 
 def to_moodle(options: argparse.Namespace) -> list[str]:
     """Write all that Moodle imports. Raises OSError, ValueError."""
+    from . import moodle
+    from .graded_class import read_class
+
     graded = read_class(options.out)
     lecture = graded.lecture(options.lecture)
     folder = options.to or options.out / FOLDER
@@ -101,12 +100,15 @@ def to_moodle(options: argparse.Namespace) -> list[str]:
 
 def to_canvas(options: argparse.Namespace) -> list[str]:
     """Write Canvas's gradebook. Raises OSError, ValueError."""
+    from . import canvas
+    from .graded_class import read_class
+
     graded = read_class(options.out)
     named = dict(map(_column, options.column))
     roster = options.out / "roster.csv"
     path = options.gradebook or roster
     if not options.gradebook and not roster.is_file():
-        raise ValueError(f"there is no {roster}: {EXPORT_IT}")
+        raise ValueError(f"there is no {roster}: {canvas.EXPORT_IT}")
     to = _place(options, "canvas.csv")
     return canvas.gradebook(graded, path, named, to, options.scale) + graded.remarks()
 
@@ -120,27 +122,40 @@ def _column(text: str) -> tuple[str, str]:
 
 def to_nbgrader(options: argparse.Namespace) -> list[str]:
     """Write nbgrader's gradebook. Raises ModuleNotFoundError, OSError, ValueError."""
-    graded: GradedClass = read_class(options.out)
+    from .graded_class import read_class
+    from .nbgrader_gradebook import fill_gradebook
+
+    graded = read_class(options.out)
     return fill_gradebook(graded, _place(options, "gradebook.db")) + graded.remarks()
 
 
 def to_gradescope(options: argparse.Namespace) -> list[str]:
     """Write an autograder. Raises OSError, ValueError."""
-    return gradescope.autograder(options.to, options.lectures.replace(",", " ").split())
+    from .gradescope import autograder
+
+    return autograder(options.to, options.lectures.replace(",", " ").split())
 
 
 def to_results(options: argparse.Namespace) -> list[str]:
     """Return results.json. Raises ValueError."""
-    return [gradescope.results(read_single(options.out))]
+    from .gradescope import results
+    from .single import read_single
+
+    return [results(read_single(options.out))]
 
 
 def to_github(options: argparse.Namespace) -> list[str]:
     """Write a workflow. Raises OSError, ValueError."""
+    from .github import workflow
+
     return workflow(options.course, options.to)
 
 
 def to_summary(options: argparse.Namespace) -> list[str]:
     """Return the summary of a job. Raises ValueError."""
+    from .github import summary
+    from .single import read_single
+
     return [summary(read_single(options.out))]
 
 
