@@ -15,6 +15,7 @@ from typing import Any
 
 from ..answers.submission import Submission
 from ..intake.intake import Intake
+from ..reports.class_list import ClassList, read_class_list
 from ..reports.results import (
     SubmissionResult,
     read_result,
@@ -77,13 +78,18 @@ class Work:
         """Return all results that are stored."""
         return {result.file: result for result in read_results(self.run.results)}
 
+    @cached_property
+    def class_list(self) -> ClassList:
+        """Return who is in the class: settled before the first report is asked for."""
+        return read_class_list(self.run.out)
+
     def feedback(self, name: str) -> Iterator[str]:
         """Write the page of the student whose result is stored as ``name``."""
         self.phase("reporting")
         if result := read_result(self.run.results / name):
             self.results[result.file] = result
             own = [r for r in self.results.values() if r.owner == result.owner]
-            write_feedback(self.run.out, own)
+            write_feedback(self.run.out, own, self.class_list)
         return iter(())
 
     def overview(self) -> Iterator[str]:
@@ -93,7 +99,7 @@ class Work:
         write_class(self.run.out, results, self.run.solutions)
         for own in without_feedback(self.run.out, results):
             self.phase("reporting")
-            write_feedback(self.run.out, own)
+            write_feedback(self.run.out, own, self.class_list)
         return iter(())
 
     def close(self) -> None:

@@ -30,11 +30,24 @@ def read_gradebook(out: Path, results: Iterable[SubmissionResult]) -> Gradebook:
     class_list = read_class_list(out)
     overrides, problems = read_overrides(out)
     students = students_of(results, class_list)
-    # Who is meant is asked of the whole class, also where these are the results of one student.
-    people = {person.key: person for person in class_list.people}
-    people |= {student.key: student.person for student in students}
-    students, wrong = overridden(students, overrides, list(people.values()))
+    students, wrong = overridden(students, overrides, _people(class_list, students))
     return Gradebook(students, class_list, problems + wrong)
+
+
+def read_student(out: Path, results: Sequence[SubmissionResult], class_list: ClassList) -> Student:
+    """Return the student whose results these are; the rest of the class is not gone through."""
+    key = results[0].owner
+    own = tuple(person for person in class_list.people if person.key == key)
+    students = students_of(results, replace(class_list, people=own))
+    overrides, _ = read_overrides(out)
+    (student,), _ = overridden(students, overrides, _people(class_list, students))
+    return student
+
+
+def _people(class_list: ClassList, students: Iterable[Student]) -> list[Person]:
+    """Return all of the class: who an override means is asked of everybody."""
+    people = {person.key: person for person in class_list.people}
+    return list((people | {student.key: student.person for student in students}).values())
 
 
 def overridden(

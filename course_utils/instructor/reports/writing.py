@@ -10,17 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...runtime import write_whole
+from .class_list import ClassList, read_class_list
 from .gradebook import Student
 from .likeness import near_identical
-from .overriding import read_gradebook
+from .overriding import read_gradebook, read_student
 from .pages import class_page, feedback_page
 from .results import SubmissionResult
 from .safe_text import feedback_path
 from .tables import gradebook, grades
 
 
-def write_feedback(out: Path, results: Sequence[SubmissionResult]) -> None:
+def write_feedback(
+    out: Path, results: Sequence[SubmissionResult], class_list: ClassList | None = None
+) -> None:
     """Write the page of one student, from all that this student handed in.
+
+    class_list: who writes many pages reads it once; None reads it here.
 
     Raises:
         ValueError: the results are not those of one student.
@@ -28,9 +33,7 @@ def write_feedback(out: Path, results: Sequence[SubmissionResult]) -> None:
     owners = {result.owner for result in results}
     if len(owners) != 1:
         raise ValueError(f"a page of feedback is for one student, these are {len(owners)}")
-    students = read_gradebook(out, results).students
-    (student,) = (student for student in students if student.key in owners)
-    _write_page(out, student)
+    _write_page(out, read_student(out, results, class_list or read_class_list(out)))
 
 
 def write_class(
