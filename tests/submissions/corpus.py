@@ -29,13 +29,13 @@ from course_utils.instructor.reports.results import (
     WRONG,
 )
 from course_utils.instructor.sandbox.settings import DIED, TIMEOUT
+from course_utils.instructor.solutions import stub
 from course_utils.lectures import graded_id
 from course_utils.runtime import project_root
 
 POINTS = {"02.1": 4, "02.2": 6, "02.3": 5, "02.4": 5, "02.5": 4, "02.6": 6}
 SOURCE = project_root() / "notebooks" / "02_convolution.ipynb"
 HELPERS = (project_root() / "tests" / "exercises" / "answers_02.py").read_text("utf-8")
-REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
 Notebook = dict[str, Any]
 
 
@@ -97,7 +97,7 @@ def stubbed(*exercises: str) -> Notebook:
     notebook = solved()
     for exercise in exercises:
         cell = answer(notebook, exercise)
-        cell["source"] = REGION.sub(r"\1raise NotImplementedError", cell["source"])
+        cell["source"] = stub(cell["source"])
     return notebook
 
 
