@@ -14,6 +14,7 @@ from course_utils.exercises import get_exercise
 from course_utils.exercises.core import judge_outcomes, outcome_of
 from course_utils.instructor.examiners import graded
 from course_utils.instructor.grading.submission_run import case_seed
+from course_utils.instructor.intake.passed_over import RESULT_NAMES
 from course_utils.instructor.reports.results import FULL, read_results
 from course_utils.instructor.sandbox.sandbox import sandbox_problem
 
@@ -141,6 +142,8 @@ def test_the_tables_hold_every_submission(graded_class, handed_in):
     for row in rows:
         assert (row["points"] == "") == (row["exercise"] == ""), "a zero that nobody earned"
     assert (graded_class[0] / "class.html").is_file()
+    # What a grading writes must not be taken for what was handed in, if it lies among that.
+    assert {path.name for path in graded_class[0].iterdir()} <= RESULT_NAMES
     assert "submissions graded" in graded_class[1].stdout
 
 

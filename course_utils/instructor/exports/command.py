@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..reports.class_list import ROSTER
+
 DONE, WRONG_USAGE = 0, 2  # exit codes
 FOLDER = "exports"
 Add = Callable[..., argparse.Action]
@@ -105,7 +107,7 @@ def to_canvas(options: argparse.Namespace) -> list[str]:
 
     graded = read_class(options.out)
     named = dict(map(_column, options.column))
-    roster = options.out / "roster.csv"
+    roster = options.out / ROSTER
     path = options.gradebook or roster
     if not options.gradebook and not roster.is_file():
         raise ValueError(f"there is no {roster}: {canvas.EXPORT_IT}")

@@ -18,7 +18,7 @@ from ..answers.submission import NOTEBOOK, Submission
 from ..people.claims import IDENTITY
 from ..people.roster import read_roster
 from ..people.students import Owner, who_is_who
-from ..reports.class_list import ClassList, Person, read_class_list
+from ..reports.class_list import ROSTER, ClassList, Person, read_class_list
 from ..reports.results import (
     BESIDE,
     UNREADABLE,
@@ -31,7 +31,6 @@ from ..reports.safe_text import feedback_path
 from .grading_run import GradingRun
 from .settings import Settings
 
-ROSTER = "roster.csv"
 Kind = TypeVar("Kind", Submission, SubmissionResult)
 
 

@@ -154,10 +154,9 @@ _BARE = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", 
 
 
 def plain(text: str) -> str:
-    """Return a name as equal names are compared: case, Unicode's form and "_" do not count."""
-    return " ".join(
-        unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split()
-    )
+    """Return a name as equal names are compared: case, Unicode's form and spaces do not count."""
+    folded = unicodedata.normalize("NFC", text).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
 @functools.lru_cache(maxsize=20_000)

@@ -14,6 +14,7 @@ from pathlib import Path
 from ...runtime import write_whole
 
 CLASS_LIST = "class.json"
+ROSTER = "roster.csv"  # the file that was given, kept beside it
 TEXTS = ("doubts", "aliases", "remarks")  # of a person, several each
 BEST, LATEST = "best", "latest"  # which of several submissions of one lecture counts
 

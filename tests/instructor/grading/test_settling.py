@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from course_utils.instructor.answers.submission import OTHER, SCRATCH, Submission
 from course_utils.instructor.grading.grading_run import GradingRun
 from course_utils.instructor.grading.settings import Settings
-from course_utils.instructor.grading.settling import ROSTER, lying_beside, settle
-from course_utils.instructor.reports.class_list import read_class_list
+from course_utils.instructor.grading.settling import lying_beside, settle
+from course_utils.instructor.reports.class_list import ROSTER, read_class_list
 from course_utils.instructor.reports.gradebook import students_of
 from course_utils.instructor.reports.results import (
     FULL,
