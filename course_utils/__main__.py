@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     full.set_defaults(do=run_at_full_size)
     search = commands.add_parser(
         "search",
-        help="work on a stored search for settings (lecture 09), alone or beside other processes",
+        help="work on a stored search for settings (lecture 10), alone or beside other processes",
         description="Runs trials until the study has as many with a result as asked for. Start the "
         "same command again to go on, or several times to share the work. Needs optuna.",
     )

@@ -4,7 +4,7 @@
 
 It needs all 70,000 images of Fashion-MNIST (see README.md here) and takes some minutes on two CPU
 cores. An interrupted run goes on where it was. The other four classes are left out on purpose:
-lecture 06 fine-tunes on them.
+lecture 07 fine-tunes on them.
 """
 
 import argparse

@@ -193,7 +193,7 @@ def test_a_clone_that_was_killed_is_made_again(colab, remote):
 
 
 def test_what_colab_lacks_is_installed_where_it_is_needed(colab):
-    before, cell = colab.packages(), setup_cell("09")
+    before, cell = colab.packages(), setup_cell("10")
     table = "from course_utils import inspection; from torch import nn\n"
     table += "inspection.summary(nn.Sequential(nn.Linear(2, 3)), (1, 2, 2))"
     offer = f"import os; os.rename('{colab.wheels}', '{colab.offered}'); print(os.listdir('.'))"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-pytest.importorskip("optuna", reason="lecture 09 needs it: python -m pip install optuna")
+pytest.importorskip("optuna", reason="lecture 10 needs it: python -m pip install optuna")
 optuna = sys.modules["optuna"]
 
 from optuna.trial import TrialState  # noqa: E402

@@ -10,7 +10,7 @@ from ..withheld import asked_for
 from .sizes import Pair, as_pair
 
 
-@asked_for("02.4", "05.3", "10.2", "11.3")
+@asked_for("02.4", "05.3", "11.2", "12.3")
 def conv_parameters(
     in_channels: int, out_channels: int, kernel_size: Pair, *, bias: bool = True, groups: int = 1
 ) -> int:
@@ -32,7 +32,7 @@ def linear_parameters(in_features: int, out_features: int, *, bias: bool = True)
     return (in_features + bias) * out_features
 
 
-@asked_for("11.3")
+@asked_for("12.3")
 def conv_flops(
     in_channels: int,
     out_channels: int,

@@ -28,7 +28,7 @@ def conv_output_size(
 ) -> Pair: ...
 
 
-@asked_for("02.1", "04.1", "11.3")
+@asked_for("02.1", "04.1", "12.3")
 def conv_output_size(
     size: Pair,
     kernel_size: Pair,
@@ -58,7 +58,7 @@ def conv_output_size(
     return _per_axis(_conv_axis, size, kernel_size, stride, padding, dilation)
 
 
-@asked_for("02.1", "04.1", "11.3")
+@asked_for("02.1", "04.1", "12.3")
 def pool_output_size(
     size: Pair,
     kernel_size: Pair,
@@ -190,7 +190,7 @@ def _per_axis(axis: Callable[..., int], *values: Pair | str) -> Pair:
     return height, axis(*widths)
 
 
-@asked_for("02.1", "04.1", "11.3")
+@asked_for("02.1", "04.1", "12.3")
 def _conv_axis(size: int, kernel: int, stride: int, padding: int | str, dilation: int) -> int:
     size, kernel, stride, dilation = _check(size, kernel, stride, dilation)
     if padding == "same" and stride != 1:

@@ -167,7 +167,7 @@ class ImageData:
         mean, std = self._statistics(images)
         return images.float().div_(255).sub_(mean).div_(std)
 
-    @asked_for("08.2")
+    @asked_for("09.2")
     def denormalize(self, images: Tensor) -> Tensor:
         """Undo `normalize`: float images (N, C, H, W) to float32 values from 0 to 1.
 
@@ -225,7 +225,7 @@ def shortened(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-@asked_for("09.2")
+@asked_for("10.2")
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return per-channel mean and standard deviation of uint8 images (N, C, H, W), in [0, 1].
 

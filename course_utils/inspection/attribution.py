@@ -15,7 +15,7 @@ from ..runtime.evaluation import evaluation_mode
 from ..withheld import asked_for
 
 
-@asked_for("08.5")
+@asked_for("09.5")
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> Tensor:
     """Return where the maps of a layer speak for a class, float32 (N, h, w) >= 0 on the CPU.
 

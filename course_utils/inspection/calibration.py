@@ -40,7 +40,7 @@ class Reliability:
         return (gaps * self.counts).sum().item() / self.counts.sum().item()
 
 
-@asked_for("08.4")
+@asked_for("09.4")
 def reliability(confidence: Tensor, correct: Tensor, bins: int = 10) -> Reliability:
     """Sort predictions into bins by their confidence.
 
@@ -74,7 +74,7 @@ def reliability(confidence: Tensor, correct: Tensor, bins: int = 10) -> Reliabil
     return Reliability(edges, counts, *(total / counts for total in sums))
 
 
-@asked_for("08.4")
+@asked_for("09.4")
 def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = 10) -> float:
     """Return the mean gap between confidence and accuracy; see `reliability` for the arguments.
 

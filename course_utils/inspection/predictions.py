@@ -179,7 +179,7 @@ def confusion_matrix(labels: Tensor, predicted: Tensor, num_classes: int) -> Ten
     return cells.reshape(num_classes, num_classes)
 
 
-@asked_for("08.3")
+@asked_for("09.3")
 def most_confident_mistakes(predictions: Predictions, n: int = 16) -> Tensor:
     """Return the positions of the n wrong predictions with the highest confidence, int64 (<= n,).
 

@@ -2,7 +2,7 @@
 
 Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
 networks", NeurIPS 2012. The one-tower form: Krizhevsky, "One weird trick for parallelizing
-convolutional neural networks", 2014. Used in lectures 04, 08 and 10.
+convolutional neural networks", 2014. Used in lectures 04, 09 and 11.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class AlexNet(nn.Module):
     """Five convolutions and three fully connected layers; parameter names as in torchvision.
 
     Input: float (N, 3, H, W) with H and W at least 63, usually 224. Output: logits
-    (N, num_classes). 61,100,840 parameters for 1000 classes. Used in lectures 04 and 10.
+    (N, num_classes). 61,100,840 parameters for 1000 classes. Used in lectures 04 and 11.
 
     Example:
         >>> import torch
@@ -131,7 +131,7 @@ class SlimAlexNet(nn.Module):
     """The form that the course trains on 32x32 images; layers and names as in `AlexNet`.
 
     The first convolution is 5x5 with stride 1, and the last feature map 3x3. Input: float
-    (N, in_channels, 32, 32). Output: logits (N, num_classes). Used in lectures 04 and 08.
+    (N, in_channels, 32, 32). Output: logits (N, num_classes). Used in lectures 04 and 09.
 
     The weights start by Kaiming's rule, so that every layer keeps the size of its signal, but small
     in the last layer: the network starts without an opinion, and all classes get nearly the same

@@ -2,7 +2,7 @@
 
 Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", CVPR 2017:
 the form with bottlenecks and compression (DenseNet-BC). Layer names are torchvision's, so that its
-weights load unchanged. Used in lecture 10.
+weights load unchanged. Used in lecture 11.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ LAYERS = {  # in each of the four blocks
 }
 
 
-@asked_for("10.3")
+@asked_for("11.3")
 class DenseLayer(nn.Module):
     """Batch norm, ReLU, 1x1 convolution; batch norm, ReLU, 3x3 convolution to ``growth_rate``.
 
-    Used in lecture 10.
+    Used in lecture 11.
 
     Args:
         in_channels: of all features so far together.
@@ -91,11 +91,11 @@ class DenseBlock(nn.ModuleDict):
         return torch.cat(features, dim=1)
 
 
-@asked_for("10.4")
+@asked_for("11.4")
 class Transition(nn.Sequential):
     """Between two blocks: a 1x1 convolution to fewer channels, and half the rows and columns.
 
-    Used in lecture 10.
+    Used in lecture 11.
 
     Example:
         >>> Transition(60, 30)(torch.zeros(1, 60, 8, 8)).shape
@@ -159,7 +159,7 @@ class SmallDenseNet(nn.Module):
 
     It has 6 * layers + 4 layers with weights. The first convolution keeps the size; the maps of
     the blocks are 32x32, 16x16 and 8x8, as in ``SmallResNet``. With 6 layers and a growth rate of
-    15 it has about as many parameters as a ResNet-20. Used in lecture 10.
+    15 it has about as many parameters as a ResNet-20. Used in lecture 11.
 
     Input: float (N, in_channels, H, W). Output: logits (N, num_classes).
 

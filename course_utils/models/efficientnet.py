@@ -2,7 +2,7 @@
 
 Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", ICML 2019.
 The block (MBConv) is that of MobileNetV2 (Sandler et al., CVPR 2018) with squeeze and excitation.
-Layer names are torchvision's, so that its weights load unchanged. Used in lecture 11.
+Layer names are torchvision's, so that its weights load unchanged. Used in lecture 12.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ SCALES = {  # name: (width, depth, resolution in pixels, dropout)
 }
 
 
-@asked_for("11.4")
+@asked_for("12.4")
 def scaled_channels(channels: float, divisor: int = 8) -> int:
     """Round to a multiple of ``divisor``, but never below 90 % of ``channels``."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
@@ -194,7 +194,7 @@ def efficientnet(name: str = "b0", num_classes: int = 1000) -> EfficientNet:
     """Return a member of the family.
 
     Torchvision's B5, B6 and B7 have another epsilon and momentum of batch norm than ours. Used in
-    lecture 11.
+    lecture 12.
 
     Args:
         name: one of ``SCALES``.
@@ -221,7 +221,7 @@ def slim_efficientnet(
 ) -> EfficientNet:
     """Return the form that the course trains on images of 16 to 40 pixels.
 
-    Nothing is dropped, since it sees few images, and its stem has no stride. Used in lecture 11.
+    Nothing is dropped, since it sees few images, and its stem has no stride. Used in lecture 12.
 
     Args:
         num_classes: how many logits.

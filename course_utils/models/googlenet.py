@@ -3,7 +3,7 @@
 Szegedy et al., "Going deeper with convolutions", CVPR 2015. Layer names are torchvision's, so that
 its weights load unchanged; and so is a slip of its authors that its weights depend on: the branch
 that the paper gives a 5x5 convolution has a 3x3 one (``large=3``). ``large=5`` is the paper's.
-Used in lecture 10.
+Used in lecture 11.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class GoogLeNetOutputs(NamedTuple):
 
 
 class BasicConv2d(nn.Module):
-    """A convolution without bias, batch norm, ReLU. Used in lecture 10.
+    """A convolution without bias, batch norm, ReLU. Used in lecture 11.
 
     Example:
         >>> BasicConv2d(3, 8, 7, stride=2)(torch.zeros(1, 3, 32, 32)).shape
@@ -70,11 +70,11 @@ class BasicConv2d(nn.Module):
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
-@asked_for("10.1")
+@asked_for("11.1")
 class Inception(nn.Module):
     """Four branches that read the same input and keep its size; their channels are joined.
 
-    Used in lecture 10.
+    Used in lecture 11.
 
     Args:
         in_channels: of the input.
@@ -214,7 +214,7 @@ class SmallGoogLeNet(nn.Module):
     """The form for 32x32 images: a 3x3 convolution and seven narrow modules in three stages.
 
     The maps are 32x32, 16x16 and 8x8, as in ``SmallResNet``. Input: float (N, in_channels, H, W).
-    Output as for ``GoogLeNet``. Used in lecture 10.
+    Output as for ``GoogLeNet``. Used in lecture 11.
 
     Args:
         num_classes: how many logits.

@@ -1,4 +1,4 @@
-"""Weights of our networks in Keras's order, and back. Used in lecture 12.
+"""Weights of our networks in Keras's order, and back. Used in lecture 13.
 
 Keras keeps images as (N, H, W, C) and kernels as (H, W, in, out); torch as (N, C, H, W) and
 (out, in, H, W). A linear layer after flattening sees the same numbers in another order. Nothing
@@ -15,24 +15,24 @@ from torch import Tensor, nn
 from ..withheld import asked_for
 
 
-@asked_for("12.1")
+@asked_for("13.1")
 def kernel_to_keras(weight: Tensor) -> Tensor:
     """(out, in, H, W) to (H, W, in, out)."""
     return weight.permute(2, 3, 1, 0)
 
 
-@asked_for("12.1")
+@asked_for("13.1")
 def kernel_from_keras(kernel: Tensor) -> Tensor:
     """(H, W, in, out) to (out, in, H, W)."""
     return kernel.permute(3, 2, 0, 1)
 
 
-@asked_for("12.2")
+@asked_for("13.2")
 def dense_to_keras(weight: Tensor, channels: int, side: int) -> Tensor:
     """(out, channels · side²) to (side² · channels, out).
 
     The inputs are a flattened feature map: channel by channel here, pixel by pixel in Keras. A
-    plain vector of n numbers has n channels and side 1. Used in lecture 12.
+    plain vector of n numbers has n channels and side 1. Used in lecture 13.
 
     Example:
         >>> dense_to_keras(torch.tensor([[1, 2, 3, 4, 10, 20, 30, 40]]), channels=2, side=2).T
@@ -42,7 +42,7 @@ def dense_to_keras(weight: Tensor, channels: int, side: int) -> Tensor:
     return maps.permute(2, 3, 1, 0).reshape(-1, len(weight))
 
 
-@asked_for("12.2")
+@asked_for("13.2")
 def dense_from_keras(kernel: Tensor, channels: int, side: int) -> Tensor:
     """Undo `dense_to_keras`: (side² · channels, out) to (out, channels · side²)."""
     maps = kernel.reshape(side, side, channels, kernel.shape[1])
@@ -52,7 +52,7 @@ def dense_from_keras(kernel: Tensor, channels: int, side: int) -> Tensor:
 def to_keras(model: nn.Module, keras_model: Any, channels: int, side: int) -> None:
     """Copy the weights of a VGG of ours into `keras.applications`' VGG of the same sizes.
 
-    Used in lecture 12.
+    Used in lecture 13.
 
     Args:
         model: its weights are copied.
@@ -83,7 +83,7 @@ def to_keras(model: nn.Module, keras_model: Any, channels: int, side: int) -> No
 
 
 def from_keras(keras_model: Any, model: nn.Module, channels: int, side: int) -> None:
-    """Undo `to_keras`: copy the weights of the Keras model into ours. Used in lecture 12.
+    """Undo `to_keras`: copy the weights of the Keras model into ours. Used in lecture 13.
 
     Raises:
         ValueError: the layers do not fit.

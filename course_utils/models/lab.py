@@ -1,4 +1,4 @@
-"""A VGG reduced to the least, and one of seven layers. Used in lecture 09."""
+"""A VGG reduced to the least, and one of seven layers. Used in lecture 10."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LabVGG(nn.Module):
 
     Input: float (N, 3, image_size, image_size). Output: logits (N, num_classes). With the defaults
     a 32x32 image becomes 30x30, 28x28, and 7x7 after pooling: 32 · 7 · 7 = 1568 features. Used in
-    lecture 09.
+    lecture 10.
 
     Args:
         num_classes: how many logits.
@@ -60,7 +60,7 @@ class SevenLayerVGG(nn.Module):
 
     Input: float (N, 3, 32, 32). Output: logits (N, num_classes). The convolutions are 3x3 with
     padding 1; after each block a 2x2 max pool, so that 64 · 8 · 8 features reach the linear layers.
-    Used in lecture 09.
+    Used in lecture 10.
 
     Example:
         >>> SevenLayerVGG().classifier[0]

@@ -1,7 +1,7 @@
 """A VGG-11 that is trained already: ImageNet's where it can be had, else the bundled slim one.
 
 Both are read without pickle or with `weights_only`, so that a file of weights can run no code. Used
-in lecture 06.
+in lecture 07.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Pretrained:
 def pretrained(prefer: str = "bundled", *, download: bool = False) -> Pretrained:
     """Return a trained VGG-11, and say in its ``name`` which one it is.
 
-    Used in lecture 06.
+    Used in lecture 07.
 
     Args:
         prefer: ``"bundled"`` (slim, 3x32x32, six kinds of garments; in the course's own data

@@ -3,7 +3,7 @@
 He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016. Xie, Girshick,
 Dollár, Tu and He, "Aggregated residual transformations for deep neural networks", CVPR 2017
 (ResNeXt). Layer names and the place of the stride (in the 3x3 convolution of a bottleneck) are
-torchvision's, so that its weights load unchanged. Used in lectures 07, 08, 10, 11 and 12.
+torchvision's, so that its weights load unchanged. Used in lectures 08, 09, 11, 12 and 13.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def convolution(
     )
 
 
-@asked_for("07.1")
+@asked_for("08.1")
 class PadShortcut(nn.Module):
     """Shortcut A of the paper: skip every other pixel, fill new channels with zeros. No weights."""
 
@@ -53,7 +53,7 @@ class PadShortcut(nn.Module):
 def make_shortcut(
     in_channels: int, out_channels: int, stride: int, kind: str = "projection"
 ) -> nn.Module | None:
-    """Return what the shortcut does. Used in lectures 07 and 11.
+    """Return what the shortcut does. Used in lectures 08 and 12.
 
     Args:
         in_channels: of the input.
@@ -84,9 +84,9 @@ def make_shortcut(
     )
 
 
-@asked_for("07.2")
+@asked_for("08.2")
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut around them. Used in lectures 07 and 12.
+    """Two 3x3 convolutions and a shortcut around them. Used in lectures 08 and 13.
 
     Args:
         in_channels: of the input.
@@ -136,11 +136,11 @@ class BasicBlock(nn.Module):
         return self.bn2(self.conv2(out))
 
 
-@asked_for("07.3")
+@asked_for("08.3")
 class Bottleneck(nn.Module):
     """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them.
 
-    Used in lecture 07.
+    Used in lecture 08.
 
     Args:
         in_channels: of the input.
@@ -250,7 +250,7 @@ class SmallResNet(nn.Module):
 
     Three stages of n basic blocks with ``width``, 2 and 4 times ``width`` channels, then global
     average pooling over 8x8. Input: float (N, in_channels, H, W). Output: logits (N, num_classes).
-    Used in lectures 07, 08, 10 and 11.
+    Used in lectures 08, 09, 11 and 12.
 
     Args:
         blocks: n, of each stage. 3 is ResNet-20, 9 is ResNet-56.
@@ -305,7 +305,7 @@ def make_stage(
 ) -> nn.Sequential:
     """Return ``depth`` blocks; the first one changes the size and the number of channels.
 
-    Used in lecture 11.
+    Used in lecture 12.
 
     Example:
         >>> import torch
@@ -318,11 +318,11 @@ def make_stage(
     return nn.Sequential(*blocks)
 
 
-@asked_for("07.5")
+@asked_for("08.5")
 def zero_last_batch_norm(model: nn.Module) -> None:
     """Start every residual block as the identity: the last batch norm's weight becomes 0.
 
-    Goyal et al., "Accurate, large minibatch SGD", 2017. Used in lecture 07.
+    Goyal et al., "Accurate, large minibatch SGD", 2017. Used in lecture 08.
 
     Example:
         >>> block = BasicBlock(2, 2)

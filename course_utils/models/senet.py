@@ -1,7 +1,7 @@
 """Squeeze and excitation: a block weighs its channels by what the whole image shows.
 
 Hu, Shen and Sun, "Squeeze-and-excitation networks", CVPR 2018. Names as in
-`torchvision.ops.SqueezeExcitation`. Used in lecture 11.
+`torchvision.ops.SqueezeExcitation`. Used in lecture 12.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ..withheld import asked_for
 from .resnet import BasicBlock
 
 
-@asked_for("11.2")
+@asked_for("12.2")
 class SqueezeExcitation(nn.Module):
     """Multiply each channel by a weight between 0 and 1 that depends on all channels' means.
 
-    Used in lecture 11.
+    Used in lecture 12.
 
     Args:
         channels: of the input and the output.
@@ -51,7 +51,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class SEBasicBlock(BasicBlock):
-    """A basic block whose branch ends with squeeze and excitation. Used in lecture 11.
+    """A basic block whose branch ends with squeeze and excitation. Used in lecture 12.
 
     Args:
         in_channels: of the input.

@@ -2,7 +2,7 @@
 
 Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
 ICLR 2015. Batch normalisation: Ioffe and Szegedy, ICML 2015. Initialisation: He et al., ICCV 2015.
-Used in lectures 05, 06, 07, 08, 10 and 12.
+Used in lectures 05, 07, 08, 09, 11 and 13.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONFIGURATIONS: dict[str, list[int | str]] = {
 }
 
 
-@asked_for("05.1", "09.3")
+@asked_for("05.1", "10.3")
 def make_layers(
     configuration: Sequence[int | str], batch_norm: bool = False, in_channels: int = 3
 ) -> nn.Sequential:
@@ -66,7 +66,7 @@ class VGG(nn.Module):
     """Convolutions, average pooling, three fully connected layers; names as in torchvision.
 
     Input: float (N, in_channels, H, W). Output: logits (N, num_classes). The defaults are the
-    network of the paper, for 224x224 images. Used in lectures 05, 10 and 12.
+    network of the paper, for 224x224 images. Used in lectures 05, 11 and 13.
 
     The weights start by Kaiming's rule with the inputs of a unit, biases at 0. torchvision takes
     the outputs instead for convolutions, and draws linear weights with standard deviation 0.01.
@@ -144,7 +144,7 @@ def slim_vgg(
     """Return the form that the course trains on 32x32 images.
 
     Five max pools leave a 1x1 feature map, and a narrow classifier is enough for ten classes. Used
-    in lectures 05, 06, 07 and 08.
+    in lectures 05, 07, 08 and 09.
 
     Args:
         name: one of ``CONFIGURATIONS``.

@@ -3,7 +3,7 @@
 Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024 (arXiv 2404.00498), after Page,
 "How to train your ResNet 8: bag of tricks", 2019. Ours keeps what makes the largest difference and
 leaves out the finer points of the schedule. GELU: Hendrycks and Gimpel, "Gaussian error linear
-units", 2016. Used in lecture 09.
+units", 2016. Used in lecture 10.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def whitening_filters(images: Tensor, kernel_size: int = 2) -> Tensor:
     gradient descent is slow along the directions of little variance. Each filter is an eigenvector
     of the patches' covariance matrix, divided by its standard deviation: the responses have
     variance 1 and covariance 0. Each comes with its negative, because a rectifier keeps only one
-    sign. Used in lecture 09.
+    sign. Used in lecture 10.
 
     Args:
         images: float (N, C, H, W), normalised; some thousand are enough.
@@ -63,7 +63,7 @@ class WhitenedNet(nn.Module):
     """A fixed whitening layer, three blocks of two 3x3 convolutions, and one linear layer.
 
     Input: float (N, C, H, W) with H and W of about 32. Output: logits (N, num_classes). Used in
-    lecture 09.
+    lecture 10.
 
     Args:
         filters: (F, C, k, k) from `whitening_filters`; they are kept as they are.
@@ -95,7 +95,7 @@ class FlipAveraged(nn.Module):
     """A trained classifier that looks at every image and at its mirror image.
 
     Its logits are the mean of both. The mirror image shows the same class, so the mean has less
-    noise than either, for twice the work. Used in lecture 09.
+    noise than either, for twice the work. Used in lecture 10.
 
     Example:
         >>> FlipAveraged(nn.Flatten())(torch.tensor([[[[0.0, 2.0, 6.0]]]]))

@@ -14,7 +14,7 @@ from .style import COLORS, Figure, bar_style, new_figure, series
 def dense_connections(layers: int, in_channels: int, growth_rate: int) -> Figure:
     """A dense block: every connection as an arc, and the channels that each layer reads.
 
-    Lecture 10.
+    Lecture 11.
 
     Args:
         layers: layers of the block.
@@ -77,7 +77,7 @@ def feature_reuse(panels: Mapping[str, Tensor], readers: Sequence[str], label: s
 
     The sources are "input", then the readers but the last.
 
-    Lecture 10.
+    Lecture 11.
 
     Args:
         panels: title -> float (sources, readers); NaN is left white.
@@ -113,7 +113,7 @@ def feature_reuse(panels: Mapping[str, Tensor], readers: Sequence[str], label: s
 def memory_by_layers(layers: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figure:
     """Memory held for the backward pass against the number of layers, both on log scales.
 
-    Lecture 10.
+    Lecture 11.
 
     Args:
         layers: numbers of layers in each stage.

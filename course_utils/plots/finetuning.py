@@ -1,4 +1,4 @@
-"""Figures of lecture 06: fine-tuning."""
+"""Figures of lecture 07: fine-tuning."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def shares_of_guesses(
 ) -> Figure:
     """What a network says to classes it does not know, as shares of each row.
 
-    Lecture 06.
+    Lecture 07.
 
     Args:
         shares: float (rows, columns) in [0, 1].
@@ -61,7 +61,7 @@ def accuracy_by_labels(
 
     The line is the mean over the seeds; the band goes from the worst to the best.
 
-    Lecture 06.
+    Lecture 07.
 
     Args:
         results: name -> {labels per class: accuracies of the seeds}.
@@ -99,7 +99,7 @@ def shared_objects(ways: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> F
 
     Equal names are one object, drawn once.
 
-    Lecture 06.
+    Lecture 07.
 
     Args:
         ways: title -> the chains of the two parts, each as the names of (part, data set, files).

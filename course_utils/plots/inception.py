@@ -18,7 +18,7 @@ def inception_module(
 ) -> Figure:
     """The four branches of a module, side by side, and how their channels are joined.
 
-    Lecture 10.
+    Lecture 11.
 
     Args:
         in_channels: channels of the input.
@@ -93,7 +93,7 @@ def bars_by_module(
 ) -> Figure:
     """Bars side by side for each module.
 
-    Lecture 10.
+    Lecture 11.
 
     Args:
         names: the modules.
@@ -130,7 +130,7 @@ def gradient_by_module(
 
     A value of 0 (the source comes before the module) is left out.
 
-    Lecture 10.
+    Lecture 11.
 
     Args:
         names: the modules.

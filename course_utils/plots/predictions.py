@@ -21,7 +21,7 @@ def image_rows(rows: Mapping[str, Tensor], titles: Sequence[str], alt: str) -> F
 
     Floats are shown as they are: what is below 0 or above 1 is cut off, as ``imshow`` does.
 
-    Lecture 08.
+    Lecture 09.
 
     Args:
         rows: name -> uint8 or float, (N, C, H, W).
@@ -56,7 +56,7 @@ def probability_bars(
 ) -> Figure:
     """Each image over the probabilities of its classes; the hatched bar is the true class.
 
-    Lecture 08.
+    Lecture 09.
 
     Args:
         images: uint8 or float in [0, 1], (N, C, H, W).
@@ -104,7 +104,7 @@ def _strongest(row: Sequence[float], class_names: Sequence[str], count: int = 2)
 def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
     """Accuracy against confidence, bin by bin, with 95 % intervals; below, how full each bin is.
 
-    Lecture 08.
+    Lecture 09.
 
     Args:
         diagrams: title -> what `course_utils.inspection.reliability` found.
@@ -162,7 +162,7 @@ def precision_and_recall(matrix: Tensor, class_names: Sequence[str]) -> Figure:
     Precision: of the images predicted as the class, the share that is of it. A class that was never
     predicted has none. Recall: of the images of the class, the share that was found.
 
-    Lecture 08.
+    Lecture 09.
 
     Args:
         matrix: a confusion matrix, int64 (K, K): true class (row), predicted class (column).
@@ -204,7 +204,7 @@ def accuracy_by_slice(slices: Mapping[str, Mapping[str, Counts]]) -> Figure:
 
     The dotted line is the accuracy of all parts together.
 
-    Lecture 08.
+    Lecture 09.
 
     Args:
         slices: way to cut -> {part: (correct, total)}.
@@ -245,7 +245,7 @@ def embeddings(
 
     A class has its own colour and marker in all panels.
 
-    Lecture 08.
+    Lecture 09.
 
     Args:
         panels: title -> float (N, 2).
@@ -294,7 +294,7 @@ def seeds_against_cost(
 
     A dot is one seed, the pale marker their mean, the bar the band from the worst to the best.
 
-    Lecture 08.
+    Lecture 09.
 
     Args:
         results: name -> (accuracies, cost).

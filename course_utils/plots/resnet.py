@@ -15,7 +15,7 @@ from .training import Columns
 def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
     """Blocks from top to bottom, with their shortcuts.
 
-    Lecture 07.
+    Lecture 08.
 
     Args:
         blocks: title -> (texts of the layers, text of the shortcut, empty if there is none).
@@ -69,7 +69,7 @@ def errors_by_epoch(runs: Mapping[str, Mapping[str, Columns]]) -> Figure:
 
     Solid with markers: training images. Dashed: validation images.
 
-    Lecture 07.
+    Lecture 08.
 
     Args:
         runs: kind -> {name: History}.
@@ -115,7 +115,7 @@ def values_by_layer(
 ) -> Figure:
     """One value a layer, a line for each name; values of 0 leave a gap on the log scale.
 
-    Lectures 07 and 08.
+    Lectures 08 and 09.
 
     Args:
         curves: name -> one value a layer.
@@ -146,7 +146,7 @@ def values_by_layer(
 def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float]]) -> Figure:
     """The loss at points of a line through the trained weights (distance 0).
 
-    Lecture 07.
+    Lecture 08.
 
     Args:
         distances: places on the line, in norms of the filters.

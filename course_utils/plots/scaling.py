@@ -17,7 +17,7 @@ from .style import COLORS, MARKERS, Figure, new_figure, series
 def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
     """Which input channel each output channel reads.
 
-    Lecture 11.
+    Lecture 12.
 
     Args:
         tables: title -> bool (outputs, inputs).
@@ -48,7 +48,7 @@ def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
 def channel_weights(panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     """Weights of squeeze and excitation by channel.
 
-    Lecture 11.
+    Lecture 12.
 
     Args:
         panels: title -> {class name: float (C,)}, the same classes in all.
@@ -89,7 +89,7 @@ def networks_by_cost(
 
     The area of a mark grows with the parameters.
 
-    Lecture 11.
+    Lecture 12.
 
     Args:
         groups: group -> {network: (FLOPs, accuracy, parameters)}.
@@ -134,7 +134,7 @@ def time_against_flops(measured: Mapping[str, tuple[float, float]]) -> Figure:
 
     The dotted lines are constant speeds: on one line, time is proportional to FLOPs.
 
-    Lecture 11.
+    Lecture 12.
 
     Args:
         measured: name -> (FLOPs, seconds).
@@ -172,7 +172,7 @@ def located(
 
     True: solid; found: dashed. Each map is stretched over its image.
 
-    Lecture 11.
+    Lecture 12.
 
     Args:
         images: uint8 or float in [0, 1], (N, C, H, W).

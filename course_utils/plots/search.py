@@ -1,4 +1,4 @@
-"""Figures of lecture 09: a search for good settings."""
+"""Figures of lecture 10: a search for good settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .style import COLORS, Figure, new_figure, series
 def best_by_trial(curves: Mapping[str, Sequence[float]], title: str = "") -> Figure:
     """The best value up to each trial, a line for each search.
 
-    Lecture 09.
+    Lecture 10.
 
     Args:
         curves: name -> the best accuracy after each trial.
@@ -43,7 +43,7 @@ def best_by_trial(curves: Mapping[str, Sequence[float]], title: str = "") -> Fig
 def importances(shares: Mapping[str, float], title: str = "") -> Figure:
     """How much each setting matters, the most important one on top.
 
-    Lecture 09.
+    Lecture 10.
 
     Args:
         shares: name -> share of the importance; they add up to 1.
@@ -71,7 +71,7 @@ def setting_grid(
 
     A cell without a value was not tried.
 
-    Lecture 09.
+    Lecture 10.
 
     Args:
         values: (row, column) -> the best accuracy with these two settings.

@@ -1,4 +1,4 @@
-"""Figures of the whitened first layer in lecture 09."""
+"""Figures of the whitened first layer in lecture 10."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .style import Figure, new_figure
 def correlations(matrices: Mapping[str, Tensor], title: str = "") -> Figure:
     """Correlation matrices side by side, on one scale from -1 to 1.
 
-    Lecture 09.
+    Lecture 10.
 
     Args:
         matrices: title -> float (K, K).

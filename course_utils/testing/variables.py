@@ -19,7 +19,7 @@ def quick_variables(workers: int = 1) -> dict[str, str]:
         # What is stored is the quick profile's output. A progress bar prints times.
         "COURSE_PROFILE": "quick",
         "TQDM_DISABLE": "1",
-        # Keras reads this when it is imported, and would look for TensorFlow (lecture 12).
+        # Keras reads this when it is imported, and would look for TensorFlow (lecture 13).
         "KERAS_BACKEND": "torch",
     }
 

@@ -156,7 +156,7 @@ def evaluate(
     return totals.result()
 
 
-@asked_for("01.4", "08.1")
+@asked_for("01.4", "09.1")
 def top_k_accuracy(logits: Tensor, labels: Tensor, k: int = 1) -> float:
     """Return the share of images whose label is among the k classes with the highest logits.
 

@@ -1,339 +1,350 @@
 """Lecture 07: other right answers, and wrong ones with the hint that each should get."""
 
+import copy
+
 import torch
 from torch import nn
-from torch.nn import functional as F
-from torchvision.models import resnet
-
-from course_utils.models.resnet import BasicBlock, Bottleneck, PadShortcut, zero_last_batch_norm
+from torch.utils.data import Dataset, Subset, random_split
 
 # --- 07.1 ----------------------------------------------------------------------------------------
 
 
-def shortcut_with(take=lambda x, s: x[:, :, ::s, ::s], join=None, new=lambda x, n: n - x.shape[1]):
-    """Make a shortcut; the options are mistakes or other ways to write it."""
-    join = join or (lambda x, zeros: torch.cat([x, zeros], dim=1))
-
-    def pad_shortcut(x, out_channels, stride=1):
-        taken = take(x, stride)
-        zeros = taken.new_zeros(taken.shape[0], new(taken, out_channels), *taken.shape[2:])
-        return join(taken, zeros)
-
-    return pad_shortcut
+def prepared(model, num_classes, *, freeze="features", head=nn.Linear, keep=False):
+    """Freeze and replace; the options are mistakes or other ways to write it."""
+    if freeze:
+        for parameter in model.get_submodule(freeze).parameters():
+            parameter.requires_grad = False
+    if not keep:
+        model.classifier[6] = head(model.classifier[6].in_features, num_classes)
+    return model
 
 
-def shortcut_in_place(x, out_channels, stride=1):
-    result = F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, out_channels - x.shape[1]))
-    x.zero_()
-    return result
+def frozen_by_method(model, num_classes):
+    model.classifier[-1] = nn.Linear(model.classifier[-1].in_features, num_classes)
+    model.features.requires_grad_(False)
+    return model
 
 
-def shortcut_by_assignment(x, out_channels, stride=1):
-    taken = x[:, :, ::stride, ::stride]
-    result = torch.zeros(x.shape[0], out_channels, *taken.shape[2:])
-    result[:, : x.shape[1]] = taken
-    return result
+def everything_frozen_first(model, num_classes):
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    return prepared(model, num_classes)
 
 
-def copies(x, out_channels, stride=1):
-    taken = x[:, :, ::stride, ::stride]
-    return torch.cat([taken] * out_channels, dim=1)[:, :out_channels]
+def frozen_after_replacing(model, num_classes):
+    return prepared(model, num_classes).requires_grad_(False)
 
 
-def zeros_as_shortcut(x, out_channels, stride=1):
-    return x.new_zeros(len(x), out_channels, *x[0, 0, ::stride, ::stride].shape)
+def module_attribute(model, num_classes):
+    model.features.requires_grad = False
+    return prepared(model, num_classes, freeze=None)
 
 
-def shortcut_of_the_course(x, out_channels, stride=1):
-    return PadShortcut(x.shape[1], out_channels, stride)(x)
+def only_convolutions(model, num_classes):
+    for layer in model.features:
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.requires_grad = False
+    return prepared(model, num_classes, freeze=None)
 
 
-# --- 07.2 and 07.3 -------------------------------------------------------------------------------
+def one_more_layer(model, num_classes):
+    model.classifier.append(nn.Linear(model.classifier[6].out_features, num_classes))
+    return prepared(model, num_classes, keep=True)
 
 
-def block_with(
-    *,
-    bottleneck=False,
-    strided=None,
-    bias=False,
-    shortcut="needed",
-    between=F.relu,
-    forward=None,
-    module=nn.Module,
-    padding=None,
+def attribute_only(model, num_classes):
+    model.classifier[6].out_features = num_classes
+    return prepared(model, num_classes, keep=True)
+
+
+def replaced_where_needed(model, num_classes):
+    keep = model.classifier[6].out_features == num_classes
+    return prepared(model, num_classes, keep=keep)
+
+
+def returns_nothing(model, num_classes):
+    prepared(model, num_classes)
+
+
+def zero_head(*sizes):
+    layer = nn.Linear(*sizes)
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+def started_again(model, num_classes):
+    for layer in model.features:
+        if isinstance(layer, nn.Conv2d):
+            layer.reset_parameters()
+    return prepared(model, num_classes)
+
+
+# --- 07.2 ----------------------------------------------------------------------------------------
+
+
+def groups_with(
+    *, backbone="features", low=lambda rate, factor: rate / factor, high=None, all=False
 ):
-    """Make a class of blocks; the options are mistakes or other ways to write it."""
-    kernels = (1, 3, 1) if bottleneck else (3, 3)
-    strided = (1 if bottleneck else 0) if strided is None else strided
-    forward = forward or (lambda branch, x: F.relu(branch + x))
+    high = high or (lambda rate, factor: rate)
 
-    class Made(module):
-        def __init__(self, in_channels, channels, stride=1):
-            super().__init__()
-            out = channels * (4 if bottleneck else 1)
-            sizes = [in_channels, *[channels] * (len(kernels) - 1), out]
-            for n, size in enumerate(kernels):
-                step = stride if n == strided else 1
-                around = size // 2 if padding is None else padding
-                conv = nn.Conv2d(sizes[n], sizes[n + 1], size, step, around, bias=bias)
-                setattr(self, f"conv{n + 1}", conv)
-                setattr(self, f"bn{n + 1}", nn.BatchNorm2d(sizes[n + 1]))
-            self.downsample = None
-            fits = stride == 1 and in_channels == out
-            if shortcut == "always" or (shortcut != "never" and not fits):
-                layers = [nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
-                self.downsample = nn.Sequential(*layers[: 1 if shortcut == "bare" else 2])
+    def parameter_groups(model, learning_rate, factor):
+        def wanted(module):
+            return [p for p in module.parameters() if all or p.requires_grad]
 
-        def forward(self, x):
-            out = x
-            for n in range(1, len(kernels) + 1):
-                out = getattr(self, f"bn{n}")(getattr(self, f"conv{n}")(out))
-                out = between(out) if n < len(kernels) else out
-            return forward(out, x if self.downsample is None else self.downsample(x))
+        return [
+            {"params": wanted(model.get_submodule(backbone)), "lr": low(learning_rate, factor)},
+            {"params": wanted(model.classifier), "lr": high(learning_rate, factor)},
+        ]
 
-    return Made
+    return parameter_groups
 
 
-class BlockFromTheCourse(BasicBlock):
-    """The course's own class is one more way to write it."""
+def one_group_a_parameter(model, learning_rate, factor):
+    return [
+        {"params": [p], "lr": learning_rate / (factor if n.startswith("features") else 1)}
+        for n, p in model.named_parameters()
+        if p.requires_grad
+    ]
 
 
-class BottleneckFromTheCourse(Bottleneck):
-    """The same for the bottleneck."""
+def generators(model, learning_rate, factor):
+    return [
+        {"params": (p for p in part.parameters() if p.requires_grad), "lr": rate}
+        for part, rate in (
+            (model.classifier, learning_rate),
+            (model.features, learning_rate / factor),
+        )
+    ]
 
 
-BLOCK_MISTAKES = {
-    "no addition": (dict(forward=lambda branch, x: F.relu(branch)), "addition is missing"),
-    "relu too early": (dict(forward=lambda branch, x: F.relu(branch) + x), "add first"),
-    "two relus": (dict(forward=lambda b, x: F.relu(F.relu(b) + x)), "never take away"),
-    "no last relu": (dict(forward=lambda branch, x: branch + x), "follows the addition"),
-    "no relu between": (dict(between=lambda x: x), "each batch norm but the last"),
-    "biases": (dict(bias=True), "bias=False"),
-    "always a projection": (dict(shortcut="always"), "self.downsample = None"),
-    "never a projection": (dict(shortcut="never"), "nn.Sequential of a 1×1"),
-    "a projection without batch norm": (dict(shortcut="bare"), r"no tensor downsample\.1\.bias"),
-    "not a module": (dict(module=object), "inherits from nn.Module"),
-    "no padding": (dict(padding=0), "Error|should have shape"),
-}
+def whole_model_and_features(model, learning_rate, factor):
+    everything = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": everything, "lr": learning_rate},
+        {
+            "params": [p for p in model.features.parameters() if p.requires_grad],
+            "lr": learning_rate / factor,
+        },
+    ]
 
 
-def block_of_torchvision(block):
-    """Its projection is built outside."""
-
-    def build(in_channels, channels, stride=1):
-        out = channels * block.expansion
-        fits = stride == 1 and in_channels == out
-        layers = [nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
-        return block(in_channels, channels, stride, None if fits else nn.Sequential(*layers))
-
-    return build
+def last_layer_only(model, learning_rate, factor):
+    groups = groups_with()(model, learning_rate, factor)
+    groups[1]["params"] = list(model.classifier[6].parameters())
+    return groups
 
 
-def empty_blocks(**options):
-    """Have the right weights, and use none."""
-    return {
-        "only x": block_with(forward=lambda branch, x: x, **options),
-        "zeros": block_with(forward=lambda branch, x: 0 * branch, **options),
-    }
+# --- 07.3 ----------------------------------------------------------------------------------------
 
 
-def wrong_blocks(**options):
-    return {name: (block_with(**o, **options), hint) for name, (o, hint) in BLOCK_MISTAKES.items()}
+def permutation(size, seed):
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
 
 
-class NoModule:
-    """Has the right arguments, and is not a network."""
+def split_with(
+    *, copied=copy.copy, order=permutation, exchange=False, swap=False, overlap=0, validate=None
+):
+    """Make a split; the options are mistakes or other ways to write it."""
 
-    def __init__(self, in_channels, channels, stride=1):
-        pass
+    def split_dataset(dataset, count, train_transform, validation_transform, seed):
+        if exchange:
+            train_transform, validation_transform = validation_transform, train_transform
+        train, validation = copied(dataset), copied(dataset)
+        train.transform = train_transform
+        validation.transform = validate or validation_transform
+        positions = order(len(dataset), seed)
+        parts = (
+            Subset(train, positions[count - overlap : len(positions) - overlap]),
+            Subset(validation, positions[:count]),
+        )
+        return parts[::-1] if swap else parts
+
+    return split_dataset
+
+
+class Transformed(Dataset):
+    """A subset with a transform of its own: the third way out."""
+
+    def __init__(self, subset, transform):
+        self.subset, self.transform = subset, transform
+
+    def __len__(self):
+        return len(self.subset)
+
+    def __getitem__(self, index):
+        image, label = self.subset[index]
+        return self.transform(image), label
+
+
+def wrapped(dataset, count, train_transform, validation_transform, seed):
+    generator = torch.Generator().manual_seed(seed)
+    parts = random_split(dataset, [len(dataset) - count, count], generator)
+    transforms = (train_transform, validation_transform)
+    return tuple(Transformed(p, t) for p, t in zip(parts, transforms, strict=True))
+
+
+def shared(dataset, count, train_transform, validation_transform, seed):
+    generator = torch.Generator().manual_seed(seed)
+    train, validation = random_split(dataset, [len(dataset) - count, count], generator)
+    train.dataset = validation.dataset = copy.copy(dataset)
+    train.dataset.transform = train_transform
+    validation.dataset.transform = validation_transform
+    return train, validation
+
+
+def on_the_subset(dataset, count, train_transform, validation_transform, seed):
+    generator = torch.Generator().manual_seed(seed)
+    train, validation = random_split(dataset, [len(dataset) - count, count], generator)
+    train.transform, validation.transform = train_transform, validation_transform
+    return train, validation
+
+
+def split_twice(dataset, count, train_transform, validation_transform, seed):
+    whole = split_with()
+    train, _ = whole(dataset, count, train_transform, validation_transform, seed)
+    _, validation = whole(dataset, count, train_transform, validation_transform, seed + 1)
+    return train, validation
 
 
 # --- 07.4 ----------------------------------------------------------------------------------------
 
 
-def norms_with(
+def few_shot_with(
     *,
-    clear=True,
-    measure=torch.linalg.vector_norm,
-    biases=False,
-    reduction="mean",
-    source=lambda p: p.grad,
-    number=lambda value: value.item(),
-    order=list,
-    name=str,
+    seeded=lambda seed, seeds: seed,
+    order=lambda labels, g: torch.randperm(len(labels), generator=g),
+    keep=lambda per_class: per_class,
+    known=lambda points, labels: None,
+    score=lambda x, points: -torch.cdist(x, points),
+    measure=lambda train, test: test,
+    finish=lambda shares: shares,
 ):
-    """Make an answer; the options are mistakes."""
+    """Make the experiment; the options are mistakes or other ways to write it."""
 
-    def gradient_norms(model, images, labels):
-        if clear:
-            model.zero_grad()
-        F.cross_entropy(model(images), labels, reduction=reduction).backward()
-        chosen = [(n, p) for n, p in model.named_parameters() if biases or p.ndim > 1]
-        return {name(n): number(measure(source(p).detach())) for n, p in order(chosen)}
+    def few_shot(features, labels, test_features, test_labels, per_class, seeds):
+        shares = []
+        for seed in seeds:
+            generator = torch.Generator().manual_seed(seeded(seed, seeds))
+            positions, chosen, classes = order(labels, generator), [], sorted(set(labels.tolist()))
+            for label in classes:
+                chosen.append(positions[labels[positions] == label][: keep(per_class)])
+            points = torch.stack([features[places].mean(0) for places in chosen])
+            of_class = torch.tensor(classes)
+            if (single := known(features, chosen)) is not None:
+                points, of_class = single, labels[torch.cat(chosen)]
+            x, y = measure((features, labels), (test_features, test_labels))
+            hits = of_class[score(x, points).argmax(dim=1)] == y
+            shares.append(hits.float().mean().item())
+        return finish(shares)
 
-    return gradient_norms
-
-
-def norms_by_autograd(model, images, labels):
-    """No parameter.grad is touched at all."""
-    chosen = {n: p for n, p in model.named_parameters() if p.dim() >= 2}
-    loss = nn.CrossEntropyLoss()(model(images), labels)
-    gradients = torch.autograd.grad(loss, list(chosen.values()))
-    return {n: g.norm().item() for n, g in zip(chosen, gradients, strict=True)}
-
-
-def norms_always(value):
-    return lambda model, *batch: {n: value for n, p in model.named_parameters() if p.ndim > 1}
+    return few_shot
 
 
-# --- 07.5 ----------------------------------------------------------------------------------------
-
-
-def identity_with(choose):
-    """Make an answer that sets the tensors to 0 that ``choose(block)`` names."""
-
-    def start_as_identity(model):
-        for module in model.modules():
-            if isinstance(module, (BasicBlock, Bottleneck)):
-                for tensor in choose(module):
-                    nn.init.zeros_(tensor)
-
-    return start_as_identity
-
-
-def last_of(block):
-    return block.bn3 if isinstance(block, Bottleneck) else block.bn2
-
-
-def identity_by_names(model):
-    with torch.no_grad():
-        for module in model.modules():
-            if hasattr(module, "downsample"):
-                norms = [m for n, m in module.named_children() if n.startswith("bn")]
-                norms[-1].weight.mul_(0)
-
-
-def norms_of(block):
-    return [m.weight for n, m in block.named_children() if n.startswith("bn")]
-
-
-def shortcut_norm(block):
-    return [] if block.downsample is None else [block.downsample[1].weight]
-
-
-def identity_frozen(model):
-    for module in model.modules():
-        if isinstance(module, (BasicBlock, Bottleneck)):
-            last_of(module).weight = nn.Parameter(
-                torch.zeros_like(last_of(module).weight), requires_grad=False
-            )
+def by_squares(x, points):
+    return -((x[:, None] - points[None]) ** 2).sum(dim=2)
 
 
 ANSWERS = {
-    "07.1": {
-        "variants": {
-            "concatenation": shortcut_with(),
-            "assignment": shortcut_by_assignment,
+    "07.1": dict(
+        variants={
+            "by requires_grad_": frozen_by_method,
+            "the pool has no parameters": lambda model, n: prepared(model, n),
         },
-        "wrong": {
-            "zeros in front": (
-                shortcut_with(join=lambda x, zeros: torch.cat([zeros, x], dim=1)),
-                "come after the old ones",
+        wrong={
+            "freezes all at the end": (frozen_after_replacing, "the new layer is frozen too"),
+            "freezes all first": (everything_frozen_first, "other linear layers learn too"),
+            "attribute of the module": (module_attribute, "requires_grad belongs to the"),
+            "weights of convolutions only": (only_convolutions, "can still learn"),
+            "one more layer": (one_more_layer, "add no layer"),
+            "changes an attribute": (attribute_only, "should have shape"),
+            "keeps the old layer": (replaced_where_needed, "still the old layer"),
+            "returns nothing": (returns_nothing, "return the model"),
+            "a head of zeros": (lambda m, n: prepared(m, n, head=zero_head), "random start"),
+            "starts again": (started_again, "trained values are the point"),
+        },
+        empty=dict(
+            identity=lambda model, n: nn.Identity(), layers=lambda model, n: nn.Sequential()
+        ),
+    ),
+    "07.2": dict(
+        variants={"a group for each": one_group_a_parameter, "generators": generators},
+        wrong={
+            "frozen ones too": (groups_with(all=True), "is frozen"),
+            "one rate": (groups_with(low=lambda r, f: r), "all rates are the same"),
+            "small rates": (groups_with(high=lambda r, f: r / f), "all rates are the small one"),
+            "multiplies": (groups_with(low=lambda r, f: r * f), "divide by the factor"),
+            "exchanged": (
+                groups_with(low=lambda r, f: r, high=lambda r, f: r / f),
+                "rates are exchanged",
             ),
-            "no stride": (shortcut_with(take=lambda x, s: x), "every stride-th row"),
-            "mean of windows": (
-                shortcut_with(take=lambda x, s: F.avg_pool2d(x, s, ceil_mode=True)),
-                "not the mean of a window",
+            "twice": (whole_model_and_features, "is there twice"),
+            "last layer only": (last_layer_only, "is in no group"),
+            "subtracts": (groups_with(low=lambda r, f: r - f), 'should have "lr"'),
+            "nonsense": (lambda model, r, f: [{"params": [0], "lr": r}], "no parameter"),
+        },
+        empty=dict(
+            parameters=lambda model, r, f: model.parameters(),
+            groups=lambda model, r, f: [{"params": [], "lr": r}],
+        ),
+    ),
+    "07.3": dict(
+        variants={
+            "deep copies": split_with(copied=copy.deepcopy),
+            "a wrapper": wrapped,
+            "shallow copies": split_with(),
+        },
+        wrong={
+            "one shared data set": (shared, "share one data set"),
+            "transform of the subset": (on_the_subset, "no transform"),
+            "changes what it got": (
+                lambda d, *rest: (setattr(d, "transform", rest[1]), split_with()(d, *rest))[1],
+                "work on copies",
             ),
-            "maximum of windows": (
-                shortcut_with(take=lambda x, s: F.max_pool2d(x, s, ceil_mode=True)),
-                "not the maximum",
+            "transforms exchanged": (split_with(exchange=True), "transforms are exchanged"),
+            "parts exchanged": (split_with(swap=True), "parts are exchanged"),
+            "not at random": (split_with(order=lambda n, s: list(range(n))), "choose at random"),
+            "no seed": (
+                split_with(order=lambda n, s: torch.randperm(n).tolist()),
+                "same seed should give the same",
             ),
-            "starts at 1": (
-                shortcut_with(take=lambda x, s: x[:, :, 1::s, 1::s] if s > 1 else x),
-                "start at 0",
+            "always one seed": (split_with(order=lambda n, s: permutation(n, 0)), "another seed"),
+            "overlap": (split_with(overlap=2), "in both parts"),
+            "split twice": (split_twice, "in both parts"),
+            "loses the validation transform": (
+                split_with(validate=lambda value: value),
+                "validation images through no transform",
             ),
-            "copies": (copies, "not with copies"),
-            "changes x": (shortcut_in_place, "x was changed"),
-            "too many channels": (shortcut_with(new=lambda x, n: n), "should have shape"),
         },
-        "empty": {"zeros": zeros_as_shortcut},
-        "adapters": {"the course's": (shortcut_of_the_course, 0)},
-    },
-    "07.2": {
-        "variants": {"a loop over the layers": block_with()},
-        "wrong": wrong_blocks()
-        | {
-            "stride in the second": (block_with(strided=1), "the first convolution"),
-            "no network": (NoModule, "inherits from nn.Module"),
-            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
+        empty=dict(twice=lambda dataset, *_: (dataset, dataset), nothing=lambda *_: ([], [])),
+    ),
+    "07.4": dict(
+        variants={
+            "squared distances": few_shot_with(score=by_squares),
+            "plain": few_shot_with(),
         },
-        "empty": empty_blocks(),
-        "adapters": {
-            "the course's": (BasicBlock, 0),
-            "torchvision's": (block_of_torchvision(resnet.BasicBlock), 7),
-        },
-    },
-    "07.3": {
-        "variants": {
-            "a loop over the layers": block_with(bottleneck=True),
-            # The last 1×1 reads single pixels: skipping them before or after gives the same.
-            "stride in the last": block_with(bottleneck=True, strided=2),
-        },
-        "wrong": wrong_blocks(bottleneck=True)
-        | {
-            "stride in the first": (block_with(bottleneck=True, strided=0), "skip pixels unread"),
-            "two convolutions": (block_with(), "no tensor bn3"),
-            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
-        },
-        "empty": empty_blocks(bottleneck=True),
-        "adapters": {
-            "the course's": (Bottleneck, 0),
-            "torchvision's": (block_of_torchvision(resnet.Bottleneck), 6),
-        },
-    },
-    "07.4": {
-        "variants": {"torch.autograd.grad": norms_by_autograd, "a dict": norms_with()},
-        "wrong": {
-            "old gradients": (norms_with(clear=False), "zero_grad"),
-            "squares": (norms_with(measure=lambda g: (g**2).sum()), "square root"),
-            "mean of sizes": (norms_with(measure=lambda g: g.abs().mean()), "mean of the absolute"),
-            "largest": (norms_with(measure=lambda g: g.abs().max()), "largest absolute"),
-            "norm of weights": (norms_with(source=lambda p: p), "norm of the weights"),
-            "sum over the batch": (norms_with(reduction="sum"), "not the sum"),
-            "biases": (norms_with(biases=True), "leave the biases out"),
-            "tensors": (norms_with(number=lambda value: value), r"\.item\(\)"),
-            "backwards": (norms_with(order=lambda pairs: pairs[::-1]), "keep the order"),
-            "other names": (norms_with(name=lambda n: n.split(".")[0]), "names should be"),
-            "twice": (norms_with(number=lambda value: 2 * value.item()), "expected"),
-            "nothing": (lambda model, images, labels: None, "return a dict"),
-        },
-        "empty": {"zeros": norms_always(0.0), "ones": norms_always(1.0)},
-        "adapters": {},
-    },
-    "07.5": {
-        "variants": {
-            "by class": identity_with(lambda block: [last_of(block).weight]),
-            "by names": identity_by_names,
-        },
-        "wrong": {
-            "always bn2": (identity_with(lambda block: [block.bn2.weight]), "not bn2"),
-            "the first": (identity_with(lambda block: [block.bn1.weight]), "not the first"),
-            "all": (identity_with(norms_of), "no gradient comes through"),
-            "the shortcut too": (
-                identity_with(lambda b: [last_of(b).weight, *shortcut_norm(b)]),
-                "x must come through",
+        wrong={
+            "one seed": (
+                few_shot_with(seeded=lambda s, seeds: seeds[0]),
+                "every run uses the same",
             ),
-            "the bias too": (
-                identity_with(lambda b: [last_of(b).weight, last_of(b).bias]),
-                "leave the bias",
+            "not at random": (
+                few_shot_with(order=lambda labels, g: torch.arange(len(labels))),
+                "at random",
             ),
-            "only the bias": (identity_with(lambda b: [last_of(b).bias]), "not the bias"),
-            "nothing": (lambda model: None, "nothing has changed"),
-            "frozen": (identity_frozen, "requires_grad"),
-            "a convolution": (identity_with(lambda b: [b.conv1.weight]), "should be"),
+            "all labels": (few_shot_with(keep=lambda n: None), "all labels are used"),
+            "nearest example": (
+                few_shot_with(known=lambda x, chosen: x[torch.cat(chosen)]),
+                "mean of each class",
+            ),
+            "largest product": (few_shot_with(score=lambda x, p: x @ p.T), "smallest distance"),
+            "on training images": (few_shot_with(measure=lambda a, b: a), "on the test features"),
+            "per cent": (few_shot_with(finish=lambda s: [100 * x for x in s]), "percentage"),
+            "the mean": (few_shot_with(finish=lambda s: sum(s) / len(s)), "return a list"),
+            "tensors": (few_shot_with(finish=lambda s: [torch.tensor(x) for x in s]), r"\.item"),
+            "one too few": (few_shot_with(finish=lambda s: s[1:]), "should give"),
         },
-        "empty": {"all at 0": identity_with(lambda block: block.parameters())},
-        "adapters": {"the course's": (zero_last_batch_norm, 0)},
-    },
+        empty=dict(
+            zeros=lambda *case: [0.0 for _ in case[-1]], ones=lambda *case: [1.0 for _ in case[-1]]
+        ),
+    ),
 }

@@ -1,383 +1,339 @@
 """Lecture 08: other right answers, and wrong ones with the hint that each should get."""
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models import resnet
 
-from course_utils.data import ImageData
-from course_utils.inspection import (
-    Predictions,
-    expected_calibration_error,
-    grad_cam,
-    most_confident_mistakes,
-    reliability,
-)
-from course_utils.training import top_k_accuracy
+from course_utils.models.resnet import BasicBlock, Bottleneck, PadShortcut, zero_last_batch_norm
 
 # --- 08.1 ----------------------------------------------------------------------------------------
 
 
-def error_with(
+def shortcut_with(take=lambda x, s: x[:, :, ::s, ::s], join=None, new=lambda x, n: n - x.shape[1]):
+    """Make a shortcut; the options are mistakes or other ways to write it."""
+    join = join or (lambda x, zeros: torch.cat([x, zeros], dim=1))
+
+    def pad_shortcut(x, out_channels, stride=1):
+        taken = take(x, stride)
+        zeros = taken.new_zeros(taken.shape[0], new(taken, out_channels), *taken.shape[2:])
+        return join(taken, zeros)
+
+    return pad_shortcut
+
+
+def shortcut_in_place(x, out_channels, stride=1):
+    result = F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, out_channels - x.shape[1]))
+    x.zero_()
+    return result
+
+
+def shortcut_by_assignment(x, out_channels, stride=1):
+    taken = x[:, :, ::stride, ::stride]
+    result = torch.zeros(x.shape[0], out_channels, *taken.shape[2:])
+    result[:, : x.shape[1]] = taken
+    return result
+
+
+def copies(x, out_channels, stride=1):
+    taken = x[:, :, ::stride, ::stride]
+    return torch.cat([taken] * out_channels, dim=1)[:, :out_channels]
+
+
+def zeros_as_shortcut(x, out_channels, stride=1):
+    return x.new_zeros(len(x), out_channels, *x[0, 0, ::stride, ::stride].shape)
+
+
+def shortcut_of_the_course(x, out_channels, stride=1):
+    return PadShortcut(x.shape[1], out_channels, stride)(x)
+
+
+# --- 08.2 and 08.3 -------------------------------------------------------------------------------
+
+
+def block_with(
     *,
-    keep=lambda k: k,
-    error=lambda hit: 1 - hit.float().mean().item(),
-    order=lambda scores: scores.argsort(dim=1, descending=True, stable=True),
+    bottleneck=False,
+    strided=None,
+    bias=False,
+    shortcut="needed",
+    between=F.relu,
+    forward=None,
+    module=nn.Module,
+    padding=None,
 ):
-    """Make an answer; the options are mistakes or other ways to write it."""
+    """Make a class of blocks; the options are mistakes or other ways to write it."""
+    kernels = (1, 3, 1) if bottleneck else (3, 3)
+    strided = (1 if bottleneck else 0) if strided is None else strided
+    forward = forward or (lambda branch, x: F.relu(branch + x))
 
-    def top_k_error(scores, labels, k):
-        return error((order(scores)[:, : keep(k)] == labels[:, None]).any(1))
+    class Made(module):
+        def __init__(self, in_channels, channels, stride=1):
+            super().__init__()
+            out = channels * (4 if bottleneck else 1)
+            sizes = [in_channels, *[channels] * (len(kernels) - 1), out]
+            for n, size in enumerate(kernels):
+                step = stride if n == strided else 1
+                around = size // 2 if padding is None else padding
+                conv = nn.Conv2d(sizes[n], sizes[n + 1], size, step, around, bias=bias)
+                setattr(self, f"conv{n + 1}", conv)
+                setattr(self, f"bn{n + 1}", nn.BatchNorm2d(sizes[n + 1]))
+            self.downsample = None
+            fits = stride == 1 and in_channels == out
+            if shortcut == "always" or (shortcut != "never" and not fits):
+                layers = [nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
+                self.downsample = nn.Sequential(*layers[: 1 if shortcut == "bare" else 2])
 
-    return top_k_error
+        def forward(self, x):
+            out = x
+            for n in range(1, len(kernels) + 1):
+                out = getattr(self, f"bn{n}")(getattr(self, f"conv{n}")(out))
+                out = between(out) if n < len(kernels) else out
+            return forward(out, x if self.downsample is None else self.downsample(x))
 
-
-def top_k_by_rank(scores, labels, k):
-    """In NumPy, and without sorting."""
-    scores, labels = scores.numpy(), labels.numpy()
-    own = scores[np.arange(len(labels)), labels][:, None]
-    before = (np.arange(scores.shape[1]) < labels[:, None]) & (scores == own)
-    return float(np.mean(((scores > own) | before).sum(1) >= k))
-
-
-def top_k_of_any_order(scores, labels, k):
-    """`topk` promises nothing of the order of equal scores."""
-    return 1 - (scores.topk(k).indices == labels[:, None]).any(1).float().mean().item()
-
-
-def top_k_tie_for(scores, labels, k):
-    own = scores.gather(1, labels[:, None])
-    return ((scores > own).sum(1) >= k).float().mean().item()
-
-
-def upper_class_first(scores):
-    return scores.shape[1] - 1 - scores.flip(1).argsort(dim=1, descending=True, stable=True)
-
-
-# --- 08.2 ----------------------------------------------------------------------------------------
-
-
-def pictures_with(
-    undo=lambda x, mean, std: x * std + mean,
-    finish=lambda x: x.clamp(0, 1),
-    turn=lambda x: x.permute(0, 2, 3, 1),
-):
-    """Make an answer; the options are mistakes or other ways to write it."""
-
-    def to_pictures(images, mean, std):
-        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
-        return turn(finish(undo(images, mean, std)))
-
-    return to_pictures
+    return Made
 
 
-def stretch(*dims):
-    def undo(x, mean, std):
-        low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
-        return (x - low) / (high - low)
-
-    return undo
+class BlockFromTheCourse(BasicBlock):
+    """The course's own class is one more way to write it."""
 
 
-def pictures_channels_last(images, mean, std):
-    """Permute first: then the channels are the last axis, and broadcasting needs no reshaping."""
-    pictures = images.permute(0, 2, 3, 1) * torch.tensor(std) + torch.tensor(mean)
-    return torch.clip(pictures, 0, 1)
+class BottleneckFromTheCourse(Bottleneck):
+    """The same for the bottleneck."""
 
 
-def as_it_lies(x):
-    count, channels, height, width = x.shape
-    return x.reshape(count, height, width, channels)
+BLOCK_MISTAKES = {
+    "no addition": (dict(forward=lambda branch, x: F.relu(branch)), "addition is missing"),
+    "relu too early": (dict(forward=lambda branch, x: F.relu(branch) + x), "add first"),
+    "two relus": (dict(forward=lambda b, x: F.relu(F.relu(b) + x)), "never take away"),
+    "no last relu": (dict(forward=lambda branch, x: branch + x), "follows the addition"),
+    "no relu between": (dict(between=lambda x: x), "each batch norm but the last"),
+    "biases": (dict(bias=True), "bias=False"),
+    "always a projection": (dict(shortcut="always"), "self.downsample = None"),
+    "never a projection": (dict(shortcut="never"), "nn.Sequential of a 1×1"),
+    "a projection without batch norm": (dict(shortcut="bare"), r"no tensor downsample\.1\.bias"),
+    "not a module": (dict(module=object), "inherits from nn.Module"),
+    "no padding": (dict(padding=0), "Error|should have shape"),
+}
 
 
-def pictures_of_the_course(images, mean, std):
-    data = ImageData("", "", "", (), None, None, None, tuple(mean), tuple(std))
-    return data.denormalize(images).permute(0, 2, 3, 1)
+def block_of_torchvision(block):
+    """Its projection is built outside."""
+
+    def build(in_channels, channels, stride=1):
+        out = channels * block.expansion
+        fits = stride == 1 and in_channels == out
+        layers = [nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
+        return block(in_channels, channels, stride, None if fits else nn.Sequential(*layers))
+
+    return build
 
 
-# --- 08.3 ----------------------------------------------------------------------------------------
+def empty_blocks(**options):
+    """Have the right weights, and use none."""
+    return {
+        "only x": block_with(forward=lambda branch, x: x, **options),
+        "zeros": block_with(forward=lambda branch, x: 0 * branch, **options),
+    }
 
 
-def mistakes_with(
-    *,
-    which=lambda predicted, labels: predicted != labels,
-    key=lambda p, labels: p.amax(1),
-    descending=True,
-    pick=lambda wrong, order, n: wrong[order][:n],
-):
-    """Make an answer; the options are mistakes or other ways to write it."""
-
-    def sure_mistakes(probabilities, labels, n):
-        wrong = which(probabilities.argmax(1), labels).nonzero().flatten()
-        confidence = key(probabilities, labels)[wrong]
-        order = confidence.argsort(descending=descending, stable=True)
-        return pick(wrong, order, n)
-
-    return sure_mistakes
+def wrong_blocks(**options):
+    return {name: (block_with(**o, **options), hint) for name, (o, hint) in BLOCK_MISTAKES.items()}
 
 
-def mistakes_by_masking(probabilities, labels, n):
-    """Right ones get a confidence of -1 and so the last places."""
-    confidence, predicted = probabilities.max(1)
-    wrong = predicted != labels
-    confidence = torch.where(wrong, confidence, -1.0)
-    return confidence.argsort(descending=True, stable=True)[: min(n, int(wrong.sum()))]
+class NoModule:
+    """Has the right arguments, and is not a network."""
 
-
-def mistakes_late_first(probabilities, labels, n):
-    confidence, predicted = probabilities.max(1)
-    wrong = (predicted != labels).nonzero().flatten().flip(0)
-    return wrong[confidence[wrong].argsort(descending=True, stable=True)][:n]
-
-
-def mistakes_of_any_order(probabilities, labels, n):
-    """`topk` promises nothing of the order of equal confidences."""
-    confidence, predicted = probabilities.max(1)
-    wrong = (predicted != labels).nonzero().flatten()
-    return wrong[confidence[wrong].topk(min(n, len(wrong))).indices]
-
-
-def mistakes_of_the_course(probabilities, labels, n):
-    return most_confident_mistakes(Predictions(probabilities, labels), n)
+    def __init__(self, in_channels, channels, stride=1):
+        pass
 
 
 # --- 08.4 ----------------------------------------------------------------------------------------
 
 
-def calibration_with(
+def norms_with(
     *,
-    confidence=lambda p, labels: p.amax(1),
-    inside=lambda c, low, high: (c > low) & (c <= high),
-    gap=abs,
-    add=lambda gaps, shares: sum(g * s for g, s in zip(gaps, shares, strict=True)),
-    skip_empty=True,
-    number=float,
+    clear=True,
+    measure=torch.linalg.vector_norm,
+    biases=False,
+    reduction="mean",
+    source=lambda p: p.grad,
+    number=lambda value: value.item(),
+    order=list,
+    name=str,
 ):
-    """Make an answer; the options are mistakes or other ways to write it."""
+    """Make an answer; the options are mistakes."""
 
-    def calibration_error(probabilities, labels, bins):
-        sure = confidence(probabilities, labels)
-        correct = (probabilities.argmax(1) == labels).float()
-        gaps, shares = [], []
-        for b in range(bins):
-            chosen = inside(sure, b / bins, (b + 1) / bins)
-            if skip_empty and not chosen.any():
-                continue
-            gaps.append(gap(sure[chosen].mean() - correct[chosen].mean()))
-            shares.append(chosen.float().mean())
-        return number(add(gaps, shares))
+    def gradient_norms(model, images, labels):
+        if clear:
+            model.zero_grad()
+        F.cross_entropy(model(images), labels, reduction=reduction).backward()
+        chosen = [(n, p) for n, p in model.named_parameters() if biases or p.ndim > 1]
+        return {name(n): number(measure(source(p).detach())) for n, p in order(chosen)}
 
-    return calibration_error
+    return gradient_norms
 
 
-def calibration_of_the_course(probabilities, labels, bins):
-    confidence, predicted = probabilities.max(1)
-    return expected_calibration_error(confidence, predicted == labels, bins)
+def norms_by_autograd(model, images, labels):
+    """No parameter.grad is touched at all."""
+    chosen = {n: p for n, p in model.named_parameters() if p.dim() >= 2}
+    loss = nn.CrossEntropyLoss()(model(images), labels)
+    gradients = torch.autograd.grad(loss, list(chosen.values()))
+    return {n: g.norm().item() for n, g in zip(chosen, gradients, strict=True)}
 
 
-def calibration_of_bins(probabilities, labels, bins):
-    confidence, predicted = probabilities.max(1)
-    return reliability(confidence, predicted == labels, bins).error
+def norms_always(value):
+    return lambda model, *batch: {n: value for n, p in model.named_parameters() if p.ndim > 1}
 
 
 # --- 08.5 ----------------------------------------------------------------------------------------
 
 
-def cam_with(
-    *,
-    target=lambda logits, classes: logits.gather(1, classes[:, None]).sum(),
-    weigh=lambda gradient: gradient.mean((2, 3), keepdim=True),
-    add=lambda maps: maps.sum(1),
-    finish=F.relu,
-):
-    """Make an answer; the options are mistakes or other ways to write it."""
+def identity_with(choose):
+    """Make an answer that sets the tensors to 0 that ``choose(block)`` names."""
 
-    def class_maps(features, head, images, classes):
-        maps = features(images)
-        (gradient,) = torch.autograd.grad(target(head(maps), classes), maps)
-        return finish(add(weigh(gradient) * maps))
+    def start_as_identity(model):
+        for module in model.modules():
+            if isinstance(module, (BasicBlock, Bottleneck)):
+                for tensor in choose(module):
+                    nn.init.zeros_(tensor)
 
-    return class_maps
+    return start_as_identity
 
 
-def cam_by_backward(features, head, images, classes):
-    """One image after the other, with backward and retain_grad."""
-    results = []
-    for image, number in zip(images, classes, strict=True):
-        maps = features(image[None])
-        maps.retain_grad()
-        head(maps)[0, number].backward()
-        weights = maps.grad[0].mean(dim=(1, 2))
-        results.append(torch.einsum("c,chw->hw", weights, maps[0]).clamp(min=0))
-    return torch.stack(results).detach()
+def last_of(block):
+    return block.bn3 if isinstance(block, Bottleneck) else block.bn2
 
 
-def cam_of_the_course(features, head, images, classes):
-    return grad_cam(nn.Sequential(features, head), images, classes, "0")
+def identity_by_names(model):
+    with torch.no_grad():
+        for module in model.modules():
+            if hasattr(module, "downsample"):
+                norms = [m for n, m in module.named_children() if n.startswith("bn")]
+                norms[-1].weight.mul_(0)
 
 
-def cam_of_zeros(features, head, images, classes):
-    return torch.zeros_like(features(images)[:, 0])
+def norms_of(block):
+    return [m.weight for n, m in block.named_children() if n.startswith("bn")]
 
 
-def cross_entropy(logits, classes):
-    return F.cross_entropy(logits, classes, reduction="sum")
+def shortcut_norm(block):
+    return [] if block.downsample is None else [block.downsample[1].weight]
+
+
+def identity_frozen(model):
+    for module in model.modules():
+        if isinstance(module, (BasicBlock, Bottleneck)):
+            last_of(module).weight = nn.Parameter(
+                torch.zeros_like(last_of(module).weight), requires_grad=False
+            )
 
 
 ANSWERS = {
     "08.1": {
-        "variants": {"rank in NumPy": top_k_by_rank},
+        "variants": {
+            "concatenation": shortcut_with(),
+            "assignment": shortcut_by_assignment,
+        },
         "wrong": {
-            "accuracy": (error_with(error=lambda hit: hit.float().mean().item()), "the accuracy"),
-            "percent": (
-                error_with(error=lambda hit: 100 * (1 - hit.float().mean().item())),
-                "not percent",
+            "zeros in front": (
+                shortcut_with(join=lambda x, zeros: torch.cat([zeros, x], dim=1)),
+                "come after the old ones",
             ),
-            "a count": (
-                error_with(error=lambda hit: (~hit).sum().item()),
-                "divide the number of errors|share|expected",
+            "no stride": (shortcut_with(take=lambda x, s: x), "every stride-th row"),
+            "mean of windows": (
+                shortcut_with(take=lambda x, s: F.avg_pool2d(x, s, ceil_mode=True)),
+                "not the mean of a window",
             ),
-            "top-1": (error_with(keep=lambda k: 1), "top-1 error"),
-            "one too many": (error_with(keep=lambda k: k + 1), "not k"),
-            "ties count as right": (top_k_tie_for, "at a tie"),
-            "ties to the higher class": (error_with(order=upper_class_first), "at a tie"),
-            "topk": (top_k_of_any_order, "of equal scores the lower class comes first"),
-            "a tensor": (error_with(error=lambda hit: 1 - hit.float().mean()), r"\.item\(\)"),
-            "nothing": (lambda scores, labels, k: None, "expected"),
+            "maximum of windows": (
+                shortcut_with(take=lambda x, s: F.max_pool2d(x, s, ceil_mode=True)),
+                "not the maximum",
+            ),
+            "starts at 1": (
+                shortcut_with(take=lambda x, s: x[:, :, 1::s, 1::s] if s > 1 else x),
+                "start at 0",
+            ),
+            "copies": (copies, "not with copies"),
+            "changes x": (shortcut_in_place, "x was changed"),
+            "too many channels": (shortcut_with(new=lambda x, n: n), "should have shape"),
         },
-        "empty": {},
-        "adapters": {
-            "the course's": (lambda scores, labels, k: 1 - top_k_accuracy(scores, labels, k), 0),
-        },
+        "empty": {"zeros": zeros_as_shortcut},
+        "adapters": {"the course's": (shortcut_of_the_course, 0)},
     },
     "08.2": {
-        "variants": {
-            "by broadcasting": pictures_with(),
-            "channels last first": pictures_channels_last,
-            "moveaxis": pictures_with(turn=lambda x: torch.moveaxis(x, 1, -1)),
+        "variants": {"a loop over the layers": block_with()},
+        "wrong": wrong_blocks()
+        | {
+            "stride in the second": (block_with(strided=1), "the first convolution"),
+            "no network": (NoModule, "inherits from nn.Module"),
+            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
         },
-        "wrong": {
-            "in place": (
-                pictures_with(undo=lambda x, mean, std: x.mul_(std).add_(mean)),
-                "have changed",
-            ),
-            "no permute": (pictures_with(turn=lambda x: x), "channels come last"),
-            "reshape": (pictures_with(turn=as_it_lies), "leave the numbers in their order"),
-            "transposed": (
-                pictures_with(turn=lambda x: x.permute(0, 3, 2, 1)),
-                "height and width",
-            ),
-            "min-max": (pictures_with(undo=stretch(1, 2, 3)), "min-max"),
-            "min-max by channel": (pictures_with(undo=stretch(2, 3)), "min-max"),
-            "plus first": (
-                pictures_with(undo=lambda x, mean, std: (x + mean) * std),
-                "undo the last step first",
-            ),
-            "normalised twice": (
-                pictures_with(undo=lambda x, mean, std: (x - mean) / std),
-                "once more",
-            ),
-            "mean for std": (
-                pictures_with(undo=lambda x, mean, std: x * mean + std),
-                "mean and std changed",
-            ),
-            "no clamp": (pictures_with(finish=lambda x: x), "no colours"),
-            "bytes": (pictures_with(finish=lambda x: 255 * x.clamp(0, 1)), "values"),
+        "empty": empty_blocks(),
+        "adapters": {
+            "the course's": (BasicBlock, 0),
+            "torchvision's": (block_of_torchvision(resnet.BasicBlock), 7),
         },
-        "empty": {"zeros": pictures_with(undo=lambda x, mean, std: 0 * x)},
-        "adapters": {"the course's": (pictures_of_the_course, 0)},
     },
     "08.3": {
         "variants": {
-            "by sorting the wrong ones": mistakes_with(),
-            "by masking": mistakes_by_masking,
+            "a loop over the layers": block_with(bottleneck=True),
+            # The last 1×1 reads single pixels: skipping them before or after gives the same.
+            "stride in the last": block_with(bottleneck=True, strided=2),
         },
-        "wrong": {
-            "all": (mistakes_with(which=lambda p, labels: p == p), "wrong ones only"),
-            "the right ones": (mistakes_with(which=lambda p, labels: p == labels), "right ones"),
-            "places": (mistakes_with(pick=lambda w, order, n: order[:n]), r"look up wrong\[order"),
-            "least sure": (mistakes_with(descending=False), "descending=True"),
-            "true class": (
-                mistakes_with(
-                    key=lambda p, labels: p.gather(1, labels[:, None])[:, 0], descending=False
-                ),
-                "true class",
-            ),
-            "unsorted": (mistakes_with(pick=lambda w, order, n: w[:n]), "sort them by confidence"),
-            "all mistakes": (mistakes_with(pick=lambda w, order, n: w[order]), "only the first n"),
-            "late first": (mistakes_late_first, "stable=True"),
-            "topk": (mistakes_of_any_order, "of equally sure ones the earlier comes first"),
-            "confidences": (lambda p, labels, n: p.amax(1)[:n], "not confidences"),
-            "a list": (lambda p, labels, n: [0], "return a tensor"),
+        "wrong": wrong_blocks(bottleneck=True)
+        | {
+            "stride in the first": (block_with(bottleneck=True, strided=0), "skip pixels unread"),
+            "two convolutions": (block_with(), "no tensor bn3"),
+            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
         },
-        "empty": {
-            "no positions": lambda p, labels, n: torch.tensor([], dtype=torch.int64),
-            "the first": lambda p, labels, n: torch.arange(n),
+        "empty": empty_blocks(bottleneck=True),
+        "adapters": {
+            "the course's": (Bottleneck, 0),
+            "torchvision's": (block_of_torchvision(resnet.Bottleneck), 6),
         },
-        "adapters": {"the course's": (mistakes_of_the_course, 0)},
     },
     "08.4": {
-        "variants": {"a loop": calibration_with()},
+        "variants": {"torch.autograd.grad": norms_by_autograd, "a dict": norms_with()},
         "wrong": {
-            "signed": (calibration_with(gap=lambda g: g), "no sign"),
-            "unweighted": (
-                calibration_with(add=lambda gaps, shares: sum(gaps) / len(gaps)),
-                "weigh each gap",
-            ),
-            "largest": (calibration_with(add=lambda gaps, shares: max(gaps)), "largest gap"),
-            "true class": (
-                calibration_with(confidence=lambda p, labels: p.gather(1, labels[:, None])[:, 0]),
-                "not that of the true class",
-            ),
-            "upper bin": (
-                calibration_with(
-                    inside=lambda c, low, high: (c >= low) & ((c < high) | (high == 1))
-                ),
-                "lower bin",
-            ),
-            "empty bins": (calibration_with(skip_empty=False), "empty bins"),
-            "squares": (calibration_with(gap=lambda g: g**2), "square nothing"),
-            "a tensor": (calibration_with(number=torch.as_tensor), r"\.item\(\)"),
-            "nothing": (lambda probabilities, labels, bins: None, "expected"),
+            "old gradients": (norms_with(clear=False), "zero_grad"),
+            "squares": (norms_with(measure=lambda g: (g**2).sum()), "square root"),
+            "mean of sizes": (norms_with(measure=lambda g: g.abs().mean()), "mean of the absolute"),
+            "largest": (norms_with(measure=lambda g: g.abs().max()), "largest absolute"),
+            "norm of weights": (norms_with(source=lambda p: p), "norm of the weights"),
+            "sum over the batch": (norms_with(reduction="sum"), "not the sum"),
+            "biases": (norms_with(biases=True), "leave the biases out"),
+            "tensors": (norms_with(number=lambda value: value), r"\.item\(\)"),
+            "backwards": (norms_with(order=lambda pairs: pairs[::-1]), "keep the order"),
+            "other names": (norms_with(name=lambda n: n.split(".")[0]), "names should be"),
+            "twice": (norms_with(number=lambda value: 2 * value.item()), "expected"),
+            "nothing": (lambda model, images, labels: None, "return a dict"),
         },
-        "empty": {},
-        "adapters": {
-            "the course's": (calibration_of_the_course, 0),
-            "its bins": (calibration_of_bins, 0),
-        },
+        "empty": {"zeros": norms_always(0.0), "ones": norms_always(1.0)},
+        "adapters": {},
     },
     "08.5": {
-        "variants": {"autograd.grad": cam_with(), "backward": cam_by_backward},
-        "wrong": {
-            "no relu": (cam_with(finish=lambda x: x), "ReLU is missing"),
-            "predicted class": (
-                cam_with(target=lambda logits, classes: logits.amax(1).sum()),
-                "not of the predicted",
-            ),
-            "probability": (
-                cam_with(target=lambda z, c: z.softmax(1).gather(1, c[:, None]).sum()),
-                "not of the probability",
-            ),
-            "loss": (cam_with(target=cross_entropy), "not of the loss"),
-            "all classes": (cam_with(target=lambda z, c: z.sum()), "one logit"),
-            "no mean": (cam_with(weigh=lambda g: g), "one weight"),
-            "sum of gradients": (
-                cam_with(weigh=lambda g: g.sum((2, 3), keepdim=True)),
-                "not the sum",
-            ),
-            "one weight for all images": (
-                cam_with(weigh=lambda g: g.mean((0, 2, 3), keepdim=True)),
-                "weights of its own",
-            ),
-            "relu of the weights": (
-                cam_with(weigh=lambda g: g.mean((2, 3), keepdim=True).relu()),
-                "keeps its sign",
-            ),
-            "no gradient": (cam_with(weigh=torch.ones_like), "gradient is missing"),
-            "mean over the channels": (cam_with(add=lambda maps: maps.mean(1)), "not the mean"),
-            "one axis too many": (cam_with(add=lambda m: m.sum(1, keepdim=True)), "shape should"),
+        "variants": {
+            "by class": identity_with(lambda block: [last_of(block).weight]),
+            "by names": identity_by_names,
         },
-        "empty": {"zeros": cam_of_zeros},
-        "adapters": {"the course's": (cam_of_the_course, 0)},
+        "wrong": {
+            "always bn2": (identity_with(lambda block: [block.bn2.weight]), "not bn2"),
+            "the first": (identity_with(lambda block: [block.bn1.weight]), "not the first"),
+            "all": (identity_with(norms_of), "no gradient comes through"),
+            "the shortcut too": (
+                identity_with(lambda b: [last_of(b).weight, *shortcut_norm(b)]),
+                "x must come through",
+            ),
+            "the bias too": (
+                identity_with(lambda b: [last_of(b).weight, last_of(b).bias]),
+                "leave the bias",
+            ),
+            "only the bias": (identity_with(lambda b: [last_of(b).bias]), "not the bias"),
+            "nothing": (lambda model: None, "nothing has changed"),
+            "frozen": (identity_frozen, "requires_grad"),
+            "a convolution": (identity_with(lambda b: [b.conv1.weight]), "should be"),
+        },
+        "empty": {"all at 0": identity_with(lambda block: block.parameters())},
+        "adapters": {"the course's": (zero_last_batch_norm, 0)},
     },
 }

@@ -1,270 +1,383 @@
 """Lecture 09: other right answers, and wrong ones with the hint that each should get."""
 
-import statistics
-
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from course_utils.data.types import channel_statistics
-from course_utils.models.vgg import make_layers
+from course_utils.data import ImageData
+from course_utils.inspection import (
+    Predictions,
+    expected_calibration_error,
+    grad_cam,
+    most_confident_mistakes,
+    reliability,
+)
+from course_utils.training import top_k_accuracy
 
 # --- 09.1 ----------------------------------------------------------------------------------------
 
 
-def rate_with(steps, power=lambda factor, n: factor**n):
-    def learning_rate_at(epoch, start, every, factor):
-        return start / power(factor, steps(epoch, every))
+def error_with(
+    *,
+    keep=lambda k: k,
+    error=lambda hit: 1 - hit.float().mean().item(),
+    order=lambda scores: scores.argsort(dim=1, descending=True, stable=True),
+):
+    """Make an answer; the options are mistakes or other ways to write it."""
 
-    return learning_rate_at
+    def top_k_error(scores, labels, k):
+        return error((order(scores)[:, : keep(k)] == labels[:, None]).any(1))
+
+    return top_k_error
 
 
-def by_repetition(epoch, start, every, factor):
-    rate = start
-    for number in range(1, epoch + 1):
-        if number % every == 0:
-            rate = rate / factor
-    return rate
+def top_k_by_rank(scores, labels, k):
+    """In NumPy, and without sorting."""
+    scores, labels = scores.numpy(), labels.numpy()
+    own = scores[np.arange(len(labels)), labels][:, None]
+    before = (np.arange(scores.shape[1]) < labels[:, None]) & (scores == own)
+    return float(np.mean(((scores > own) | before).sum(1) >= k))
 
 
-def by_scheduler(epoch, start, every, factor):
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=start)
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, every, 1 / factor)
-    for _ in range(epoch):
-        optimizer.step()
-        schedule.step()
-    return schedule.get_last_lr()[0]
+def top_k_of_any_order(scores, labels, k):
+    """`topk` promises nothing of the order of equal scores."""
+    return 1 - (scores.topk(k).indices == labels[:, None]).any(1).float().mean().item()
+
+
+def top_k_tie_for(scores, labels, k):
+    own = scores.gather(1, labels[:, None])
+    return ((scores > own).sum(1) >= k).float().mean().item()
+
+
+def upper_class_first(scores):
+    return scores.shape[1] - 1 - scores.flip(1).argsort(dim=1, descending=True, stable=True)
 
 
 # --- 09.2 ----------------------------------------------------------------------------------------
 
 
-def statistics_with(dtype=torch.float64, scale=255, finish=None, root=torch.sqrt, less=0):
-    """Sums of pixels and of their squares; the options are mistakes."""
+def pictures_with(
+    undo=lambda x, mean, std: x * std + mean,
+    finish=lambda x: x.clamp(0, 1),
+    turn=lambda x: x.permute(0, 2, 3, 1),
+):
+    """Make an answer; the options are mistakes or other ways to write it."""
 
-    def channel_statistics(batches):
-        count, total, squares = 0, 0, 0
-        for images in batches:
-            x = images.to(dtype) / scale
-            count += x.numel() // x.shape[1]
-            total = total + x.sum(dim=(0, 2, 3))
-            squares = squares + (x**2).sum(dim=(0, 2, 3))
-        mean = total / count
-        variance = (squares - count * mean**2) / (count - less)
-        std = root(variance.clamp(min=0))
-        return finish(mean, std) if finish else (mean, std)
+    def to_pictures(images, mean, std):
+        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
+        return turn(finish(undo(images, mean, std)))
 
-    return channel_statistics
+    return to_pictures
 
 
-def by_histogram(batches):
-    counts = 0
-    for images in batches:
-        flat = images.transpose(0, 1).flatten(1)
-        counts = counts + torch.stack([torch.bincount(c, minlength=256) for c in flat])
-    values = np.arange(256) / 255
-    shares = counts.numpy() / counts.sum(1, keepdim=True).numpy()
-    mean = shares @ values
-    std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
-    return mean.tolist(), std.tolist()
+def stretch(*dims):
+    def undo(x, mean, std):
+        low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
+        return (x - low) / (high - low)
+
+    return undo
 
 
-def of_single_images(batches):
-    images = torch.cat(list(batches)).double() / 255
-    return images.mean(dim=(0, 2, 3)), images.std(dim=(2, 3), correction=0).mean(dim=0)
+def pictures_channels_last(images, mean, std):
+    """Permute first: then the channels are the last axis, and broadcasting needs no reshaping."""
+    pictures = images.permute(0, 2, 3, 1) * torch.tensor(std) + torch.tensor(mean)
+    return torch.clip(pictures, 0, 1)
 
 
-def of_batches(batches):
-    pairs = [((b.double() / 255).mean(dim=(0, 2, 3)), b.double() / 255) for b in batches]
-    variances = [x.var(dim=(0, 2, 3), correction=0) for _, x in pairs]
-    return torch.stack([m for m, _ in pairs]).mean(0), torch.stack(variances).mean(0).sqrt()
+def as_it_lies(x):
+    count, channels, height, width = x.shape
+    return x.reshape(count, height, width, channels)
 
 
-def one_for_all(batches):
-    images = torch.cat(list(batches)).double() / 255
-    return images.mean(dim=(0, 2, 3)), images.std(correction=0).expand(images.shape[1])
-
-
-def of_the_course(batches):
-    return channel_statistics(torch.cat(list(batches)))
-
-
-def always_pair(value):
-    return lambda batches: [torch.full((next(batches).shape[1],), value)] * 2
+def pictures_of_the_course(images, mean, std):
+    data = ImageData("", "", "", (), None, None, None, tuple(mean), tuple(std))
+    return data.denormalize(images).permute(0, 2, 3, 1)
 
 
 # --- 09.3 ----------------------------------------------------------------------------------------
 
 
-def seven_with(
-    *, padding=1, relu=nn.ReLU, between=nn.ReLU, pool=nn.MaxPool2d, after=(), blocks=(2, 3)
+def mistakes_with(
+    *,
+    which=lambda predicted, labels: predicted != labels,
+    key=lambda p, labels: p.amax(1),
+    descending=True,
+    pick=lambda wrong, order, n: wrong[order][:n],
 ):
-    """Make the class; the options are mistakes or other ways to write it."""
+    """Make an answer; the options are mistakes or other ways to write it."""
 
-    class SevenLayers(nn.Module):
-        def __init__(self, num_classes, channels, hidden):
-            super().__init__()
-            first, second = channels
-            layers, before = [], 3
-            for count, width in zip(blocks, (first, second), strict=True):
-                for _ in range(count):
-                    layers += [nn.Conv2d(before, width, 3, padding=padding), relu()]
-                    before = width
-                layers.append(pool(2))
-            self.features = nn.Sequential(*layers)
-            size = self.features(torch.zeros(1, 3, 32, 32)).numel()
-            linear = [nn.Linear(size, hidden), between(), nn.Linear(hidden, num_classes)]
-            self.classifier = nn.Sequential(*linear, *(layer() for layer in after))
+    def sure_mistakes(probabilities, labels, n):
+        wrong = which(probabilities.argmax(1), labels).nonzero().flatten()
+        confidence = key(probabilities, labels)[wrong]
+        order = confidence.argsort(descending=descending, stable=True)
+        return pick(wrong, order, n)
 
-        def forward(self, images):
-            return self.classifier(self.features(images).flatten(1))
-
-    return SevenLayers
+    return sure_mistakes
 
 
-class WithMakeLayers(nn.Module):
-    def __init__(self, num_classes, channels, hidden):
-        super().__init__()
-        a, b = channels
-        self.features = make_layers([a, a, "M", b, b, b, "M"])
-        self.classifier = nn.Sequential(
-            nn.Linear(64 * b, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
-        )
-
-    def forward(self, images):
-        return self.classifier(torch.flatten(self.features(images), start_dim=1))
+def mistakes_by_masking(probabilities, labels, n):
+    """Right ones get a confidence of -1 and so the last places."""
+    confidence, predicted = probabilities.max(1)
+    wrong = predicted != labels
+    confidence = torch.where(wrong, confidence, -1.0)
+    return confidence.argsort(descending=True, stable=True)[: min(n, int(wrong.sum()))]
 
 
-class BothInOneLine(nn.Module):
-    def __init__(self, num_classes, channels, hidden):
-        super().__init__()
-        a, b = channels
-        sizes = [(3, a), (a, a), (a, b), (b, b), (b, b)]
-        layers = [part for pair in sizes for part in (nn.Conv2d(*pair, 3, padding=1), nn.ReLU())]
-        layers.insert(4, nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers, nn.MaxPool2d(2))
-        self.classifier = nn.Sequential(
-            nn.Linear(64 * b, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
-        )
-
-    def forward(self, images):
-        return self.classifier(self.features(images).flatten(1))
+def mistakes_late_first(probabilities, labels, n):
+    confidence, predicted = probabilities.max(1)
+    wrong = (predicted != labels).nonzero().flatten().flip(0)
+    return wrong[confidence[wrong].argsort(descending=True, stable=True)][:n]
 
 
-class InAList(nn.Module):
-    def __init__(self, num_classes, channels, hidden):
-        super().__init__()
-        self.layers = [nn.Conv2d(3, channels[0], 3, padding=1)]
+def mistakes_of_any_order(probabilities, labels, n):
+    """`topk` promises nothing of the order of equal confidences."""
+    confidence, predicted = probabilities.max(1)
+    wrong = (predicted != labels).nonzero().flatten()
+    return wrong[confidence[wrong].topk(min(n, len(wrong))).indices]
 
 
-class NoModule:
-    def __init__(self, num_classes, channels, hidden):
-        pass
-
-
-class Zero(nn.Module):
-    def forward(self, x):
-        return torch.zeros_like(x)
+def mistakes_of_the_course(probabilities, labels, n):
+    return most_confident_mistakes(Predictions(probabilities, labels), n)
 
 
 # --- 09.4 ----------------------------------------------------------------------------------------
 
 
-def pruning_with(*, middle=statistics.median, least=3, take=None, below=None, everybody=False):
-    take = take or (lambda values, epoch: values[epoch])
-    below = below or (lambda value, limit: value < limit)
+def calibration_with(
+    *,
+    confidence=lambda p, labels: p.amax(1),
+    inside=lambda c, low, high: (c > low) & (c <= high),
+    gap=abs,
+    add=lambda gaps, shares: sum(g * s for g, s in zip(gaps, shares, strict=True)),
+    skip_empty=True,
+    number=float,
+):
+    """Make an answer; the options are mistakes or other ways to write it."""
 
-    def should_prune(value, epoch, others):
-        chosen = [values for values in others if everybody or len(values) > epoch]
-        there = [take(values, epoch) for values in chosen]
-        return bool(there) and len(there) >= least and bool(below(value, middle(there)))
+    def calibration_error(probabilities, labels, bins):
+        sure = confidence(probabilities, labels)
+        correct = (probabilities.argmax(1) == labels).float()
+        gaps, shares = [], []
+        for b in range(bins):
+            chosen = inside(sure, b / bins, (b + 1) / bins)
+            if skip_empty and not chosen.any():
+                continue
+            gaps.append(gap(sure[chosen].mean() - correct[chosen].mean()))
+            shares.append(chosen.float().mean())
+        return number(add(gaps, shares))
 
-    return should_prune
+    return calibration_error
 
 
-def by_sorting(value, epoch, others):
-    there = sorted(values[epoch] for values in others if len(values) > epoch)
-    half = len(there) // 2
-    if len(there) < 3:
-        return False
-    middle = there[half] if len(there) % 2 else (there[half - 1] + there[half]) / 2
-    return value < middle
+def calibration_of_the_course(probabilities, labels, bins):
+    confidence, predicted = probabilities.max(1)
+    return expected_calibration_error(confidence, predicted == labels, bins)
+
+
+def calibration_of_bins(probabilities, labels, bins):
+    confidence, predicted = probabilities.max(1)
+    return reliability(confidence, predicted == labels, bins).error
+
+
+# --- 09.5 ----------------------------------------------------------------------------------------
+
+
+def cam_with(
+    *,
+    target=lambda logits, classes: logits.gather(1, classes[:, None]).sum(),
+    weigh=lambda gradient: gradient.mean((2, 3), keepdim=True),
+    add=lambda maps: maps.sum(1),
+    finish=F.relu,
+):
+    """Make an answer; the options are mistakes or other ways to write it."""
+
+    def class_maps(features, head, images, classes):
+        maps = features(images)
+        (gradient,) = torch.autograd.grad(target(head(maps), classes), maps)
+        return finish(add(weigh(gradient) * maps))
+
+    return class_maps
+
+
+def cam_by_backward(features, head, images, classes):
+    """One image after the other, with backward and retain_grad."""
+    results = []
+    for image, number in zip(images, classes, strict=True):
+        maps = features(image[None])
+        maps.retain_grad()
+        head(maps)[0, number].backward()
+        weights = maps.grad[0].mean(dim=(1, 2))
+        results.append(torch.einsum("c,chw->hw", weights, maps[0]).clamp(min=0))
+    return torch.stack(results).detach()
+
+
+def cam_of_the_course(features, head, images, classes):
+    return grad_cam(nn.Sequential(features, head), images, classes, "0")
+
+
+def cam_of_zeros(features, head, images, classes):
+    return torch.zeros_like(features(images)[:, 0])
+
+
+def cross_entropy(logits, classes):
+    return F.cross_entropy(logits, classes, reduction="sum")
 
 
 ANSWERS = {
-    "09.1": dict(
-        variants={"by repetition": by_repetition},
-        wrong={
-            "every epoch": (rate_with(lambda e, n: e), "not in every epoch"),
-            "smooth": (rate_with(lambda e, n: e / n), "use // for"),
-            "one too early": (rate_with(lambda e, n: (e + 1) // n), "not one before"),
-            "one too late": (
-                rate_with(lambda e, n: max(0, e - 1) // n),
-                "smaller rate already",
+    "09.1": {
+        "variants": {"rank in NumPy": top_k_by_rank},
+        "wrong": {
+            "accuracy": (error_with(error=lambda hit: hit.float().mean().item()), "the accuracy"),
+            "percent": (
+                error_with(error=lambda hit: 100 * (1 - hit.float().mean().item())),
+                "not percent",
             ),
-            "adds up": (
-                rate_with(lambda e, n: e // n, lambda f, n: max(1, f * n)),
-                "they do not add up",
+            "a count": (
+                error_with(error=lambda hit: (~hit).sum().item()),
+                "divide the number of errors|share|expected",
             ),
-            "grows": (rate_with(lambda e, n: -(e // n)), "divide by the factor"),
-            "once": (rate_with(lambda e, n: min(1, e // n)), "not only once"),
+            "top-1": (error_with(keep=lambda k: 1), "top-1 error"),
+            "one too many": (error_with(keep=lambda k: k + 1), "not k"),
+            "ties count as right": (top_k_tie_for, "at a tie"),
+            "ties to the higher class": (error_with(order=upper_class_first), "at a tie"),
+            "topk": (top_k_of_any_order, "of equal scores the lower class comes first"),
+            "a tensor": (error_with(error=lambda hit: 1 - hit.float().mean()), r"\.item\(\)"),
+            "nothing": (lambda scores, labels, k: None, "expected"),
         },
-        empty={"the first rate": lambda epoch, start, every, factor: start},
-        adapters={"StepLR": (by_scheduler, 4)},
-    ),
-    "09.2": dict(
-        variants={"a histogram": by_histogram, "sums": statistics_with()},
-        wrong={
-            "0 to 255": (statistics_with(scale=1), "divide the pixels by 255"),
-            "of single images": (of_single_images, "mean of the standard deviations"),
-            "of batches": (of_batches, "batches differ in size"),
-            "one for all channels": (one_for_all, "its own standard deviation"),
-            "variance": (statistics_with(root=lambda v: v), "square root"),
-            "one less": (statistics_with(less=1), "not by one less"),
-            "float32": (statistics_with(dtype=torch.float32), "float64"),
-            "only means": (statistics_with(finish=lambda m, s: (m,)), "return two things"),
-            "a number": (lambda batches: 0.5, "return two things"),
+        "empty": {},
+        "adapters": {
+            "the course's": (lambda scores, labels, k: 1 - top_k_accuracy(scores, labels, k), 0),
         },
-        empty={"zeros": always_pair(0.0), "halves": always_pair(0.5)},
-        adapters={"the course's": (of_the_course, 0)},
-    ),
-    "09.3": dict(
-        variants={"one Sequential of both": BothInOneLine},
-        wrong={
-            "no ReLU": (seven_with(relu=nn.Identity), "follows each convolution"),
-            "no ReLU between": (seven_with(between=nn.Identity), "between the two linear"),
-            "ReLU last": (seven_with(after=[nn.ReLU]), "logits may be negative"),
-            "softmax last": (
-                seven_with(after=[lambda: nn.Softmax(dim=1)]),
-                "the loss does that",
+    },
+    "09.2": {
+        "variants": {
+            "by broadcasting": pictures_with(),
+            "channels last first": pictures_channels_last,
+            "moveaxis": pictures_with(turn=lambda x: torch.moveaxis(x, 1, -1)),
+        },
+        "wrong": {
+            "in place": (
+                pictures_with(undo=lambda x, mean, std: x.mul_(std).add_(mean)),
+                "have changed",
             ),
-            "mean pools": (seven_with(pool=nn.AvgPool2d), "not the mean"),
-            "no padding": (seven_with(padding=0), "classifier.0.weight should have shape"),
-            "blocks exchanged": (seven_with(blocks=(3, 2)), "features"),
-            "a list": (InAList, "no parameters"),
-            "not a module": (NoModule, "inherits from nn.Module"),
-        },
-        empty={"zeros": seven_with(after=[Zero])},
-        adapters={"the course's make_layers": (WithMakeLayers, 0)},
-    ),
-    "09.4": dict(
-        variants={"by sorting": by_sorting},
-        wrong={
-            "mean": (pruning_with(middle=statistics.mean), "not with the mean"),
-            "best": (pruning_with(middle=max), "not with the best"),
-            "lower median": (pruning_with(middle=statistics.median_low), "not the lower"),
-            "higher median": (pruning_with(middle=statistics.median_high), "not the higher"),
-            "at once": (pruning_with(least=1), "fewer than 3"),
-            "last values": (pruning_with(take=lambda v, e: v[-1]), "last values"),
-            "equal stops": (pruning_with(below=lambda a, b: a <= b), "equals the median"),
-            "the good ones stop": (pruning_with(below=lambda a, b: a > b), "below the median stop"),
-            "those that stopped count too": (
-                pruning_with(take=lambda v, e: v[min(e, len(v) - 1)], everybody=True),
-                "stopped before this epoch",
+            "no permute": (pictures_with(turn=lambda x: x), "channels come last"),
+            "reshape": (pictures_with(turn=as_it_lies), "leave the numbers in their order"),
+            "transposed": (
+                pictures_with(turn=lambda x: x.permute(0, 3, 2, 1)),
+                "height and width",
             ),
-            "a tensor": (lambda value, epoch, others: torch.tensor(True), "True or False"),
+            "min-max": (pictures_with(undo=stretch(1, 2, 3)), "min-max"),
+            "min-max by channel": (pictures_with(undo=stretch(2, 3)), "min-max"),
+            "plus first": (
+                pictures_with(undo=lambda x, mean, std: (x + mean) * std),
+                "undo the last step first",
+            ),
+            "normalised twice": (
+                pictures_with(undo=lambda x, mean, std: (x - mean) / std),
+                "once more",
+            ),
+            "mean for std": (
+                pictures_with(undo=lambda x, mean, std: x * mean + std),
+                "mean and std changed",
+            ),
+            "no clamp": (pictures_with(finish=lambda x: x), "no colours"),
+            "bytes": (pictures_with(finish=lambda x: 255 * x.clamp(0, 1)), "values"),
         },
-        empty={},
-        adapters={},
-    ),
+        "empty": {"zeros": pictures_with(undo=lambda x, mean, std: 0 * x)},
+        "adapters": {"the course's": (pictures_of_the_course, 0)},
+    },
+    "09.3": {
+        "variants": {
+            "by sorting the wrong ones": mistakes_with(),
+            "by masking": mistakes_by_masking,
+        },
+        "wrong": {
+            "all": (mistakes_with(which=lambda p, labels: p == p), "wrong ones only"),
+            "the right ones": (mistakes_with(which=lambda p, labels: p == labels), "right ones"),
+            "places": (mistakes_with(pick=lambda w, order, n: order[:n]), r"look up wrong\[order"),
+            "least sure": (mistakes_with(descending=False), "descending=True"),
+            "true class": (
+                mistakes_with(
+                    key=lambda p, labels: p.gather(1, labels[:, None])[:, 0], descending=False
+                ),
+                "true class",
+            ),
+            "unsorted": (mistakes_with(pick=lambda w, order, n: w[:n]), "sort them by confidence"),
+            "all mistakes": (mistakes_with(pick=lambda w, order, n: w[order]), "only the first n"),
+            "late first": (mistakes_late_first, "stable=True"),
+            "topk": (mistakes_of_any_order, "of equally sure ones the earlier comes first"),
+            "confidences": (lambda p, labels, n: p.amax(1)[:n], "not confidences"),
+            "a list": (lambda p, labels, n: [0], "return a tensor"),
+        },
+        "empty": {
+            "no positions": lambda p, labels, n: torch.tensor([], dtype=torch.int64),
+            "the first": lambda p, labels, n: torch.arange(n),
+        },
+        "adapters": {"the course's": (mistakes_of_the_course, 0)},
+    },
+    "09.4": {
+        "variants": {"a loop": calibration_with()},
+        "wrong": {
+            "signed": (calibration_with(gap=lambda g: g), "no sign"),
+            "unweighted": (
+                calibration_with(add=lambda gaps, shares: sum(gaps) / len(gaps)),
+                "weigh each gap",
+            ),
+            "largest": (calibration_with(add=lambda gaps, shares: max(gaps)), "largest gap"),
+            "true class": (
+                calibration_with(confidence=lambda p, labels: p.gather(1, labels[:, None])[:, 0]),
+                "not that of the true class",
+            ),
+            "upper bin": (
+                calibration_with(
+                    inside=lambda c, low, high: (c >= low) & ((c < high) | (high == 1))
+                ),
+                "lower bin",
+            ),
+            "empty bins": (calibration_with(skip_empty=False), "empty bins"),
+            "squares": (calibration_with(gap=lambda g: g**2), "square nothing"),
+            "a tensor": (calibration_with(number=torch.as_tensor), r"\.item\(\)"),
+            "nothing": (lambda probabilities, labels, bins: None, "expected"),
+        },
+        "empty": {},
+        "adapters": {
+            "the course's": (calibration_of_the_course, 0),
+            "its bins": (calibration_of_bins, 0),
+        },
+    },
+    "09.5": {
+        "variants": {"autograd.grad": cam_with(), "backward": cam_by_backward},
+        "wrong": {
+            "no relu": (cam_with(finish=lambda x: x), "ReLU is missing"),
+            "predicted class": (
+                cam_with(target=lambda logits, classes: logits.amax(1).sum()),
+                "not of the predicted",
+            ),
+            "probability": (
+                cam_with(target=lambda z, c: z.softmax(1).gather(1, c[:, None]).sum()),
+                "not of the probability",
+            ),
+            "loss": (cam_with(target=cross_entropy), "not of the loss"),
+            "all classes": (cam_with(target=lambda z, c: z.sum()), "one logit"),
+            "no mean": (cam_with(weigh=lambda g: g), "one weight"),
+            "sum of gradients": (
+                cam_with(weigh=lambda g: g.sum((2, 3), keepdim=True)),
+                "not the sum",
+            ),
+            "one weight for all images": (
+                cam_with(weigh=lambda g: g.mean((0, 2, 3), keepdim=True)),
+                "weights of its own",
+            ),
+            "relu of the weights": (
+                cam_with(weigh=lambda g: g.mean((2, 3), keepdim=True).relu()),
+                "keeps its sign",
+            ),
+            "no gradient": (cam_with(weigh=torch.ones_like), "gradient is missing"),
+            "mean over the channels": (cam_with(add=lambda maps: maps.mean(1)), "not the mean"),
+            "one axis too many": (cam_with(add=lambda m: m.sum(1, keepdim=True)), "shape should"),
+        },
+        "empty": {"zeros": cam_of_zeros},
+        "adapters": {"the course's": (cam_of_the_course, 0)},
+    },
 }

@@ -1,359 +1,270 @@
 """Lecture 10: other right answers, and wrong ones with the hint that each should get."""
 
+import statistics
+
+import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
-from torchvision.models.densenet import _DenseLayer, _Transition
 
-from course_utils.arithmetic import conv_parameters
-from course_utils.models.densenet import DenseLayer, Transition
-from course_utils.models.googlenet import BasicConv2d, Inception
+from course_utils.data.types import channel_statistics
+from course_utils.models.vgg import make_layers
 
 # --- 10.1 ----------------------------------------------------------------------------------------
 
 
-def side_by_side(branches):
-    return torch.cat(branches, dim=1)
+def rate_with(steps, power=lambda factor, n: factor**n):
+    def learning_rate_at(epoch, start, every, factor):
+        return start / power(factor, steps(epoch, every))
+
+    return learning_rate_at
 
 
-def inception_with(
-    *,
-    join=side_by_side,
-    pool=lambda: nn.MaxPool2d(3, stride=1, padding=1),
-    large=5,
-    layer=BasicConv2d,
-    hide=False,
-    module=nn.Module,
-):
-    """Make a class of modules; the options are mistakes or other ways to write it."""
-
-    class Made(module):
-        def __init__(self, read, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
-            super().__init__()
-            branches = [
-                layer(read, ch1x1, 1),
-                nn.Sequential(layer(read, ch3x3red, 1), layer(ch3x3red, ch3x3, 3)),
-                nn.Sequential(layer(read, ch5x5red, 1), layer(ch5x5red, ch5x5, large)),
-                nn.Sequential(pool(), layer(read, pool_proj, 1)),
-            ]
-            self.names = [f"branch{n}" for n in range(1, 5)]
-            for name, branch in zip(self.names, branches, strict=True):
-                setattr(self, name, [branch] if hide else branch)
-
-        def forward(self, x):
-            return join([getattr(self, name)(x) for name in self.names])
-
-    return Made
+def by_repetition(epoch, start, every, factor):
+    rate = start
+    for number in range(1, epoch + 1):
+        if number % every == 0:
+            rate = rate / factor
+    return rate
 
 
-class InceptionFromTheCourse(Inception):
-    """The course's own class with the paper's large branch."""
-
-    def __init__(self, *channels):
-        super().__init__(*channels, large=5)
-
-
-class Bare(nn.Module):
-    """A convolution without batch norm and ReLU."""
-
-    def __init__(self, read, out, size):
-        super().__init__()
-        self.conv = nn.Conv2d(read, out, size, padding=size // 2, bias=False)
-
-    def forward(self, x):
-        return self.conv(x)
-
-
-class NoReLU(BasicConv2d):
-    def forward(self, x):
-        return self.bn(self.conv(x))
-
-
-class OtherEpsilon(BasicConv2d):
-    def __init__(self, read, out, size):
-        super().__init__(read, out, size)
-        self.bn.eps = 1e-5
-
-
-class WithBias(BasicConv2d):
-    def __init__(self, read, out, size):
-        super().__init__(read, out, size)
-        self.conv = nn.Conv2d(read, out, size, padding=size // 2)
-
-
-class NoModule:
-    """Takes any arguments, and is not a network."""
-
-    def __init__(self, *arguments):
-        pass
+def by_scheduler(epoch, start, every, factor):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=start)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, every, 1 / factor)
+    for _ in range(epoch):
+        optimizer.step()
+        schedule.step()
+    return schedule.get_last_lr()[0]
 
 
 # --- 10.2 ----------------------------------------------------------------------------------------
 
 
-def weights_with(*, large=25, bias=0, projection=True, spared=True, late=False, swap=False, out=0):
-    """Make an answer; the options are mistakes."""
+def statistics_with(dtype=torch.float64, scale=255, finish=None, root=torch.sqrt, less=0):
+    """Sums of pixels and of their squares; the options are mistakes."""
 
-    def module_weights(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
-        def conv(read, make, area=1):
-            return (read * area + bias) * make
+    def channel_statistics(batches):
+        count, total, squares = 0, 0, 0
+        for images in batches:
+            x = images.to(dtype) / scale
+            count += x.numel() // x.shape[1]
+            total = total + x.sum(dim=(0, 2, 3))
+            squares = squares + (x**2).sum(dim=(0, 2, 3))
+        mean = total / count
+        variance = (squares - count * mean**2) / (count - less)
+        std = root(variance.clamp(min=0))
+        return finish(mean, std) if finish else (mean, std)
 
-        first, last = conv(in_channels, ch1x1), conv(in_channels, pool_proj)
-        reduced = first + conv(in_channels, ch3x3red) + conv(ch3x3red, ch3x3, 9)
-        reduced += conv(in_channels, ch5x5red) + conv(ch5x5red, ch5x5, large)
-        reduced += last if projection else 0
-        read3, read5 = (ch3x3red, ch5x5red) if late else (in_channels, in_channels)
-        direct = first + conv(read3, ch3x3, 9) + conv(read5, ch5x5, large)
-        direct += 0 if spared else last
-        pooled = {0: in_channels, 1: pool_proj, 2: 0, 3: 1}[out]
-        channels = ch1x1 + ch3x3 + ch5x5 + pooled
-        return (direct, reduced, channels) if swap else (reduced, direct, channels)
-
-    return module_weights
+    return channel_statistics
 
 
-def weights_by_layers(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
-    """Let PyTorch count."""
-    plan = (in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj)
-    with torch.device("meta"):
-        module = Inception(*plan, large=5)
-        direct = [
-            nn.Conv2d(in_channels, out, size, bias=False)
-            for out, size in ((ch1x1, 1), (ch3x3, 3), (ch5x5, 5))
-        ]
-    reduced = sum(p.numel() for p in module.parameters() if p.ndim == 4)
-    return [reduced, sum(c.weight.numel() for c in direct), in_channels + ch1x1 + ch3x3 + ch5x5]
+def by_histogram(batches):
+    counts = 0
+    for images in batches:
+        flat = images.transpose(0, 1).flatten(1)
+        counts = counts + torch.stack([torch.bincount(c, minlength=256) for c in flat])
+    values = np.arange(256) / 255
+    shares = counts.numpy() / counts.sum(1, keepdim=True).numpy()
+    mean = shares @ values
+    std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
+    return mean.tolist(), std.tolist()
 
 
-def weights_by_the_course(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
-    def weights(*layers):
-        return sum(conv_parameters(*layer, bias=False) for layer in layers)
+def of_single_images(batches):
+    images = torch.cat(list(batches)).double() / 255
+    return images.mean(dim=(0, 2, 3)), images.std(dim=(2, 3), correction=0).mean(dim=0)
 
-    first, last = (in_channels, ch1x1, 1), (in_channels, pool_proj, 1)
-    small = ((in_channels, ch3x3red, 1), (ch3x3red, ch3x3, 3))
-    large = ((in_channels, ch5x5red, 1), (ch5x5red, ch5x5, 5))
-    direct = weights(first, (in_channels, ch3x3, 3), (in_channels, ch5x5, 5))
-    return weights(first, *small, *large, last), direct, ch1x1 + ch3x3 + ch5x5 + in_channels
+
+def of_batches(batches):
+    pairs = [((b.double() / 255).mean(dim=(0, 2, 3)), b.double() / 255) for b in batches]
+    variances = [x.var(dim=(0, 2, 3), correction=0) for _, x in pairs]
+    return torch.stack([m for m, _ in pairs]).mean(0), torch.stack(variances).mean(0).sqrt()
+
+
+def one_for_all(batches):
+    images = torch.cat(list(batches)).double() / 255
+    return images.mean(dim=(0, 2, 3)), images.std(correction=0).expand(images.shape[1])
+
+
+def of_the_course(batches):
+    return channel_statistics(torch.cat(list(batches)))
+
+
+def always_pair(value):
+    return lambda batches: [torch.full((next(batches).shape[1],), value)] * 2
 
 
 # --- 10.3 ----------------------------------------------------------------------------------------
 
 
-def dense_with(
-    *,
-    forward=lambda x, new: torch.cat([x, new], dim=1),
-    first=F.relu,
-    second=F.relu,
-    factor=4,
-    bias=False,
-    padding=1,
-    after=False,
-    module=nn.Module,
+def seven_with(
+    *, padding=1, relu=nn.ReLU, between=nn.ReLU, pool=nn.MaxPool2d, after=(), blocks=(2, 3)
 ):
-    """Make a class of dense layers; the options are mistakes or other ways to write it."""
+    """Make the class; the options are mistakes or other ways to write it."""
 
-    class Made(module):
-        def __init__(self, in_channels, growth_rate):
+    class SevenLayers(nn.Module):
+        def __init__(self, num_classes, channels, hidden):
             super().__init__()
-            width = factor * growth_rate
-            self.norm1 = nn.BatchNorm2d(width if after else in_channels)
-            self.conv1 = nn.Conv2d(in_channels, width, 1, bias=bias)
-            self.norm2 = nn.BatchNorm2d(growth_rate if after else width)
-            self.conv2 = nn.Conv2d(width, growth_rate, 3, padding=padding, bias=bias)
+            first, second = channels
+            layers, before = [], 3
+            for count, width in zip(blocks, (first, second), strict=True):
+                for _ in range(count):
+                    layers += [nn.Conv2d(before, width, 3, padding=padding), relu()]
+                    before = width
+                layers.append(pool(2))
+            self.features = nn.Sequential(*layers)
+            size = self.features(torch.zeros(1, 3, 32, 32)).numel()
+            linear = [nn.Linear(size, hidden), between(), nn.Linear(hidden, num_classes)]
+            self.classifier = nn.Sequential(*linear, *(layer() for layer in after))
 
-        def forward(self, x):
-            if after:
-                new = second(self.norm2(self.conv2(first(self.norm1(self.conv1(x))))))
-            else:
-                new = self.conv2(second(self.norm2(self.conv1(first(self.norm1(x))))))
-            return forward(x, new)
+        def forward(self, images):
+            return self.classifier(self.features(images).flatten(1))
 
-    return Made
+    return SevenLayers
 
 
-class DenseByAssignment(dense_with()):
-    """Fills a new tensor part by part."""
+class WithMakeLayers(nn.Module):
+    def __init__(self, num_classes, channels, hidden):
+        super().__init__()
+        a, b = channels
+        self.features = make_layers([a, a, "M", b, b, b, "M"])
+        self.classifier = nn.Sequential(
+            nn.Linear(64 * b, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
+        )
 
+    def forward(self, images):
+        return self.classifier(torch.flatten(self.features(images), start_dim=1))
+
+
+class BothInOneLine(nn.Module):
+    def __init__(self, num_classes, channels, hidden):
+        super().__init__()
+        a, b = channels
+        sizes = [(3, a), (a, a), (a, b), (b, b), (b, b)]
+        layers = [part for pair in sizes for part in (nn.Conv2d(*pair, 3, padding=1), nn.ReLU())]
+        layers.insert(4, nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers, nn.MaxPool2d(2))
+        self.classifier = nn.Sequential(
+            nn.Linear(64 * b, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
+        )
+
+    def forward(self, images):
+        return self.classifier(self.features(images).flatten(1))
+
+
+class InAList(nn.Module):
+    def __init__(self, num_classes, channels, hidden):
+        super().__init__()
+        self.layers = [nn.Conv2d(3, channels[0], 3, padding=1)]
+
+
+class NoModule:
+    def __init__(self, num_classes, channels, hidden):
+        pass
+
+
+class Zero(nn.Module):
     def forward(self, x):
-        new = super().forward(x)[:, x.shape[1] :]
-        out = x.new_empty(x.shape[0], x.shape[1] + new.shape[1], *x.shape[2:])
-        out[:, : x.shape[1]], out[:, x.shape[1] :] = x, new
-        return out
-
-
-class DenseOfTheCourse(DenseLayer):
-    def forward(self, x):
-        return torch.cat([x, super().forward([x])], dim=1)
-
-
-class DenseOfTorchvision(_DenseLayer):
-    def __init__(self, in_channels, growth_rate):
-        super().__init__(in_channels, growth_rate, bn_size=4, drop_rate=0)
-
-    def forward(self, x):
-        return torch.cat([x, super().forward(x)], dim=1)
+        return torch.zeros_like(x)
 
 
 # --- 10.4 ----------------------------------------------------------------------------------------
 
 
-def transition_with(
-    *,
-    pool=lambda x: F.avg_pool2d(x, 2),
-    before=lambda x: x,
-    activation=F.relu,
-    last=lambda x: x,
-    channels=lambda n: n // 2,
-    bias=False,
-    norm_last=False,
-):
-    """Make a class of transitions; the options are mistakes or other ways to write it."""
+def pruning_with(*, middle=statistics.median, least=3, take=None, below=None, everybody=False):
+    take = take or (lambda values, epoch: values[epoch])
+    below = below or (lambda value, limit: value < limit)
 
-    class Made(nn.Module):
-        def __init__(self, in_channels):
-            super().__init__()
-            out = channels(in_channels)
-            self.norm = nn.BatchNorm2d(out if norm_last else in_channels)
-            self.conv = nn.Conv2d(in_channels, out, 1, bias=bias)
+    def should_prune(value, epoch, others):
+        chosen = [values for values in others if everybody or len(values) > epoch]
+        there = [take(values, epoch) for values in chosen]
+        return bool(there) and len(there) >= least and bool(below(value, middle(there)))
 
-        def forward(self, x):
-            if norm_last:
-                return pool(activation(self.norm(self.conv(x))))
-            return pool(last(self.conv(before(activation(self.norm(x))))))
+    return should_prune
 
-    return Made
+
+def by_sorting(value, epoch, others):
+    there = sorted(values[epoch] for values in others if len(values) > epoch)
+    half = len(there) // 2
+    if len(there) < 3:
+        return False
+    middle = there[half] if len(there) % 2 else (there[half - 1] + there[half]) / 2
+    return value < middle
 
 
 ANSWERS = {
-    "10.1": {
-        "variants": {"a loop": inception_with()},
-        "wrong": {
-            "sum": (inception_with(join=sum), "not added"),
-            "backwards": (inception_with(join=lambda b: side_by_side(b[::-1])), "order 1, 2, 3, 4"),
-            "two swapped": (
-                inception_with(join=lambda b: side_by_side([b[0], b[2], b[1], b[3]])),
-                "before branch3",
+    "10.1": dict(
+        variants={"by repetition": by_repetition},
+        wrong={
+            "every epoch": (rate_with(lambda e, n: e), "not in every epoch"),
+            "smooth": (rate_with(lambda e, n: e / n), "use // for"),
+            "one too early": (rate_with(lambda e, n: (e + 1) // n), "not one before"),
+            "one too late": (
+                rate_with(lambda e, n: max(0, e - 1) // n),
+                "smaller rate already",
             ),
-            "one below the other": (
-                inception_with(join=lambda b: torch.cat(b, dim=2)),
-                "should have shape|do not fit together",
+            "adds up": (
+                rate_with(lambda e, n: e // n, lambda f, n: max(1, f * n)),
+                "they do not add up",
             ),
-            "along the batch": (inception_with(join=torch.cat), "should have shape|do not fit"),
-            "pool not padded": (
-                inception_with(pool=lambda: nn.MaxPool2d(3, stride=1)),
-                "stride 1, padding 1",
-            ),
-            "usual stride": (
-                inception_with(pool=lambda: nn.MaxPool2d(3, padding=1)),
-                "stride 1, padding 1",
-            ),
-            "mean pool": (inception_with(pool=lambda: nn.AvgPool2d(3, 1, 1)), "is a max pool"),
-            "no pool": (inception_with(pool=nn.Identity), "begins with the max pool"),
-            "torchvision's 3×3": (inception_with(large=3), "follows the paper"),
-            "no batch norm": (inception_with(layer=Bare), "has no tensor branch1.bn"),
-            "no relu": (inception_with(layer=NoReLU), "batch norm and ReLU"),
-            "another epsilon": (inception_with(layer=OtherEpsilon), "eps=0.001"),
-            "biases": (inception_with(layer=WithBias), "bias=False"),
-            "a list": (inception_with(hide=True), "plain Python list"),
-            "no network": (NoModule, "inherits from nn.Module"),
+            "grows": (rate_with(lambda e, n: -(e // n)), "divide by the factor"),
+            "once": (rate_with(lambda e, n: min(1, e // n)), "not only once"),
         },
-        "empty": {
-            "zeros": inception_with(join=lambda b: 0 * side_by_side(b)),
-            "ones": inception_with(join=lambda b: side_by_side(b) ** 0),
+        empty={"the first rate": lambda epoch, start, every, factor: start},
+        adapters={"StepLR": (by_scheduler, 4)},
+    ),
+    "10.2": dict(
+        variants={"a histogram": by_histogram, "sums": statistics_with()},
+        wrong={
+            "0 to 255": (statistics_with(scale=1), "divide the pixels by 255"),
+            "of single images": (of_single_images, "mean of the standard deviations"),
+            "of batches": (of_batches, "batches differ in size"),
+            "one for all channels": (one_for_all, "its own standard deviation"),
+            "variance": (statistics_with(root=lambda v: v), "square root"),
+            "one less": (statistics_with(less=1), "not by one less"),
+            "float32": (statistics_with(dtype=torch.float32), "float64"),
+            "only means": (statistics_with(finish=lambda m, s: (m,)), "return two things"),
+            "a number": (lambda batches: 0.5, "return two things"),
         },
-        "adapters": {"the course's": (InceptionFromTheCourse, 0)},
-    },
-    "10.2": {
-        "variants": {"by formula": weights_with(), "by PyTorch": weights_by_layers},
-        "wrong": {
-            "biases": (weights_with(bias=1), "biases are not counted"),
-            "3×3 for 5×5": (weights_with(large=9), "25 weights"),
-            "swapped": (weights_with(swap=True), "first the weights with"),
-            "no projection": (weights_with(projection=False), "behind the pool has weights"),
-            "projection stays": (weights_with(spared=False), "no 1×1 behind the pool either"),
-            "reads the reduced": (weights_with(late=True), "read all channels"),
-            "pool reduced": (weights_with(out=1), "hands on all channels"),
-            "pool forgotten": (weights_with(out=2), "joined too"),
-            "one channel": (weights_with(out=3), "channels without reductions: expected"),
-            "one number": (lambda **channels: 163328, "three whole numbers"),
-            "nothing right": (lambda **channels: (1, 2, 3), "with reductions: expected"),
-        },
-        "empty": {
-            "zeros": lambda **channels: (0, 0, 0),
-            "arguments": lambda **channels: list(channels.values())[:3],
-        },
-        "adapters": {"the course's": (weights_by_the_course, 0)},
-    },
-    "10.3": {
-        "variants": {"functions": dense_with(), "assignment": DenseByAssignment},
-        "wrong": {
-            "new only": (dense_with(forward=lambda x, new: new), "x is missing"),
-            "sum": (dense_with(forward=lambda x, new: x + new), "do not add"),
-            "new first": (
-                dense_with(forward=lambda x, new: torch.cat([new, x], dim=1)),
-                "x comes first",
+        empty={"zeros": always_pair(0.0), "halves": always_pair(0.5)},
+        adapters={"the course's": (of_the_course, 0)},
+    ),
+    "10.3": dict(
+        variants={"one Sequential of both": BothInOneLine},
+        wrong={
+            "no ReLU": (seven_with(relu=nn.Identity), "follows each convolution"),
+            "no ReLU between": (seven_with(between=nn.Identity), "between the two linear"),
+            "ReLU last": (seven_with(after=[nn.ReLU]), "logits may be negative"),
+            "softmax last": (
+                seven_with(after=[lambda: nn.Softmax(dim=1)]),
+                "the loss does that",
             ),
-            "relu on x": (
-                dense_with(forward=lambda x, new: torch.cat([F.relu(x), new], dim=1)),
-                "no ReLU on it",
-            ),
-            "relu at the end": (
-                dense_with(forward=lambda x, new: F.relu(torch.cat([x, new], dim=1))),
-                "no ReLU at the end",
-            ),
-            "no first relu": (dense_with(first=lambda x: x), "each of the two"),
-            "no second relu": (dense_with(second=lambda x: x), "follows norm2"),
-            "norm behind": (dense_with(after=True), "norm1 comes before conv1"),
-            "narrow": (dense_with(factor=1), r"4 · growth_rate"),
-            "biases": (dense_with(bias=True), "bias=False"),
-            "no padding": (dense_with(padding=0), "needs padding 1"),
-            "no network": (NoModule, "inherits from nn.Module"),
+            "mean pools": (seven_with(pool=nn.AvgPool2d), "not the mean"),
+            "no padding": (seven_with(padding=0), "classifier.0.weight should have shape"),
+            "blocks exchanged": (seven_with(blocks=(3, 2)), "features"),
+            "a list": (InAList, "no parameters"),
+            "not a module": (NoModule, "inherits from nn.Module"),
         },
-        "empty": {
-            "only x": dense_with(forward=lambda x, new: x),
-            "zeros": dense_with(forward=lambda x, new: 0 * torch.cat([x, new], dim=1)),
-        },
-        "adapters": {
-            "the course's": (DenseOfTheCourse, 0),
-            "torchvision's": (DenseOfTorchvision, 7),
-        },
-    },
-    "10.4": {
-        "variants": {
-            "pool last": transition_with(),
-            # Both are linear, and the mean does not care in which order sums are taken.
-            "pool first": transition_with(before=lambda x: F.avg_pool2d(x, 2), pool=lambda x: x),
-        },
-        "wrong": {
-            "max pool": (transition_with(pool=lambda x: F.max_pool2d(x, 2)), "not the maximum"),
-            "no pool": (transition_with(pool=lambda x: x), "pool is missing"),
-            "stride 1": (
-                transition_with(pool=lambda x: F.avg_pool2d(x, 2, stride=1)),
-                "side by side: stride 2",
+        empty={"zeros": seven_with(after=[Zero])},
+        adapters={"the course's make_layers": (WithMakeLayers, 0)},
+    ),
+    "10.4": dict(
+        variants={"by sorting": by_sorting},
+        wrong={
+            "mean": (pruning_with(middle=statistics.mean), "not with the mean"),
+            "best": (pruning_with(middle=max), "not with the best"),
+            "lower median": (pruning_with(middle=statistics.median_low), "not the lower"),
+            "higher median": (pruning_with(middle=statistics.median_high), "not the higher"),
+            "at once": (pruning_with(least=1), "fewer than 3"),
+            "last values": (pruning_with(take=lambda v, e: v[-1]), "last values"),
+            "equal stops": (pruning_with(below=lambda a, b: a <= b), "equals the median"),
+            "the good ones stop": (pruning_with(below=lambda a, b: a > b), "below the median stop"),
+            "those that stopped count too": (
+                pruning_with(take=lambda v, e: v[min(e, len(v) - 1)], everybody=True),
+                "stopped before this epoch",
             ),
-            "every second pixel": (
-                transition_with(pool=lambda x: x[:, :, ::2, ::2]),
-                "single pixels",
-            ),
-            "rounded up": (
-                transition_with(pool=lambda x: F.avg_pool2d(x, 2, ceil_mode=True)),
-                "odd row",
-            ),
-            "no relu": (transition_with(activation=lambda x: x), "follows the batch norm"),
-            "one more relu": (transition_with(last=F.relu), "no ReLU follows"),
-            "norm behind": (transition_with(norm_last=True), "batch norm comes first"),
-            "all channels": (transition_with(channels=lambda n: n), "in_channels // 2"),
-            "channels rounded up": (
-                transition_with(channels=lambda n: -(-n // 2)),
-                "in_channels // 2",
-            ),
-            "biases": (transition_with(bias=True), "bias=False"),
-            "no network": (NoModule, "inherits from nn.Module"),
+            "a tensor": (lambda value, epoch, others: torch.tensor(True), "True or False"),
         },
-        "empty": {"zeros": transition_with(pool=lambda x: F.avg_pool2d(0 * x, 2))},
-        "adapters": {
-            "the course's": (lambda channels: Transition(channels, channels // 2), 0),
-            "torchvision's": (lambda channels: _Transition(channels, channels // 2), 6),
-        },
-    },
+        empty={},
+        adapters={},
+    ),
 }

@@ -1,379 +1,359 @@
 """Lecture 11: other right answers, and wrong ones with the hint that each should get."""
 
-import math
-
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torchvision import ops
-from torchvision.models._utils import _make_divisible
+from torchvision.models.densenet import _DenseLayer, _Transition
 
-from course_utils.arithmetic import conv_flops, conv_output_size, conv_parameters
-from course_utils.models.efficientnet import scaled_channels
-from course_utils.models.senet import SqueezeExcitation
+from course_utils.arithmetic import conv_parameters
+from course_utils.models.densenet import DenseLayer, Transition
+from course_utils.models.googlenet import BasicConv2d, Inception
 
 # --- 11.1 ----------------------------------------------------------------------------------------
 
 
-def groups_with(
+def side_by_side(branches):
+    return torch.cat(branches, dim=1)
+
+
+def inception_with(
     *,
-    inputs=lambda x, n: x.chunk(n, dim=1),
-    filters=lambda w, n: w.chunk(n),
-    merge=lambda outs: torch.cat(outs, dim=1),
-    padding=None,
+    join=side_by_side,
+    pool=lambda: nn.MaxPool2d(3, stride=1, padding=1),
+    large=5,
+    layer=BasicConv2d,
+    hide=False,
+    module=nn.Module,
 ):
-    """Make an answer; the options are mistakes."""
+    """Make a class of modules; the options are mistakes or other ways to write it."""
 
-    def grouped_convolution(x, weight, groups):
-        around = weight.shape[-1] // 2 if padding is None else padding
-        parts = zip(inputs(x, groups), filters(weight, groups), strict=True)
-        return merge([F.conv2d(part, own, padding=around) for part, own in parts])
+    class Made(module):
+        def __init__(self, read, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
+            super().__init__()
+            branches = [
+                layer(read, ch1x1, 1),
+                nn.Sequential(layer(read, ch3x3red, 1), layer(ch3x3red, ch3x3, 3)),
+                nn.Sequential(layer(read, ch5x5red, 1), layer(ch5x5red, ch5x5, large)),
+                nn.Sequential(pool(), layer(read, pool_proj, 1)),
+            ]
+            self.names = [f"branch{n}" for n in range(1, 5)]
+            for name, branch in zip(self.names, branches, strict=True):
+                setattr(self, name, [branch] if hide else branch)
 
-    return grouped_convolution
+        def forward(self, x):
+            return join([getattr(self, name)(x) for name in self.names])
 
-
-def groups_by_zeros(x, weight, groups):
-    """One full convolution whose weights are 0 between different groups."""
-    filters, each = weight.shape[:2]
-    full = weight.new_zeros(filters, x.shape[1], *weight.shape[2:])
-    for row in range(filters):
-        start = row // (filters // groups) * each
-        full[row, start : start + each] = weight[row]
-    return F.conv2d(x, full, padding=weight.shape[-1] // 2)
-
-
-def groups_by_pytorch(x, weight, groups):
-    return F.conv2d(x, weight, padding=weight.shape[-1] // 2, groups=groups)
+    return Made
 
 
-def dealt(tensor, n, axis):
-    return [tensor[(slice(None),) * axis + (slice(g, None, n),)] for g in range(n)]
+class InceptionFromTheCourse(Inception):
+    """The course's own class with the paper's large branch."""
+
+    def __init__(self, *channels):
+        super().__init__(*channels, large=5)
 
 
-def interleaved(outs):
-    return torch.stack(outs, dim=2).flatten(1, 2)
+class Bare(nn.Module):
+    """A convolution without batch norm and ReLU."""
+
+    def __init__(self, read, out, size):
+        super().__init__()
+        self.conv = nn.Conv2d(read, out, size, padding=size // 2, bias=False)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class NoReLU(BasicConv2d):
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+class OtherEpsilon(BasicConv2d):
+    def __init__(self, read, out, size):
+        super().__init__(read, out, size)
+        self.bn.eps = 1e-5
+
+
+class WithBias(BasicConv2d):
+    def __init__(self, read, out, size):
+        super().__init__(read, out, size)
+        self.conv = nn.Conv2d(read, out, size, padding=size // 2)
+
+
+class NoModule:
+    """Takes any arguments, and is not a network."""
+
+    def __init__(self, *arguments):
+        pass
 
 
 # --- 11.2 ----------------------------------------------------------------------------------------
 
 
-def squeeze_with(
-    *,
-    squeeze=lambda x: x.mean(dim=(2, 3), keepdim=True),
-    between=F.relu,
-    last=torch.sigmoid,
-    merge=torch.mul,
-    bias=True,
-    module=nn.Module,
-    swapped=False,
-    norm=False,
-):
-    """Make a class; the options are mistakes."""
+def weights_with(*, large=25, bias=0, projection=True, spared=True, late=False, swap=False, out=0):
+    """Make an answer; the options are mistakes."""
 
-    class Made(module):
-        def __init__(self, channels, squeeze_channels):
-            super().__init__()
-            sizes = (squeeze_channels, channels) if swapped else (channels, squeeze_channels)
-            self.fc1 = nn.Conv2d(*sizes, 1, bias=bias)
-            self.fc2 = nn.Conv2d(*sizes[::-1], 1, bias=bias)
-            if norm:
-                self.bn = nn.BatchNorm2d(channels)
+    def module_weights(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
+        def conv(read, make, area=1):
+            return (read * area + bias) * make
 
-        def forward(self, x):
-            return merge(last(self.fc2(between(self.fc1(squeeze(x))))), x)
+        first, last = conv(in_channels, ch1x1), conv(in_channels, pool_proj)
+        reduced = first + conv(in_channels, ch3x3red) + conv(ch3x3red, ch3x3, 9)
+        reduced += conv(in_channels, ch5x5red) + conv(ch5x5red, ch5x5, large)
+        reduced += last if projection else 0
+        read3, read5 = (ch3x3red, ch5x5red) if late else (in_channels, in_channels)
+        direct = first + conv(read3, ch3x3, 9) + conv(read5, ch5x5, large)
+        direct += 0 if spared else last
+        pooled = {0: in_channels, 1: pool_proj, 2: 0, 3: 1}[out]
+        channels = ch1x1 + ch3x3 + ch5x5 + pooled
+        return (direct, reduced, channels) if swap else (reduced, direct, channels)
 
-    return Made
+    return module_weights
 
 
-class SqueezeLinear(nn.Module):
-    def __init__(self, channels, squeeze_channels):
-        super().__init__()
-        self.fc1 = nn.Linear(channels, squeeze_channels)
-        self.fc2 = nn.Linear(squeeze_channels, channels)
+def weights_by_layers(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
+    """Let PyTorch count."""
+    plan = (in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj)
+    with torch.device("meta"):
+        module = Inception(*plan, large=5)
+        direct = [
+            nn.Conv2d(in_channels, out, size, bias=False)
+            for out, size in ((ch1x1, 1), (ch3x3, 3), (ch5x5, 5))
+        ]
+    reduced = sum(p.numel() for p in module.parameters() if p.ndim == 4)
+    return [reduced, sum(c.weight.numel() for c in direct), in_channels + ch1x1 + ch3x3 + ch5x5]
 
 
-class SqueezeByMatrices(nn.Module):
-    """The same layers, used as matrices."""
+def weights_by_the_course(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
+    def weights(*layers):
+        return sum(conv_parameters(*layer, bias=False) for layer in layers)
 
-    def __init__(self, channels, squeeze_channels):
-        super().__init__()
-        self.fc1 = nn.Conv2d(channels, squeeze_channels, 1)
-        self.fc2 = nn.Conv2d(squeeze_channels, channels, 1)
-
-    def forward(self, x):
-        out = F.linear(x.mean((2, 3)), self.fc1.weight.flatten(1), self.fc1.bias).relu()
-        out = F.linear(out, self.fc2.weight.flatten(1), self.fc2.bias).sigmoid()
-        return x * out[:, :, None, None]
-
-
-class OtherNames(nn.Module):
-    def __init__(self, channels, squeeze_channels):
-        super().__init__()
-        self.down = nn.Conv2d(channels, squeeze_channels, 1)
-        self.up = nn.Conv2d(squeeze_channels, channels, 1)
-
-
-def in_place(weights, x):
-    return x.mul_(weights)
+    first, last = (in_channels, ch1x1, 1), (in_channels, pool_proj, 1)
+    small = ((in_channels, ch3x3red, 1), (ch3x3red, ch3x3, 3))
+    large = ((in_channels, ch5x5red, 1), (ch5x5red, ch5x5, 5))
+    direct = weights(first, (in_channels, ch3x3, 3), (in_channels, ch5x5, 5))
+    return weights(first, *small, *large, last), direct, ch1x1 + ch3x3 + ch5x5 + in_channels
 
 
 # --- 11.3 ----------------------------------------------------------------------------------------
 
 
-def cost_with(
+def dense_with(
     *,
-    always=False,
-    full=False,
-    middle=True,
-    first="size",
-    rest="after",
-    bias=0,
-    per=2,
-    wide=lambda i, o, e: i * e,
-    give=lambda weights, flops: (weights, flops),
+    forward=lambda x, new: torch.cat([x, new], dim=1),
+    first=F.relu,
+    second=F.relu,
+    factor=4,
+    bias=False,
+    padding=1,
+    after=False,
+    module=nn.Module,
 ):
-    """Make an answer; the options are mistakes."""
+    """Make a class of dense layers; the options are mistakes or other ways to write it."""
 
-    def mbconv_cost(in_channels, out_channels, kernel_size, expand, size, stride):
-        inner = wide(in_channels, out_channels, expand)
-        area = {"size": size**2, "after": math.ceil(size / stride) ** 2}
-        layers = [(in_channels, inner, area[first])] if expand != 1 or always else []
-        if middle:
-            layers.append((kernel_size**2 * (inner if full else 1), inner, area[rest]))
-        layers.append((inner, out_channels, area[rest]))
-        weights = sum(each * filters + bias * filters for each, filters, _ in layers)
-        flops = sum(per * each * filters * pixels for each, filters, pixels in layers)
-        return give(weights, flops)
+    class Made(module):
+        def __init__(self, in_channels, growth_rate):
+            super().__init__()
+            width = factor * growth_rate
+            self.norm1 = nn.BatchNorm2d(width if after else in_channels)
+            self.conv1 = nn.Conv2d(in_channels, width, 1, bias=bias)
+            self.norm2 = nn.BatchNorm2d(growth_rate if after else width)
+            self.conv2 = nn.Conv2d(width, growth_rate, 3, padding=padding, bias=bias)
 
-    return mbconv_cost
+        def forward(self, x):
+            if after:
+                new = second(self.norm2(self.conv2(first(self.norm1(self.conv1(x))))))
+            else:
+                new = self.conv2(second(self.norm2(self.conv1(first(self.norm1(x))))))
+            return forward(x, new)
 
-
-def cost_by_layers(in_channels, out_channels, kernel_size, expand, size, stride):
-    """Build the layers and count."""
-    inner = in_channels * expand
-    with torch.device("meta"):
-        layers = [nn.Conv2d(in_channels, inner, 1, bias=False)] if expand > 1 else []
-        around = kernel_size // 2
-        options = dict(groups=inner, bias=False)
-        layers.append(nn.Conv2d(inner, inner, kernel_size, stride, around, **options))
-        layers.append(nn.Conv2d(inner, out_channels, 1, bias=False))
-        x, flops = torch.empty(1, in_channels, size, size), 0
-        for layer in layers:
-            x = layer(x)
-            flops += 2 * x[0].numel() * layer.weight[0].numel()
-    return sum(layer.weight.numel() for layer in layers), flops
+    return Made
 
 
-def cost_by_the_course(in_channels, out_channels, kernel_size, expand, size, stride):
-    inner = in_channels * expand
-    after = conv_output_size(size, kernel_size, stride, kernel_size // 2)
-    layers = [(in_channels, inner, 1, 1, size)] if expand > 1 else []
-    layers += [(inner, inner, kernel_size, inner, after), (inner, out_channels, 1, 1, after)]
-    weights = sum(conv_parameters(*sizes, bias=False, groups=n) for *sizes, n, _ in layers)
-    return weights, sum(conv_flops(*sizes, pixels, groups=n) for *sizes, n, pixels in layers)
+class DenseByAssignment(dense_with()):
+    """Fills a new tensor part by part."""
+
+    def forward(self, x):
+        new = super().forward(x)[:, x.shape[1] :]
+        out = x.new_empty(x.shape[0], x.shape[1] + new.shape[1], *x.shape[2:])
+        out[:, : x.shape[1]], out[:, x.shape[1] :] = x, new
+        return out
+
+
+class DenseOfTheCourse(DenseLayer):
+    def forward(self, x):
+        return torch.cat([x, super().forward([x])], dim=1)
+
+
+class DenseOfTorchvision(_DenseLayer):
+    def __init__(self, in_channels, growth_rate):
+        super().__init__(in_channels, growth_rate, bn_size=4, drop_rate=0)
+
+    def forward(self, x):
+        return torch.cat([x, super().forward(x)], dim=1)
 
 
 # --- 11.4 ----------------------------------------------------------------------------------------
 
 
-def in_eights(count):
-    """Round to a multiple of 8, and up where that would lose more than a tenth."""
-    nearest = max(8, int(count + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * count else nearest
-
-
-def scaling_with(
+def transition_with(
     *,
-    factors=lambda phi: (1.2**phi, 1.1**phi, 1.15**phi),
-    layer=math.ceil,
-    channel=in_eights,
-    size=round,
+    pool=lambda x: F.avg_pool2d(x, 2),
+    before=lambda x: x,
+    activation=F.relu,
+    last=lambda x: x,
+    channels=lambda n: n // 2,
+    bias=False,
+    norm_last=False,
 ):
-    """Make an answer; the options are mistakes."""
+    """Make a class of transitions; the options are mistakes or other ways to write it."""
 
-    def scaled_network(channels, layers, resolution, phi):
-        depth, width, larger = factors(phi)
-        wide = [channel(count * width) for count in channels]
-        return wide, [layer(count * depth) for count in layers], size(resolution * larger)
+    class Made(nn.Module):
+        def __init__(self, in_channels):
+            super().__init__()
+            out = channels(in_channels)
+            self.norm = nn.BatchNorm2d(out if norm_last else in_channels)
+            self.conv = nn.Conv2d(in_channels, out, 1, bias=bias)
 
-    return scaled_network
+        def forward(self, x):
+            if norm_last:
+                return pool(activation(self.norm(self.conv(x))))
+            return pool(last(self.conv(before(activation(self.norm(x))))))
 
-
-def scaling_by_loss_of_the_original(channels, layers, resolution, phi):
-    """The rule of 90 % with the channels as they were before scaling."""
-    nearest = [max(8, int(count * 1.1**phi + 4) // 8 * 8) for count in channels]
-    wide = [new + 8 * (new < 0.9 * old) for new, old in zip(nearest, channels, strict=True)]
-    return wide, *scaling_with()(channels, layers, resolution, phi)[1:]
-
-
-def scaling_by_tensors(channels, layers, resolution, phi):
-    wide = torch.tensor(channels, dtype=torch.float64) * 1.1**phi
-    rounded = (torch.floor(wide / 8 + 0.5) * 8).clamp(min=8)
-    rounded = torch.where(rounded < 0.9 * wide, rounded + 8, rounded)
-    deep = torch.ceil(torch.tensor(layers, dtype=torch.float64) * 1.2**phi)
-    return [int(n) for n in rounded], [int(n) for n in deep], int(resolution * 1.15**phi + 0.5)
-
-
-# --- 11.5 ----------------------------------------------------------------------------------------
-
-
-def map_with(*, weights=lambda w, classes: w[classes], after=lambda maps: maps, reduce="sum"):
-    """Make an answer; the options are mistakes."""
-
-    def class_activation_map(maps, weight, classes):
-        products = weights(weight, classes)[:, :, None, None] * maps
-        return after(getattr(products, reduce)(dim=1))
-
-    return class_activation_map
-
-
-def map_by_convolution(maps, weight, classes):
-    """The linear layer as a 1×1 convolution, at every place; then the class asked about."""
-    every = F.conv2d(maps, weight[:, :, None, None])
-    return every[torch.arange(len(maps)), classes]
-
-
-def map_of_all(maps, weight, classes):
-    return torch.einsum("kc,nchw->nkhw", weight, maps)
-
-
-def stretched(maps):
-    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
-    return (maps - low) / (high - low).clamp(min=1e-12)
+    return Made
 
 
 ANSWERS = {
     "11.1": {
-        "variants": {"chunks": groups_with(), "zeros between groups": groups_by_zeros},
+        "variants": {"a loop": inception_with()},
         "wrong": {
-            "PyTorch's groups": (groups_by_pytorch, "without its groups"),
-            "added": (groups_with(merge=sum), "not added"),
-            "inputs in turn": (
-                groups_with(inputs=lambda x, n: dealt(x, n, 1)),
-                "neighbouring input channels",
+            "sum": (inception_with(join=sum), "not added"),
+            "backwards": (inception_with(join=lambda b: side_by_side(b[::-1])), "order 1, 2, 3, 4"),
+            "two swapped": (
+                inception_with(join=lambda b: side_by_side([b[0], b[2], b[1], b[3]])),
+                "before branch3",
             ),
-            "filters in turn": (
-                groups_with(filters=lambda w, n: dealt(w, n, 0)),
-                "neighbouring filters",
+            "one below the other": (
+                inception_with(join=lambda b: torch.cat(b, dim=2)),
+                "should have shape|do not fit together",
             ),
-            "outputs in turn": (groups_with(merge=interleaved), "group after group"),
-            "the first group's inputs": (
-                groups_with(inputs=lambda x, n: [x.chunk(n, dim=1)[0]] * n),
-                "its own input channels",
+            "along the batch": (inception_with(join=torch.cat), "should have shape|do not fit"),
+            "pool not padded": (
+                inception_with(pool=lambda: nn.MaxPool2d(3, stride=1)),
+                "stride 1, padding 1",
             ),
-            "no padding": (groups_with(padding=0), "kernel_size // 2"),
-            "along the batch": (groups_with(merge=torch.cat), "shape should be"),
+            "usual stride": (
+                inception_with(pool=lambda: nn.MaxPool2d(3, padding=1)),
+                "stride 1, padding 1",
+            ),
+            "mean pool": (inception_with(pool=lambda: nn.AvgPool2d(3, 1, 1)), "is a max pool"),
+            "no pool": (inception_with(pool=nn.Identity), "begins with the max pool"),
+            "torchvision's 3×3": (inception_with(large=3), "follows the paper"),
+            "no batch norm": (inception_with(layer=Bare), "has no tensor branch1.bn"),
+            "no relu": (inception_with(layer=NoReLU), "batch norm and ReLU"),
+            "another epsilon": (inception_with(layer=OtherEpsilon), "eps=0.001"),
+            "biases": (inception_with(layer=WithBias), "bias=False"),
+            "a list": (inception_with(hide=True), "plain Python list"),
+            "no network": (NoModule, "inherits from nn.Module"),
         },
-        "empty": {"zeros": lambda x, w, n: x.new_zeros(len(x), len(w), *x.shape[2:])},
-        "adapters": {"PyTorch's groups, which a person is told": (groups_by_pytorch, 5)},
+        "empty": {
+            "zeros": inception_with(join=lambda b: 0 * side_by_side(b)),
+            "ones": inception_with(join=lambda b: side_by_side(b) ** 0),
+        },
+        "adapters": {"the course's": (InceptionFromTheCourse, 0)},
     },
     "11.2": {
-        "variants": {
-            "functions": squeeze_with(),
-            "matrices": SqueezeByMatrices,
-        },
+        "variants": {"by formula": weights_with(), "by PyTorch": weights_by_layers},
         "wrong": {
-            "weights alone": (squeeze_with(merge=lambda w, x: w), "weights times x"),
-            "added": (squeeze_with(merge=torch.add), "do not add"),
-            "a shortcut": (squeeze_with(merge=lambda w, x: x + w * x), "no shortcut"),
-            "no sigmoid": (squeeze_with(last=lambda w: w), "between 0 and 1"),
-            "softmax": (squeeze_with(last=lambda w: w.softmax(1)), "do not compete"),
-            "no ReLU": (squeeze_with(between=lambda w: w), "ReLU follows"),
-            "two sigmoids": (squeeze_with(between=torch.sigmoid), "not a sigmoid"),
-            "maximum": (squeeze_with(squeeze=lambda x: x.amax((2, 3), True)), "largest value"),
-            "sum": (squeeze_with(squeeze=lambda x: x.sum((2, 3), True)), "not with the sum"),
-            "no squeeze": (squeeze_with(squeeze=lambda x: x), "comes first"),
-            "in place": (squeeze_with(merge=in_place), "x was changed"),
-            "no biases": (squeeze_with(bias=False), "have a bias"),
-            "linear layers": (SqueezeLinear, "not linear layers"),
-            "swapped": (squeeze_with(swapped=True), r"fc1\.weight should have shape"),
-            "other names": (OtherNames, "no tensor fc1"),
-            "batch norm": (squeeze_with(norm=True), "only fc1 and fc2"),
-            "not a module": (squeeze_with(module=object), "inherits from nn.Module"),
-            "no weights": (lambda *sizes: nn.Identity(), "has no parameters"),
+            "biases": (weights_with(bias=1), "biases are not counted"),
+            "3×3 for 5×5": (weights_with(large=9), "25 weights"),
+            "swapped": (weights_with(swap=True), "first the weights with"),
+            "no projection": (weights_with(projection=False), "behind the pool has weights"),
+            "projection stays": (weights_with(spared=False), "no 1×1 behind the pool either"),
+            "reads the reduced": (weights_with(late=True), "read all channels"),
+            "pool reduced": (weights_with(out=1), "hands on all channels"),
+            "pool forgotten": (weights_with(out=2), "joined too"),
+            "one channel": (weights_with(out=3), "channels without reductions: expected"),
+            "one number": (lambda **channels: 163328, "three whole numbers"),
+            "nothing right": (lambda **channels: (1, 2, 3), "with reductions: expected"),
         },
         "empty": {
-            "only x": squeeze_with(merge=lambda w, x: x),
-            "zeros": squeeze_with(merge=lambda w, x: 0 * x),
+            "zeros": lambda **channels: (0, 0, 0),
+            "arguments": lambda **channels: list(channels.values())[:3],
         },
-        "adapters": {
-            "the course's": (SqueezeExcitation, 0),
-            "torchvision's": (ops.SqueezeExcitation, 6),
-        },
+        "adapters": {"the course's": (weights_by_the_course, 0)},
     },
     "11.3": {
-        "variants": {"formulas": cost_with(), "layers": cost_by_layers},
+        "variants": {"functions": dense_with(), "assignment": DenseByAssignment},
         "wrong": {
-            "one FLOP": (cost_with(per=1), "counts as two"),
-            "always expands": (cost_with(always=True), "expand = 1"),
-            "full convolution": (cost_with(full=True), "one channel only"),
-            "no depthwise": (cost_with(middle=False), "is missing"),
-            "expands after the stride": (cost_with(first="after"), "before the stride"),
-            "no stride": (cost_with(rest="size"), "fewer pixels"),
-            "biases": (cost_with(bias=1), "no biases"),
-            "wide by outputs": (cost_with(wide=lambda i, o, e: o * e), "in_channels"),
-            "floats": (cost_with(give=lambda w, f: (float(w), f)), "whole numbers"),
-            "one number": (cost_with(give=lambda w, f: f), "two numbers"),
-            "swapped": (cost_with(give=lambda w, f: (f, w)), "expected"),
+            "new only": (dense_with(forward=lambda x, new: new), "x is missing"),
+            "sum": (dense_with(forward=lambda x, new: x + new), "do not add"),
+            "new first": (
+                dense_with(forward=lambda x, new: torch.cat([new, x], dim=1)),
+                "x comes first",
+            ),
+            "relu on x": (
+                dense_with(forward=lambda x, new: torch.cat([F.relu(x), new], dim=1)),
+                "no ReLU on it",
+            ),
+            "relu at the end": (
+                dense_with(forward=lambda x, new: F.relu(torch.cat([x, new], dim=1))),
+                "no ReLU at the end",
+            ),
+            "no first relu": (dense_with(first=lambda x: x), "each of the two"),
+            "no second relu": (dense_with(second=lambda x: x), "follows norm2"),
+            "norm behind": (dense_with(after=True), "norm1 comes before conv1"),
+            "narrow": (dense_with(factor=1), r"4 · growth_rate"),
+            "biases": (dense_with(bias=True), "bias=False"),
+            "no padding": (dense_with(padding=0), "needs padding 1"),
+            "no network": (NoModule, "inherits from nn.Module"),
         },
         "empty": {
-            "zeros": lambda **case: (0, 0),
-            "two arguments": lambda in_channels, out_channels, **case: (in_channels, out_channels),
+            "only x": dense_with(forward=lambda x, new: x),
+            "zeros": dense_with(forward=lambda x, new: 0 * torch.cat([x, new], dim=1)),
         },
-        "adapters": {"the course's": (cost_by_the_course, 0)},
+        "adapters": {
+            "the course's": (DenseOfTheCourse, 0),
+            "torchvision's": (DenseOfTorchvision, 7),
+        },
     },
     "11.4": {
-        "variants": {"one line each": scaling_with(), "tensors": scaling_by_tensors},
-        "wrong": {
-            "α for width": (
-                scaling_with(factors=lambda phi: (1.1**phi, 1.2**phi, 1.15**phi)),
-                "not the other way round",
-            ),
-            "products": (
-                scaling_with(factors=lambda phi: (1.2 * phi, 1.1 * phi, 1.15 * phi)),
-                "are powers",
-            ),
-            "γ for width": (
-                scaling_with(factors=lambda phi: (1.2**phi, 1.15**phi, 1.1**phi)),
-                "for the resolution",
-            ),
-            "layers down": (scaling_with(layer=int), "no stage gets shorter"),
-            "layers nearest": (scaling_with(layer=round), "not to the nearest"),
-            "no 90 % rule": (
-                scaling_with(channel=lambda n: max(8, int(n + 4) // 8 * 8)),
-                "more than 10 %",
-            ),
-            "90 % of the original": (scaling_by_loss_of_the_original, "not of the original"),
-            "no multiple": (scaling_with(channel=round), "multiples of 8"),
-            "always up": (scaling_with(channel=lambda n: math.ceil(n / 8) * 8), "not always up"),
-            "resolution as float": (scaling_with(size=float), "resolution: expected"),
-            "floats": (scaling_with(layer=lambda n: float(math.ceil(n))), "int, not float"),
-            "nothing": (lambda **case: None, "three things"),
+        "variants": {
+            "pool last": transition_with(),
+            # Both are linear, and the mean does not care in which order sums are taken.
+            "pool first": transition_with(before=lambda x: F.avg_pool2d(x, 2), pool=lambda x: x),
         },
-        "empty": {"unscaled": scaling_with(factors=lambda phi: (1, 1, 1), layer=int, channel=int)},
+        "wrong": {
+            "max pool": (transition_with(pool=lambda x: F.max_pool2d(x, 2)), "not the maximum"),
+            "no pool": (transition_with(pool=lambda x: x), "pool is missing"),
+            "stride 1": (
+                transition_with(pool=lambda x: F.avg_pool2d(x, 2, stride=1)),
+                "side by side: stride 2",
+            ),
+            "every second pixel": (
+                transition_with(pool=lambda x: x[:, :, ::2, ::2]),
+                "single pixels",
+            ),
+            "rounded up": (
+                transition_with(pool=lambda x: F.avg_pool2d(x, 2, ceil_mode=True)),
+                "odd row",
+            ),
+            "no relu": (transition_with(activation=lambda x: x), "follows the batch norm"),
+            "one more relu": (transition_with(last=F.relu), "no ReLU follows"),
+            "norm behind": (transition_with(norm_last=True), "batch norm comes first"),
+            "all channels": (transition_with(channels=lambda n: n), "in_channels // 2"),
+            "channels rounded up": (
+                transition_with(channels=lambda n: -(-n // 2)),
+                "in_channels // 2",
+            ),
+            "biases": (transition_with(bias=True), "bias=False"),
+            "no network": (NoModule, "inherits from nn.Module"),
+        },
+        "empty": {"zeros": transition_with(pool=lambda x: F.avg_pool2d(0 * x, 2))},
         "adapters": {
-            "the course's rounding": (scaling_with(channel=scaled_channels), 0),
-            "torchvision's": (scaling_with(channel=lambda count: _make_divisible(count, 8)), 5),
+            "the course's": (lambda channels: Transition(channels, channels // 2), 0),
+            "torchvision's": (lambda channels: _Transition(channels, channels // 2), 6),
         },
-    },
-    "11.5": {
-        "variants": {"products": map_with(), "1×1 convolution": map_by_convolution},
-        "wrong": {
-            "ReLU": (map_with(after=F.relu), "no ReLU here"),
-            "mean": (map_with(reduce="mean"), "no mean"),
-            "absolute weights": (map_with(weights=lambda w, c: w[c].abs()), "below 0"),
-            "softmax": (map_with(weights=lambda w, c: w.softmax(1)[c]), "no softmax"),
-            "stretched": (map_with(after=stretched), "do not scale"),
-            "the first class": (map_with(weights=lambda w, c: w[c[:1]]), "first class for all"),
-            "logits": (map_with(after=lambda maps: maps.mean((1, 2))), "only the logit"),
-            "one axis more": (map_with(after=lambda maps: maps[:, None]), "should be gone"),
-            "all classes": (map_of_all, "maps of all classes"),
-            "negative": (map_with(after=lambda maps: -maps), "values are not"),
-        },
-        "empty": {
-            "zeros": map_with(after=lambda maps: 0 * maps),
-            "the first map": lambda maps, weight, classes: maps[:, 0],
-        },
-        "adapters": {},
     },
 }

@@ -338,18 +338,18 @@ MORE_VARIANTS = {
     "04.4": {"NumPy": drop_by_numpy},
     "04.5": {"random": augment_by_random},
     "05.5": {"sums": diagnose_by_sums},
-    "06.3": {"in order": split_in_order},
-    "06.4": {"products": few_shot_by_products},
-    "07.1": {"pooling": shortcut_by_pooling},
-    "07.4": {"NumPy": norms_by_numpy},
-    "08.1": {
+    "07.3": {"in order": split_in_order},
+    "07.4": {"products": few_shot_by_products},
+    "08.1": {"pooling": shortcut_by_pooling},
+    "08.4": {"NumPy": norms_by_numpy},
+    "09.1": {
         "argmax": error_with(best_by_argmax),
         "Python": error_with(best_by_python),
         "NumPy": error_with(best_by_numpy),
     },
-    "08.2": {"NumPy": pictures_by_numpy},
-    "08.3": {"Python": mistakes_by_python},
-    "08.4": {
+    "09.2": {"NumPy": pictures_by_numpy},
+    "09.3": {"Python": mistakes_by_python},
+    "09.4": {
         "ceil": calibration_by(lambda sure, bins: (sure * bins).ceil() - 1),
         "bucketize": calibration_by(
             lambda sure, bins: torch.bucketize(sure, torch.linspace(0, 1, bins + 1)) - 1
@@ -358,7 +358,7 @@ MORE_VARIANTS = {
             lambda sure, bins: np.digitize(sure, np.linspace(0, 1, bins + 1), right=True) - 1
         ),
     },
-    "09.1": {
+    "10.1": {
         "float32": lambda epoch, start, every, factor: (
             np.float32(start) * np.float32(1 / factor) ** (epoch // every)
         ),
@@ -369,15 +369,15 @@ MORE_VARIANTS = {
             math.log(start) - epoch // every * math.log(factor)
         ),
     },
-    "09.2": {"means put together": statistics_by_welford},
-    "09.4": {
+    "10.2": {"means put together": statistics_by_welford},
+    "10.4": {
         "NumPy": prune_with(np.median),
         "statistics": prune_with(statistics.median),
         "quantile": prune_with(lambda there: torch.tensor(there).quantile(0.5).item()),
     },
-    "11.1": {"one large weight": groups_by_one_large_weight},
-    "11.4": {"NumPy": scaled_by_round},
-    "11.5": {
+    "12.1": {"one large weight": groups_by_one_large_weight},
+    "12.4": {"NumPy": scaled_by_round},
+    "12.5": {
         "matrix products": lambda maps, weight, classes: (
             weight[classes][:, None] @ maps.flatten(2)
         ).reshape(len(maps), *maps.shape[2:]),

@@ -13,12 +13,12 @@ from every_answer import first_loss, right_answers
 
 from course_utils.exercises import all_exercises
 from course_utils.instructor.examiners import graded, released
-from course_utils.instructor.examiners.l06_finetuning import FewShot, _chosen
-from course_utils.instructor.examiners.l09_lab import AskFallingRate
+from course_utils.instructor.examiners.l07_finetuning import FewShot, _chosen
+from course_utils.instructor.examiners.l10_lab import AskFallingRate
 from course_utils.runtime import project_root
 
 SEEDS = range(1, 11)
-HEAVY = {"01.3", "03.2", "03.4", "04.3", "04.5", "05.1", "05.2", "06.1", "08.5", "09.4", "10.1"}
+HEAVY = {"01.3", "03.2", "03.4", "04.3", "04.5", "05.1", "05.2", "07.1", "09.5", "10.4", "11.1"}
 
 
 @pytest.mark.parametrize("exercise_id", all_exercises())
@@ -61,8 +61,8 @@ def mistakes_by_short_sort(probabilities, labels, n):
     ("exercise_id", "answer"),
     [
         ("01.4", accuracy_by_short_sort),
-        ("08.1", lambda *case: 1 - accuracy_by_short_sort(*case)),
-        ("08.3", mistakes_by_short_sort),
+        ("09.1", lambda *case: 1 - accuracy_by_short_sort(*case)),
+        ("09.3", mistakes_by_short_sort),
     ],
 )
 def test_the_check_catches_a_sort_that_mixes_many_equal_numbers(exercise_id, answer):

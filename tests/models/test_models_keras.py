@@ -39,7 +39,7 @@ def test_a_dense_layer_sees_the_same_image(out, channels, side):
 
 @pytest.fixture(scope="module")
 def keras():
-    return pytest.importorskip("keras", reason="lecture 12 needs it: python -m pip install keras")
+    return pytest.importorskip("keras", reason="lecture 13 needs it: python -m pip install keras")
 
 
 @pytest.fixture

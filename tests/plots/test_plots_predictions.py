@@ -1,4 +1,4 @@
-"""The figures of lecture 08 show their numbers, with labelled axes and a description."""
+"""The figures of lecture 09 show their numbers, with labelled axes and a description."""
 
 import numpy as np
 import pytest

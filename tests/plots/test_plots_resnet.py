@@ -1,4 +1,4 @@
-"""The figures of lecture 07 show their numbers, with labelled axes and a description."""
+"""The figures of lecture 08 show their numbers, with labelled axes and a description."""
 
 import pytest
 from figures import arrows, assert_good_figure, points, written

@@ -1,4 +1,4 @@
-"""The figures of lecture 11 show their numbers, with labelled axes and a description."""
+"""The figures of lecture 12 show their numbers, with labelled axes and a description."""
 
 import pytest
 import torch

@@ -117,7 +117,7 @@ def test_parts_of_a_budget_stand_one_after_the_other():
 
 def test_a_part_too_small_for_its_share_has_none():
     (axes,) = plots.parameter_budget({"A": {"features": 10**5, "linear": 10**7}}).axes
-    assert written(axes) == ["99%", "10.1 M"]
+    assert written(axes) == ["99%", "11.1 M"]
 
 
 def test_signals_are_counted_from_the_first_layer():

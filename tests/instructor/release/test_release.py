@@ -327,7 +327,7 @@ def test_a_release_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path, monk
 
 def test_a_refused_release_leaves_the_old_one(tmp_path, monkeypatch):
     out = tmp_path / "out"
-    release(out, numbers=["12"])
+    release(out, numbers=["13"])
     before = files_of(out)
     bad = tmp_path / "99_bad.ipynb"
     course = {"id": "99", "title": "T", "minutes": 1, "points": 4, "requires": []}

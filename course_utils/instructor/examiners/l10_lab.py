@@ -1,4 +1,4 @@
-"""What lecture 09 asks: a learning rate that falls, statistics, seven layers, pruning."""
+"""What lecture 10 asks: a learning rate that falls, statistics, seven layers, pruning."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ...exercises.shared import identity
 from .core import Examiner, ModuleExaminer, mistaken
 from .tensors import layer_state, normal
 
-# --- 09.1 ----------------------------------------------------------------------------------------
+# --- 10.1 ----------------------------------------------------------------------------------------
 
 
 class AskFallingRate(Examiner):
     """Epochs around the first two steps, and any others."""
 
-    id = "09.1"
+    id = "10.1"
 
     def examples(self) -> Iterator[Case]:
         for epoch in (19, 20):
@@ -61,7 +61,7 @@ class AskFallingRate(Examiner):
         return {"want": start / factor ** (epoch // every), "mistakes": mistakes}
 
 
-# --- 09.2 ----------------------------------------------------------------------------------------
+# --- 10.2 ----------------------------------------------------------------------------------------
 
 
 def _statistics(
@@ -109,7 +109,7 @@ STATISTICS_MISTAKES = {
 class AskStreamingStatistics(Examiner):
     """Batches of different sizes; one image; images that are bright and nearly even."""
 
-    id = "09.2"
+    id = "10.2"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         yield {"batches": self._batches(rng, [1], 3, 2)}
@@ -146,13 +146,13 @@ class AskStreamingStatistics(Examiner):
         return {"want": want, "mistakes": made}
 
 
-# --- 09.3 ----------------------------------------------------------------------------------------
+# --- 10.3 ----------------------------------------------------------------------------------------
 
 
 class AskSevenLayers(ModuleExaminer):
     """Networks with few channels."""
 
-    id = "09.3"
+    id = "10.3"
     mistakes = {
         "a ReLU follows each convolution": dict(conv=identity),
         "a ReLU stands between the two linear layers": dict(hidden=identity),
@@ -200,7 +200,7 @@ class AskSevenLayers(ModuleExaminer):
         return last(F.linear(x, state["classifier.2.weight"], state["classifier.2.bias"]))
 
 
-# --- 09.4 ----------------------------------------------------------------------------------------
+# --- 10.4 ----------------------------------------------------------------------------------------
 
 LEAST_OTHERS = 3
 
@@ -250,7 +250,7 @@ PRUNING_MISTAKES = {
 class AskMedianPruning(Examiner):
     """Trials that go on here and stop there. Each mistake shows, and for itself alone."""
 
-    id = "09.4"
+    id = "10.4"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for hint in [*PRUNING_MISTAKES, *[""] * 6]:

@@ -1,4 +1,4 @@
-"""Lecture 07: shortcut, basic block, bottleneck, gradient norms, blocks that start as identity."""
+"""Lecture 08: shortcut, basic block, bottleneck, gradient norms, blocks that start as identity."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
 from .shared import BuildModule, field, first_mistake
 
-# --- 07.1 ----------------------------------------------------------------------------------------
+# --- 08.1 ----------------------------------------------------------------------------------------
 
 
 class ShortcutA(Exercise):
     """The answer: `pad_shortcut(x, out_channels, stride=1)` → tensor."""
 
-    id, points, title = "07.1", 4, "A shortcut without weights"
+    id, points, title = "08.1", 4, "A shortcut without weights"
     worth_a_look = ("PadShortcut",)
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -35,7 +35,7 @@ class ShortcutA(Exercise):
         return wrong(f"the result should have shape {tuple(want.shape)}; it is {describe(value)}")
 
 
-# --- 07.2 and 07.3 -------------------------------------------------------------------------------
+# --- 08.2 and 08.3 -------------------------------------------------------------------------------
 
 
 class Block(BuildModule):
@@ -66,18 +66,18 @@ class Block(BuildModule):
 class BasicBlockExercise(Block):
     """The answer: a class `ResidualBlock(in_channels, channels, stride=1)`."""
 
-    id, points, title = "07.2", 7, "The basic block"
+    id, points, title = "08.2", 7, "The basic block"
     worth_a_look = ("BasicBlock",)
 
 
 class BottleneckExercise(Block):
     """The answer: a class `BottleneckBlock(in_channels, channels, stride=1)`."""
 
-    id, points, title = "07.3", 6, "The bottleneck"
+    id, points, title = "08.3", 6, "The bottleneck"
     worth_a_look = ("Bottleneck",)
 
 
-# --- 07.4 ----------------------------------------------------------------------------------------
+# --- 08.4 ----------------------------------------------------------------------------------------
 
 
 def network(state: dict[str, Tensor]) -> nn.Sequential:
@@ -99,7 +99,7 @@ def network(state: dict[str, Tensor]) -> nn.Sequential:
 class GradientNorms(Exercise):
     """The answer: `gradient_norms(model, images, labels)` → dict of floats."""
 
-    id, points, title = "07.4", 5, "Gradient norms"
+    id, points, title = "08.4", 5, "Gradient norms"
 
     def describe(self, case: Case) -> str:
         shapes = [tuple(v.shape) for k, v in case["state"].items() if k.endswith("weight")]
@@ -137,7 +137,7 @@ class GradientNorms(Exercise):
         return all(same_number(norms[k], v, 1e-4 * max(1.0, abs(v))) for k, v in want.items())
 
 
-# --- 07.5 ----------------------------------------------------------------------------------------
+# --- 08.5 ----------------------------------------------------------------------------------------
 
 
 def stages(kinds: list[str]) -> nn.Sequential:
@@ -158,7 +158,7 @@ class StartAsIdentity(Exercise):
     A key names the tensors that should be 0, and those that each mistake sets to 0.
     """
 
-    id, points, title = "07.5", 5, "Blocks that start as the identity"
+    id, points, title = "08.5", 5, "Blocks that start as the identity"
     worth_a_look = ("zero_last_batch_norm", "zero_init_residual")
 
     def describe(self, case: Case) -> str:

@@ -1,4 +1,4 @@
-"""Lecture 06: freeze and replace, parameter groups, a split with two transforms, few labels."""
+"""Lecture 07: freeze and replace, parameter groups, a split with two transforms, few labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
 from .shared import field, fields, first_mistake
 
-# --- 06.1 and 06.2 -------------------------------------------------------------------------------
+# --- 07.1 and 07.2 -------------------------------------------------------------------------------
 
 
 def network(parts: dict[str, list[list]]) -> nn.Module:
@@ -28,7 +28,7 @@ def network(parts: dict[str, list[list]]) -> nn.Module:
 class FreezeAndReplace(Exercise):
     """The answer: `freeze_and_replace(model, num_classes)` → the model, changed."""
 
-    id, points, title = "06.1", 7, "Freeze the backbone, replace the head"
+    id, points, title = "07.1", 7, "Freeze the backbone, replace the head"
 
     def describe(self, case: Case) -> str:
         norm = " with batch norm" if case["batch_norm"] else ""
@@ -103,7 +103,7 @@ class FreezeAndReplace(Exercise):
 class ParameterGroups(Exercise):
     """The answer: `parameter_groups(model, learning_rate, factor)` → list of dicts."""
 
-    id, points, title = "06.2", 6, "Two learning rates"
+    id, points, title = "07.2", 6, "Two learning rates"
 
     def describe(self, case: Case) -> str:
         frozen = ", ".join(f"{name}*" for name in case["frozen"]) or "nothing"
@@ -148,7 +148,7 @@ class ParameterGroups(Exercise):
         return all(same_number(rates[name], rate, 1e-9) for name, rate in want.items())
 
 
-# --- 06.3 ----------------------------------------------------------------------------------------
+# --- 07.3 ----------------------------------------------------------------------------------------
 
 
 class Numbers(Dataset):
@@ -180,7 +180,7 @@ MARKS = {0.25: "train_transform", 0.5: "validation_transform", 0.0: "no transfor
 class SplitWithTransforms(Exercise):
     """The answer: `split_dataset(dataset, count, train_transform, validation_transform, seed)`."""
 
-    id, points, title = "06.3", 9, "A split with two transforms"
+    id, points, title = "07.3", 9, "A split with two transforms"
 
     def describe(self, case: Case) -> str:
         size, count, seed = case["size"], case["count"], case["seed"]
@@ -253,13 +253,13 @@ class SplitWithTransforms(Exercise):
         return f"training images went through {names[0]}, validation images through {names[1]}"
 
 
-# --- 06.4 ----------------------------------------------------------------------------------------
+# --- 07.4 ----------------------------------------------------------------------------------------
 
 
 class FewShot(Exercise):
     """The answer: `few_shot(features, labels, test_features, test_labels, per_class, seeds)`."""
 
-    id, points, title = "06.4", 8, "An experiment with few labels"
+    id, points, title = "07.4", 8, "An experiment with few labels"
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = key["want"]

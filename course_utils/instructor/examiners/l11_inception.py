@@ -1,4 +1,4 @@
-"""What lecture 10 asks: inception module, what reductions save, dense layer, transition."""
+"""What lecture 11 asks: inception module, what reductions save, dense layer, transition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...models.googlenet import MODULES
 from .core import Examiner, ModuleExaminer, mistaken
 from .tensors import layer_state, norm_state, normal, normed
 
-# --- 10.1 ----------------------------------------------------------------------------------------
+# --- 11.1 ----------------------------------------------------------------------------------------
 
 CHANNELS = ("ch1x1", "ch3x3red", "ch3x3", "ch5x5red", "ch5x5", "pool_proj")
 
@@ -32,7 +32,7 @@ def _joined(branches: Sequence[Tensor]) -> Tensor:
 class AskInception(ModuleExaminer):
     """Modules on maps of several sizes."""
 
-    id = "10.1"
+    id = "11.1"
     mistakes = {
         "the pool of branch4 is a max pool": dict(pool=lambda x: F.avg_pool2d(x, 3, 1, 1)),
         "branch4 begins with the max pool: it reads x unpooled now": dict(pool=identity),
@@ -95,7 +95,7 @@ class AskInception(ModuleExaminer):
         return join([layer(x, "branch1"), second, third, layer(pool(x), "branch4.1")])
 
 
-# --- 10.2 ----------------------------------------------------------------------------------------
+# --- 11.2 ----------------------------------------------------------------------------------------
 
 
 def _counts(
@@ -133,7 +133,7 @@ def _counts(
 class AskModuleWeights(Examiner):
     """Modules of GoogLeNet and any others."""
 
-    id = "10.2"
+    id = "11.2"
     mistakes: dict[str, dict[str, Any]] = {
         "biases are not counted: batch norm follows each convolution": dict(biases=True),
         "the third branch has a 5×5 convolution: 25 weights a channel": dict(large=3),
@@ -177,13 +177,13 @@ class AskModuleWeights(Examiner):
         return {"want": want, "mistakes": made, "own_mistakes": own_mistakes}
 
 
-# --- 10.3 ----------------------------------------------------------------------------------------
+# --- 11.3 ----------------------------------------------------------------------------------------
 
 
 class AskDenseLayer(ModuleExaminer):
     """Layers that add few channels or many."""
 
-    id = "10.3"
+    id = "11.3"
     mistakes = {
         "x is missing in the output: join it with the new channels": dict(
             join=lambda x, new: new,
@@ -233,7 +233,7 @@ class AskDenseLayer(ModuleExaminer):
         return last(join(x, out))
 
 
-# --- 10.4 ----------------------------------------------------------------------------------------
+# --- 11.4 ----------------------------------------------------------------------------------------
 
 
 def _halved(x: Tensor) -> Tensor:
@@ -243,7 +243,7 @@ def _halved(x: Tensor) -> Tensor:
 class AskTransition(ModuleExaminer):
     """Transitions with even and odd numbers of channels, rows and columns."""
 
-    id = "10.4"
+    id = "11.4"
     mistakes = {
         "the pool takes the mean of each window, not the maximum": dict(
             pool=lambda x: F.max_pool2d(x, 2)

@@ -1,4 +1,4 @@
-"""What lecture 08 asks: top-k error, pictures, sure mistakes, calibration, Grad-CAM."""
+"""What lecture 09 asks: top-k error, pictures, sure mistakes, calibration, Grad-CAM."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...exercises.core import Case
-from ...exercises.l08_predictions import parts
+from ...exercises.l09_predictions import parts
 from .core import Examiner, mistaken
 from .tensors import layer_state, normal
 
@@ -30,7 +30,7 @@ def _of_two(sure: Tensor) -> Tensor:
     return torch.stack([sure, 1 - sure], dim=1)
 
 
-# --- 08.1 ----------------------------------------------------------------------------------------
+# --- 09.1 ----------------------------------------------------------------------------------------
 
 
 def _top_k_error(case: Case, *, ties: str = "lower", k: int | None = None) -> float:
@@ -53,7 +53,7 @@ def _top_k_error(case: Case, *, ties: str = "lower", k: int | None = None) -> fl
 class AskTopKError(Examiner):
     """Scores with and without ties."""
 
-    id = "08.1"
+    id = "09.1"
 
     def examples(self) -> Iterator[Case]:
         animals = torch.tensor([0.1, 0.6, 0.05, 0.05, 0.2]).repeat(5, 1)
@@ -104,7 +104,7 @@ class AskTopKError(Examiner):
         return {"want": want, "mistakes": mistakes}
 
 
-# --- 08.2 ----------------------------------------------------------------------------------------
+# --- 09.2 ----------------------------------------------------------------------------------------
 
 
 def _per_channel(values: list[float]) -> Tensor:
@@ -125,7 +125,7 @@ def _stretched(images: Tensor, *dims: int) -> Tensor:
 class AskPictures(Examiner):
     """Normalised images, grey and with up to five channels."""
 
-    id = "08.2"
+    id = "09.2"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         course = ([0.374, 0.377, 0.368], [0.315, 0.272, 0.282])
@@ -178,7 +178,7 @@ def _picture_mistakes(case: Case, pictures: Tensor) -> dict[str, Any]:
     }
 
 
-# --- 08.3 ----------------------------------------------------------------------------------------
+# --- 09.3 ----------------------------------------------------------------------------------------
 
 
 def _order(case: Case, which: Tensor, key: Tensor, *, descending: bool = True) -> Tensor:
@@ -190,7 +190,7 @@ def _order(case: Case, which: Tensor, key: Tensor, *, descending: bool = True) -
 class AskSureMistakes(Examiner):
     """Predictions of which some, one or none is wrong."""
 
-    id = "08.3"
+    id = "09.3"
 
     def examples(self) -> Iterator[Case]:
         sure = torch.tensor([0.9, 0.6, 0.8, 0.8, 0.99])  # two wrong ones equally sure, one right
@@ -256,7 +256,7 @@ def _order_mistakes(case: Case, wrongs: Tensor, confidence: Tensor) -> dict[str,
     }
 
 
-# --- 08.4 ----------------------------------------------------------------------------------------
+# --- 09.4 ----------------------------------------------------------------------------------------
 
 
 def _bins(case: Case, *, below: bool = False, of_label: bool = False) -> tuple[Tensor, ...]:
@@ -275,7 +275,7 @@ def _bins(case: Case, *, below: bool = False, of_label: bool = False) -> tuple[T
 class AskCalibrationError(Examiner):
     """Bins with edges that are met, empty bins, and a single bin."""
 
-    id = "08.4"
+    id = "09.4"
 
     def examples(self) -> Iterator[Case]:
         two = _of_two(torch.tensor([0.75, 0.75, 0.75, 0.75, 0.625, 1.0]))
@@ -343,13 +343,13 @@ def _calibration_mistakes(case: Case) -> dict[str, Any]:
     }
 
 
-# --- 08.5 ----------------------------------------------------------------------------------------
+# --- 09.5 ----------------------------------------------------------------------------------------
 
 
 class AskGradCam(Examiner):
     """Small networks in two parts."""
 
-    id = "08.5"
+    id = "09.5"
     mistakes: dict[str, dict[str, Any]] = {
         "the maps are there, ReLU is missing: keep only what speaks for the class": dict(
             relu=False

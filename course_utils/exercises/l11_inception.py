@@ -1,4 +1,4 @@
-"""Lecture 10: inception module, what reductions save, dense layer, transition."""
+"""Lecture 11: inception module, what reductions save, dense layer, transition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .core import Case, Exercise, Verdict, describe, right, same_number, wrong
 from .shared import BuildModule, field, first_mistake
 
-# --- modules: 10.1, 10.3, 10.4 -------------------------------------------------------------------
+# --- modules: 11.1, 11.3, 11.4 -------------------------------------------------------------------
 
 
 class ConvModule(BuildModule):
@@ -45,13 +45,13 @@ class ConvModule(BuildModule):
         return super().state_hint(have, want)
 
 
-# --- 10.1 ----------------------------------------------------------------------------------------
+# --- 11.1 ----------------------------------------------------------------------------------------
 
 
 class InceptionExercise(ConvModule):
     """The answer: a class `InceptionModule(in_channels, ch1x1, ..., pool_proj)`."""
 
-    id, points, title = "10.1", 8, "The inception module"
+    id, points, title = "11.1", 8, "The inception module"
     worth_a_look = ("Inception", "InceptionA")
 
     def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
@@ -66,7 +66,7 @@ class InceptionExercise(ConvModule):
         )
 
 
-# --- 10.2 ----------------------------------------------------------------------------------------
+# --- 11.2 ----------------------------------------------------------------------------------------
 
 
 class ModuleWeights(Exercise):
@@ -75,7 +75,7 @@ class ModuleWeights(Exercise):
     A key has mistakes that change both numbers of weights, and for each number those of its own.
     """
 
-    id, points, title = "10.2", 5, "What reductions save"
+    id, points, title = "11.2", 5, "What reductions save"
     worth_a_look = ("Inception", "conv_parameters")
     expected = (
         "with reductions: expected {:,} weights, got {}",
@@ -104,13 +104,13 @@ class ModuleWeights(Exercise):
         return all(same_number(*pair) for pair in zip(result, want, strict=True))
 
 
-# --- 10.3 ----------------------------------------------------------------------------------------
+# --- 11.3 ----------------------------------------------------------------------------------------
 
 
 class DenseLayerExercise(ConvModule):
     """The answer: a class `DenseUnit(in_channels, growth_rate)`."""
 
-    id, points, title = "10.3", 7, "A dense layer"
+    id, points, title = "11.3", 7, "A dense layer"
     worth_a_look = ("DenseLayer", "DenseBlock", "_DenseLayer", "_DenseBlock")
 
     def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
@@ -130,13 +130,13 @@ class DenseLayerExercise(ConvModule):
         )
 
 
-# --- 10.4 ----------------------------------------------------------------------------------------
+# --- 11.4 ----------------------------------------------------------------------------------------
 
 
 class TransitionExercise(ConvModule):
     """The answer: a class `HalfTransition(in_channels)`."""
 
-    id, points, title = "10.4", 6, "The transition"
+    id, points, title = "11.4", 6, "The transition"
     worth_a_look = ("Transition", "_Transition")
 
     def shape_hint(self, name: str, have: Any, want: list[int]) -> str:

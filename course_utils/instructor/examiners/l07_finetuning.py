@@ -1,4 +1,4 @@
-"""What lecture 06 asks: freezing, learning rates for parts, a split, an experiment."""
+"""What lecture 07 asks: freezing, learning rates for parts, a split, an experiment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from ...exercises.core import Case
-from ...exercises.l06_finetuning import network
+from ...exercises.l07_finetuning import network
 from .core import Examiner, mistaken
 
-# --- 06.1 and 06.2 -------------------------------------------------------------------------------
+# --- 07.1 and 07.2 -------------------------------------------------------------------------------
 
 
 def _vgg11(rng: Generator, *, batch_norm: bool) -> Case:
@@ -49,7 +49,7 @@ def _built(case: Case) -> nn.Module:
 class FreezeAndReplace(Examiner):
     """With and without batch norm; once there are as many classes as before."""
 
-    id = "06.1"
+    id = "07.1"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for place in range(8):
@@ -70,7 +70,7 @@ class FreezeAndReplace(Examiner):
 class ParameterGroups(Examiner):
     """Nothing is frozen, the first layers, all features, or a layer of the classifier."""
 
-    id = "06.2"
+    id = "07.2"
     mistakes = {
         "all rates are the same: the features move in smaller steps": lambda f: (1, 1),
         "all rates are the small one: the classifier gets the whole rate": lambda f: (1 / f, 1 / f),
@@ -100,13 +100,13 @@ class ParameterGroups(Examiner):
         return {"want": want, "mistakes": mistaken(self.mistakes, rates, want)}
 
 
-# --- 06.3 ----------------------------------------------------------------------------------------
+# --- 07.3 ----------------------------------------------------------------------------------------
 
 
 class SplitWithTransforms(Examiner):
     """Data sets of any size; once both parts are of (nearly) the same size."""
 
-    id = "06.3"
+    id = "07.3"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for place in range(8):
@@ -118,7 +118,7 @@ class SplitWithTransforms(Examiner):
         return {}  # what is asked for are properties of the parts
 
 
-# --- 06.4 ----------------------------------------------------------------------------------------
+# --- 07.4 ----------------------------------------------------------------------------------------
 
 
 def _chosen(labels: Tensor, per_class: int, seed: int, *, shuffle: bool = True) -> Tensor:
@@ -173,7 +173,7 @@ def _accuracies(
 class FewShot(Examiner):
     """One label for each class, one run, and any."""
 
-    id = "06.4"
+    id = "07.4"
     mistakes = {
         "every run uses the same labels: give each seed to its own generator": dict(same_seed=True),
         "draw the examples at random: shuffle the positions first": dict(shuffle=False),

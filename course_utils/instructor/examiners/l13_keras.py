@@ -1,4 +1,4 @@
-"""What lecture 12 asks: a kernel, and the first linear layer, in Keras's order."""
+"""What lecture 13 asks: a kernel, and the first linear layer, in Keras's order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .tensors import normal
 class AskKernelOrder(Examiner):
     """Kernels of which each side differs, all are equal, or only one is larger than 1."""
 
-    id = "12.1"
+    id = "13.1"
     mistakes: dict[str, Callable[[Tensor], Tensor]] = {
         "reshape only cuts the row of numbers anew: the axes must be exchanged, with permute": (
             lambda weight: weight.reshape(*weight.shape[2:], weight.shape[1], weight.shape[0])
@@ -50,7 +50,7 @@ class AskKernelOrder(Examiner):
 class AskDenseOrder(Examiner):
     """Maps of several channels and pixels, of one pixel, of one channel, or for one output."""
 
-    id = "12.2"
+    id = "13.2"
     mistakes: dict[str, Callable[[Tensor, int, int], Tensor]] = {
         "the transpose alone leaves the inputs channel by channel: Keras goes pixel by pixel": (
             lambda weight, channels, side: weight.T

@@ -1,4 +1,4 @@
-"""Lecture 09: a learning rate that falls, statistics in one pass, seven layers, pruning."""
+"""Lecture 10: a learning rate that falls, statistics in one pass, seven layers, pruning."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
 from .shared import BuildModule, first_mistake
 
-# --- 09.1 ----------------------------------------------------------------------------------------
+# --- 10.1 ----------------------------------------------------------------------------------------
 
 
 class FallingRate(Exercise):
     """The answer: `learning_rate_at(epoch, start, every, factor)` → float."""
 
-    id, points, title = "09.1", 4, "A learning rate that falls in steps"
+    id, points, title = "10.1", 4, "A learning rate that falls in steps"
     worth_a_look = ("StepLR", "MultiStepLR", "LambdaLR")
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -34,13 +34,13 @@ class FallingRate(Exercise):
         return wrong(hint or f"expected {key['want']:.6g}, got {describe(result)}")
 
 
-# --- 09.2 ----------------------------------------------------------------------------------------
+# --- 10.2 ----------------------------------------------------------------------------------------
 
 
 class StreamingStatistics(Exercise):
     """The answer: `channel_statistics(batches)` → (mean, std), one pass over an iterator."""
 
-    id, points, title = "09.2", 8, "Mean and standard deviation in one pass"
+    id, points, title = "10.2", 8, "Mean and standard deviation in one pass"
     worth_a_look = ("StandardScaler", "partial_fit")
 
     def describe(self, case: Case) -> str:
@@ -84,13 +84,13 @@ class StreamingStatistics(Exercise):
         return "(" + ", ".join(f"{value:.5f}" for value in values.tolist()) + ")"
 
 
-# --- 09.3 ----------------------------------------------------------------------------------------
+# --- 10.3 ----------------------------------------------------------------------------------------
 
 
 class SevenLayers(BuildModule):
     """The answer: a class `SevenLayers(num_classes, channels, hidden)` for 32x32 images."""
 
-    id, points, title = "09.3", 8, "Seven layers"
+    id, points, title = "10.3", 8, "Seven layers"
     worth_a_look = ("make_layers", "SevenLayerVGG")
 
     def output_hint(self, output: Any, want: Tensor) -> str:
@@ -108,13 +108,13 @@ class SevenLayers(BuildModule):
         return f"{name} should have shape {want}, it has {describe(have)}"
 
 
-# --- 09.4 ----------------------------------------------------------------------------------------
+# --- 10.4 ----------------------------------------------------------------------------------------
 
 
 class MedianPruning(Exercise):
     """The answer: `should_prune(value, epoch, others)` → bool; asked after each epoch."""
 
-    id, points, title = "09.4", 6, "When to stop a trial"
+    id, points, title = "10.4", 6, "When to stop a trial"
     worth_a_look = ("MedianPruner", "PercentilePruner")
 
     def run(self, answer: Any, case: Case) -> Any:

@@ -1,4 +1,4 @@
-"""What lecture 11 asks: groups, squeeze and excitation, costs, scaling, activation maps."""
+"""What lecture 12 asks: groups, squeeze and excitation, costs, scaling, activation maps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...models.efficientnet import scaled_channels
 from .core import Examiner, ModuleExaminer, mistaken
 from .tensors import layer_state, normal
 
-# --- 11.1 ----------------------------------------------------------------------------------------
+# --- 12.1 ----------------------------------------------------------------------------------------
 
 
 def _in_turn(count: int, groups: int) -> Tensor:
@@ -56,7 +56,7 @@ def _sum_of_groups(x: Tensor, groups: int) -> Tensor:
 class AskGroupedConvolution(Examiner):
     """One group, as many as channels, and numbers between them."""
 
-    id = "11.1"
+    id = "12.1"
     mistakes: dict[str, dict[str, Any]] = {
         "put the outputs of the groups one after the other (torch.cat): they are not added": dict(
             outputs=_sum_of_groups
@@ -100,13 +100,13 @@ class AskGroupedConvolution(Examiner):
         return {"want": want, "mistakes": made}
 
 
-# --- 11.2 ----------------------------------------------------------------------------------------
+# --- 12.2 ----------------------------------------------------------------------------------------
 
 
 class AskSqueezeExcitation(ModuleExaminer):
     """Narrow and wide middles."""
 
-    id = "11.2"
+    id = "12.2"
     mistakes = {
         "return the weights times x, not the weights alone": dict(merge=lambda w, x: w),
         "multiply x with the weights: do not add them": dict(merge=lambda w, x: x + w),
@@ -157,7 +157,7 @@ class AskSqueezeExcitation(ModuleExaminer):
         return merge(last(F.conv2d(out, state["fc2.weight"], state["fc2.bias"])), x)
 
 
-# --- 11.3 ----------------------------------------------------------------------------------------
+# --- 12.3 ----------------------------------------------------------------------------------------
 
 
 def _cost(
@@ -187,7 +187,7 @@ def _cost(
 class AskCostOfMBConv(Examiner):
     """Blocks of EfficientNet-B0, and any others."""
 
-    id = "11.3"
+    id = "12.3"
     mistakes: dict[str, dict[str, Any]] = {
         "with expand = 1 there is no 1×1 convolution in front": dict(always_expand=True),
         "depthwise: each filter reads one channel only, kernel_size² weights a channel": dict(
@@ -234,7 +234,7 @@ class AskCostOfMBConv(Examiner):
         return {"want": want, "mistakes": mistaken(self.mistakes, made, want)}
 
 
-# --- 11.4 ----------------------------------------------------------------------------------------
+# --- 12.4 ----------------------------------------------------------------------------------------
 
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15  # depth, width, resolution: section 3.3 of the paper
 B0 = {"channels": [32, 16, 24, 40, 80, 112, 192, 320], "layers": [1, 2, 2, 3, 3, 4, 1]}
@@ -281,7 +281,7 @@ def _is_clear(case: Case) -> bool:
 class AskCompoundScaling(Examiner):
     """B0 and other networks; channels that rounding would change too much, or that are few."""
 
-    id = "11.4"
+    id = "12.4"
     mistakes: dict[str, dict[str, Any]] = {
         "depth grows with α = 1.2 and width with β = 1.1, not the other way round": dict(
             depth=lambda phi: BETA**phi, width=lambda phi: ALPHA**phi
@@ -350,7 +350,7 @@ class AskCompoundScaling(Examiner):
         return {"want": want, "mistakes": made}
 
 
-# --- 11.5 ----------------------------------------------------------------------------------------
+# --- 12.5 ----------------------------------------------------------------------------------------
 
 
 def _activation_map(
@@ -374,7 +374,7 @@ def _stretched(maps: Tensor) -> Tensor:
 class AskClassActivationMap(Examiner):
     """Maps of one place and of several."""
 
-    id = "11.5"
+    id = "12.5"
     mistakes: dict[str, dict[str, Any]] = {
         "keep negative values: they speak against the class (no ReLU here)": dict(after=F.relu),
         "sum over the channels: no mean": dict(reduce="mean"),

@@ -1,4 +1,4 @@
-"""Lecture 12: a kernel, and the first linear layer, in Keras's order."""
+"""Lecture 13: a kernel, and the first linear layer, in Keras's order."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Order(Exercise):
 class KernelOrder(Order):
     """The answer: `kernel_for_keras(weight)` → tensor (H, W, in, out)."""
 
-    id, points, title = "12.1", 4, "A kernel in Keras's order"
+    id, points, title = "13.1", 4, "A kernel in Keras's order"
     worth_a_look = ("kernel_to_keras", "kernel_from_keras", "to_keras")
 
 
 class DenseOrder(Order):
     """The answer: `dense_for_keras(weight, channels, side)` → tensor (side² · channels, out)."""
 
-    id, points, title = "12.2", 6, "The first linear layer in Keras's order"
+    id, points, title = "13.2", 6, "The first linear layer in Keras's order"
     worth_a_look = ("dense_to_keras", "dense_from_keras", "to_keras")
 
 

@@ -1,4 +1,4 @@
-"""What lecture 07 asks: shortcuts, blocks, gradient norms, blocks that start as the identity."""
+"""What lecture 08 asks: shortcuts, blocks, gradient norms, blocks that start as the identity."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...exercises.core import Case
-from ...exercises.l07_resnet import network, stages
+from ...exercises.l08_resnet import network, stages
 from ...exercises.shared import identity
 from .core import Examiner, ModuleExaminer, mistaken
 from .tensors import layer_state, norm_state, normal, normed
 
-# --- 07.1 ----------------------------------------------------------------------------------------
+# --- 08.1 ----------------------------------------------------------------------------------------
 
 
 def _padded(case: Case, *, stride: int | None = None, before: float = 0, start: int = 0) -> Tensor:
@@ -43,7 +43,7 @@ def _repeated(case: Case) -> Tensor:
 class AskShortcutA(Examiner):
     """Shortcuts with fewer pixels, more channels, both or neither."""
 
-    id = "07.1"
+    id = "08.1"
     mistakes: dict[str, Callable[[Case], Tensor]] = {
         "the new channels of zeros come after the old ones, not before": lambda case: _padded(
             case, before=1
@@ -82,7 +82,7 @@ class AskShortcutA(Examiner):
         return {"want": want, "mistakes": mistaken(self.mistakes, lambda make: make(case), want)}
 
 
-# --- 07.2 and 07.3 -------------------------------------------------------------------------------
+# --- 08.2 and 08.3 -------------------------------------------------------------------------------
 
 
 class AskBlock(ModuleExaminer):
@@ -148,7 +148,7 @@ COMMON_MISTAKES: dict[str, dict] = {
 class AskBasicBlock(AskBlock):
     """Two 3×3 convolutions."""
 
-    id = "07.2"
+    id = "08.2"
     mistakes = COMMON_MISTAKES | {
         "the stride belongs to the first convolution": dict(strides=lambda s: s[::-1]),
     }
@@ -169,7 +169,7 @@ class AskBasicBlock(AskBlock):
 class AskBottleneck(AskBlock):
     """A 3×3 convolution between two of 1×1."""
 
-    id = "07.3"
+    id = "08.3"
     mistakes = COMMON_MISTAKES | {
         "the stride belongs to the 3×3 convolution: in the first 1×1 it would skip pixels unread": (
             dict(strides=lambda s: [s[1], s[0], s[2]])
@@ -191,13 +191,13 @@ class AskBottleneck(AskBlock):
         return sizes, [1, stride, 1]
 
 
-# --- 07.4 ----------------------------------------------------------------------------------------
+# --- 08.4 ----------------------------------------------------------------------------------------
 
 
 class AskGradientNorms(Examiner):
     """Networks of convolutions and linear layers, with and without old gradients."""
 
-    id = "07.4"
+    id = "08.4"
     mistakes: dict[str, dict[str, Any]] = {
         "old gradients were added to the new ones: model.zero_grad() comes first": dict(old=True),
         "take the square root: the norm is the root of the sum of the squares": dict(
@@ -264,7 +264,7 @@ class AskGradientNorms(Examiner):
         return {name: measure(t.detach()).item() for name, t in zip(chosen, tensors, strict=True)}
 
 
-# --- 07.5 ----------------------------------------------------------------------------------------
+# --- 08.5 ----------------------------------------------------------------------------------------
 
 
 def _last_weight(kind: str, name: str) -> bool:
@@ -299,7 +299,7 @@ ZERO_MISTAKES: dict[str, Callable[[str, str], bool]] = {
 class AskStartAsIdentity(Examiner):
     """Networks of both kinds of blocks. Only what should be 0 is said, by name."""
 
-    id = "07.5"
+    id = "08.5"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for kinds in (["basic"], ["bottleneck"], ["basic", "bottleneck"], ["basic", "basic"]):

@@ -1,4 +1,4 @@
-"""Lecture 08: top-k error, pictures from tensors, sure mistakes, calibration error, Grad-CAM."""
+"""Lecture 09: top-k error, pictures from tensors, sure mistakes, calibration error, Grad-CAM."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def _close(one: Any, other: float) -> bool:
     return same_number(one, other, TOLERANCE)
 
 
-# --- 08.1 ----------------------------------------------------------------------------------------
+# --- 09.1 ----------------------------------------------------------------------------------------
 
 
 class TopKError(Exercise):
     """The answer: `top_k_error(scores, labels, k)` → float."""
 
-    id, points, title = "08.1", 5, "Top-k error"
+    id, points, title = "09.1", 5, "Top-k error"
     worth_a_look = ("top_k_accuracy", "top_k_accuracy_score")
 
     def describe(self, case: Case) -> str:
@@ -62,13 +62,13 @@ class TopKError(Exercise):
         return wrong(hint or f"expected {key['want']:.4f}, got {describe(result)}{ties}")
 
 
-# --- 08.2 ----------------------------------------------------------------------------------------
+# --- 09.2 ----------------------------------------------------------------------------------------
 
 
 class Pictures(Exercise):
     """The answer: `to_pictures(images, mean, std)` → tensor (N, H, W, C)."""
 
-    id, points, title = "08.2", 5, "Pictures from normalised images"
+    id, points, title = "09.2", 5, "Pictures from normalised images"
 
     def describe(self, case: Case) -> str:
         return f"images of shape {tuple(case['images'].shape)}, one mean and std for each channel"
@@ -91,13 +91,13 @@ class Pictures(Exercise):
         return wrong(hint or tensor_problem(value, want) or "the values are not right")
 
 
-# --- 08.3 ----------------------------------------------------------------------------------------
+# --- 09.3 ----------------------------------------------------------------------------------------
 
 
 class SureMistakes(Exercise):
     """The answer: `sure_mistakes(probabilities, labels, n)` → positions, int64."""
 
-    id, points, title = "08.3", 6, "Most confident mistakes"
+    id, points, title = "09.3", 6, "Most confident mistakes"
     worth_a_look = ("most_confident_mistakes",)
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
@@ -117,13 +117,13 @@ class SureMistakes(Exercise):
         return result.shape == want.shape and result.tolist() == want.tolist()
 
 
-# --- 08.4 ----------------------------------------------------------------------------------------
+# --- 09.4 ----------------------------------------------------------------------------------------
 
 
 class CalibrationError(Exercise):
     """The answer: `calibration_error(probabilities, labels, bins)` → float."""
 
-    id, points, title = "08.4", 6, "Expected calibration error"
+    id, points, title = "09.4", 6, "Expected calibration error"
     worth_a_look = ("expected_calibration_error", "reliability", "calibration_curve")
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
@@ -137,7 +137,7 @@ class CalibrationError(Exercise):
         return wrong(hint or f"expected {key['want']:.5f}, got {describe(result)}")
 
 
-# --- 08.5 ----------------------------------------------------------------------------------------
+# --- 09.5 ----------------------------------------------------------------------------------------
 
 
 def parts(state: dict[str, Tensor]) -> tuple[nn.Module, nn.Module]:
@@ -160,7 +160,7 @@ def parts(state: dict[str, Tensor]) -> tuple[nn.Module, nn.Module]:
 class GradCam(Exercise):
     """The answer: `class_maps(features, head, images, classes)` → tensor (N, h, w)."""
 
-    id, points, title = "08.5", 8, "Grad-CAM"
+    id, points, title = "09.5", 8, "Grad-CAM"
     worth_a_look = ("grad_cam", "GradCAM", "LayerGradCam")
 
     def describe(self, case: Case) -> str:

@@ -1,4 +1,4 @@
-"""Lecture 11: groups, squeeze and excitation, cost of MBConv, compound scaling, activation maps."""
+"""Lecture 12: groups, squeeze and excitation, cost of MBConv, compound scaling, activation maps."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from .core import Case, Exercise, Verdict, describe, right, tensor_problem, wrong
 from .shared import TOLERANCE, BuildModule, close, field, first_mistake
 
-# --- 11.1 ----------------------------------------------------------------------------------------
+# --- 12.1 ----------------------------------------------------------------------------------------
 
 
 class GroupedConvolution(Exercise):
     """The answer: `grouped_convolution(x, weight, groups)` → tensor."""
 
-    id, points, title = "11.1", 5, "Split, transform, merge"
+    id, points, title = "12.1", 5, "Split, transform, merge"
     ready_made = ("a convolution in groups", "_convolution", "mkldnn_convolution")
     ready_made_hint = "this lets PyTorch do the groups: call F.conv2d without its groups"
 
@@ -28,13 +28,13 @@ class GroupedConvolution(Exercise):
         return wrong(hint or str(tensor_problem(result, key["want"], TOLERANCE)))
 
 
-# --- 11.2 ----------------------------------------------------------------------------------------
+# --- 12.2 ----------------------------------------------------------------------------------------
 
 
 class SqueezeExcitationExercise(BuildModule):
     """The answer: a class `SqueezeExcite(channels, squeeze_channels)`."""
 
-    id, points, title = "11.2", 6, "Squeeze and excitation"
+    id, points, title = "12.2", 6, "Squeeze and excitation"
     worth_a_look = ("SqueezeExcitation", "SEBasicBlock")
 
     def describe(self, case: Case) -> str:
@@ -68,7 +68,7 @@ class SqueezeExcitationExercise(BuildModule):
         return super().shape_hint(name, have, want)
 
 
-# --- 11.3 ----------------------------------------------------------------------------------------
+# --- 12.3 ----------------------------------------------------------------------------------------
 
 
 class CostOfMBConv(Exercise):
@@ -77,7 +77,7 @@ class CostOfMBConv(Exercise):
     A mistake leads to weights and FLOPs, or to weights and None: with any FLOPs.
     """
 
-    id, points, title = "11.3", 5, "What MBConv costs"
+    id, points, title = "12.3", 5, "What MBConv costs"
     worth_a_look = ("MBConv", "conv_flops", "conv_parameters", "count_flops")
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -102,13 +102,13 @@ class CostOfMBConv(Exercise):
         return wrong(f"expected ({weights}, {flops}), got ({result[0]}, {result[1]})")
 
 
-# --- 11.4 ----------------------------------------------------------------------------------------
+# --- 12.4 ----------------------------------------------------------------------------------------
 
 
 class CompoundScaling(Exercise):
     """The answer: `scaled_network(channels, layers, resolution, phi)` → three parts."""
 
-    id, points, title = "11.4", 5, "Compound scaling"
+    id, points, title = "12.4", 5, "Compound scaling"
     worth_a_look = ("scaled_channels", "_make_divisible", "make_divisible")
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -129,13 +129,13 @@ class CompoundScaling(Exercise):
         return wrong(f"{name}: expected {expected}, got {describe(have)}")
 
 
-# --- 11.5 ----------------------------------------------------------------------------------------
+# --- 12.5 ----------------------------------------------------------------------------------------
 
 
 class ClassActivationMap(Exercise):
     """The answer: `class_activation_map(maps, weight, classes)` → tensor (N, h, w)."""
 
-    id, points, title = "11.5", 5, "Class activation map"
+    id, points, title = "12.5", 5, "Class activation map"
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if close(result, key["want"]):
