@@ -157,7 +157,7 @@ def test_all_bytes_but_the_cells_filled_in_stay(a_class, tmp_path):
         (ROWS, ("ID", *COLUMNS[1:]), (), "no grading worksheet of Moodle: .*English"),
         ([row(4711, "Ana", most="100.00")], COLUMNS, (), r"maximum is 100, .* is 10.*--scale"),
         ([row(4711, "Ana", most="Pass")], COLUMNS, (), "'Pass' is no number"),
-        (ROWS, COLUMNS, ("--lecture=07",), "lecture 08 has no points: add --lecture 02 or 05"),
+        (ROWS, COLUMNS, ("--lecture=07",), "lecture 07 has no points: add --lecture 02 or 05"),
     ],
 )
 def test_what_does_not_fit_is_one_line(a_class, tmp_path, capsys, rows, columns, options, problem):
