@@ -6,6 +6,7 @@
 # make site                   for instructors: build the course as a website that needs no network
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
+# make evidence               for maintainers: run lectures that changed with other seeds and budgets
 # make bench | make bench-quick   measurements beside peers: half an hour; three minutes, less sure
 # make budget                 for maintainers: fail when a lecture is far slower or larger than planned
 # make full-size              train on all images (hours on a CPU)
@@ -20,7 +21,7 @@ READY := .venv/.ready
 NEEDED_GB := 8
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser test-device lint release site grade notebooks bench bench-quick budget full-size matrix clean
+.PHONY: help lab test test-browser test-device lint release site grade notebooks evidence bench bench-quick budget full-size matrix clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -64,6 +65,9 @@ grade: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python -m course_utils refresh
+
+evidence: $(READY)
+	$(BIN)/python -m course_utils evidence $(LECTURES)
 
 # The peers are optional: without them, their rows are left out. cluster.py needs Dask.
 bench: $(READY)

@@ -10,13 +10,17 @@ _HOME = {
     "by_profile": "runtime",
     "claim": "runtime",
     "get_device": "runtime",
+    "length": "runtime",
     "progress": "runtime",
+    "record": "runtime",
     "seed_everything": "runtime",
     "setup": "runtime",
+    "stored": "runtime",
     "load_data": "data",
     "evaluate": "training",
     "fit": "training",
     "check": "exercises",
+    "yours": "exercises",
 }
 _ROOMS = ("plots",)
 

@@ -38,6 +38,23 @@ def main(arguments: list[str] | None = None) -> int:
     full.add_argument("lectures", nargs="+", help="numbers of lectures, for example 05")
     full.add_argument("--out", type=Path, help="folder of the results (default: the cache folder)")
     full.set_defaults(do=run_at_full_size)
+    evidence = commands.add_parser(
+        "evidence",
+        help="run lectures with other seeds and longer training: how often does each claim hold?",
+        description="Runs lectures as they are, with their seeds and all training lengths changed "
+        "from outside, and writes data/evidence and a table: how often each claim was tried and "
+        "held. What is stored is not run again unless the lecture's code has changed. Interrupt it "
+        "when you like: the same command goes on.",
+    )
+    evidence.add_argument(
+        "lectures", nargs="*", help="numbers, for example 05 (default: all that have evidence)"
+    )
+    evidence.add_argument("--seeds", type=int, default=5, help="seeds of each (default: 5)")
+    evidence.add_argument(
+        "--budgets", default="1,3", help="times the usual training length (default: 1,3)"
+    )
+    evidence.add_argument("--jobs", type=int, help="runs at the same time (default: one a core)")
+    evidence.set_defaults(do=gather_evidence)
     search = commands.add_parser(
         "search",
         help="work on a stored search for settings (lecture 10), alone or beside other processes",
@@ -202,6 +219,41 @@ def run_at_full_size(options: argparse.Namespace) -> int:
         print(f"{path.stem}: results in {folder / path.stem}.txt", *failures, sep="\n")
         failed = failed or bool(failures)
     return 1 if failed else 0
+
+
+def gather_evidence(options: argparse.Namespace) -> int:
+    """Make the runs that are missing, and print what became of each claim."""
+    from .lectures import all_lectures, store_part
+    from .lectures.evidence import claims_file, claims_table, evidence_of, overview
+    from .lectures.evidence_runs import expected_seconds, missing_trials, run_all
+    from .runtime import project_root
+
+    jobs = options.jobs or os.cpu_count() or 1
+    try:
+        budgets = [float(text) for text in options.budgets.split(",")]
+        lectures = {lecture.id: lecture for lecture in all_lectures()}
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if unknown := set(options.lectures) - set(lectures):
+        names = ", ".join(sorted(unknown))
+        print(f"no lecture {names}: choose from {', '.join(lectures)}", file=sys.stderr)
+        return 2
+    chosen = options.lectures or [number for number in lectures if claims_file(number).is_file()]
+    trials = missing_trials([lectures[number] for number in chosen], options.seeds, budgets)
+    seconds = expected_seconds(trials, jobs)
+    about = "how long is not known yet" if seconds is None else f"about {seconds / 60:.0f} minutes"
+    runs = f"{len(trials)} run{'s' * (len(trials) != 1)} to make"
+    print(f"{runs}, {jobs} at a time: {about}" if trials else "nothing to run")
+    failures = run_all(trials, jobs)
+    for number in chosen:
+        print(f"\n{lectures[number].title}", *claims_table(evidence_of(number)), sep="\n")
+    table = overview(lectures.values())
+    if (project_root() / "benchmarks" / "RESULTS.md").is_file():
+        store_part("benchmarks/RESULTS.md", "evidence", table)
+    print("", *table, *failures, sep="\n")
+    held = all(one.holds for number in chosen for one in evidence_of(number))
+    return 1 if failures or not held else 0
 
 
 def work_on_search(options: argparse.Namespace) -> int:

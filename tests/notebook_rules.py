@@ -12,7 +12,9 @@ from course_utils.lectures import Lecture, graded_id, setup_code
 from course_utils.runtime import project_root
 from course_utils.testing.cells import is_blank
 
-MAX_LINES = 20
+MAX_LINES, MAX_WORDS, MAX_CELLS = 20, 3000, 70
+MOST_CELLS_TO_FIGURE = 5  # of code, from a comparison to its figure
+RECORDED = re.compile(r"\brecord\(")
 HEADINGS = ("You will learn", "You need", "Takeaways", "Common mistakes", "Going further")
 TRAINING = re.compile(r"(?<![.\w])fit\(|\btrain_one_epoch\(|\.backward\(")
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|work|tmp|usr|opt|content|Users)/|[A-Z]:\\\\")
@@ -116,6 +118,40 @@ def comparison(notebook: NotebookNode) -> Iterator[str]:
         yield f"no compared claim follows the training in {name(waiting)}"
 
 
+def sitting(notebook: NotebookNode) -> Iterator[str]:
+    """What comes before the takeaways is one sitting, and what is deeper stands last."""
+    headings = [i for i, c in enumerate(notebook.cells) if re.search("(?m)^## Takeaways", c.source)]
+    core = notebook.cells[: headings[0] + 1 if headings else None]  # it may end with core text
+    prose = "\n".join(cell.source for cell in core if cell.cell_type == "markdown")
+    words = len(re.split(r"(?m)^## Takeaways", prose)[0].split())
+    if words > MAX_WORDS:
+        yield f"there are {words} words before the takeaways; {MAX_WORDS} is the most"
+    if len(core) - 1 > MAX_CELLS:
+        yield f"there are {len(core) - 1} cells before the takeaways; {MAX_CELLS} is the most"
+    graded = [cell for cell in notebook.cells[len(core) :] if "nbgrader" in cell.metadata]
+    yield from (f"{name(cell)} stands after the takeaways" for cell in graded)
+
+
+def arms(notebook: NotebookNode) -> Iterator[str]:
+    """A comparison says what differs between its arms; its budget stands in a figure's title."""
+    cells = code_cells(notebook)
+    for place, cell in enumerate(cells):
+        found = cell.metadata.get("course", {}).get("comparison")
+        if found is None:
+            if RECORDED.search(cell.source) and TRAINING.search(cell.source):
+                yield f"{name(cell)} compares by training: metadata.course.comparison is missing"
+            continue
+        if not {"arms", "differs", "budget"} <= set(found) or len(found["arms"]) < 2:
+            yield f"{name(cell)}: a comparison has two arms or more, what differs, and a budget"
+            continue
+        if found.get("figure") is False:  # only claims are made of it
+            continue
+        shown = [o for c in cells[place : place + MOST_CELLS_TO_FIGURE] for o in c.outputs]
+        titles = [o.metadata.get("image/png", {}).get("alt", "") for o in shown if "metadata" in o]
+        if not any(found["budget"] in title for title in titles):
+            yield f"{name(cell)}: no figure after it says «{found['budget']}», its budget"
+
+
 def size(notebook: NotebookNode) -> Iterator[str]:
     """Cells are short."""
     for cell in code_cells(notebook):
@@ -132,8 +168,6 @@ def figures(notebook: NotebookNode) -> Iterator[str]:
         if re.match(r"(plots\.\w+|\w+\.plot)\(", last_line) and not shown:
             yield f"{name(cell)} should show a figure, and does not"
         for output in shown:
-            if "<Figure size" not in output.data.get("text/plain", ""):
-                continue  # a picture that is not one of the course's figures
             if len(output.metadata.get("image/png", {}).get("alt", "")) < 40:
                 yield f"{name(cell)}: its figure has no alt text worth the name"
             if is_blank(output.data["image/png"]):
@@ -173,7 +207,8 @@ def exercises(notebook: NotebookNode, lecture: Lecture) -> Iterator[str]:
             yield f"the solution of {exercise_id} does not earn its points"
         defined = re.match(r"(?:def|class) (\w+)", source)
         others = [c for c in code_cells(notebook) if c is not answer and c is not test]
-        if defined and any(re.search(rf"\b{defined[1]}\b", c.source) for c in others):
+        sources = [re.sub(rf'\byours\("{exercise_id}", \w+,', "", c.source) for c in others]
+        if defined and any(re.search(rf"\b{defined[1]}\b", source) for source in sources):
             yield f"a cell beside its check uses {defined[1]}: it stops where this is unsolved"
     if len(graded) != 2 * len(wanted):
         yield f"there are {len(graded)} graded cells for {len(wanted)} exercises"

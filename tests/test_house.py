@@ -18,7 +18,7 @@ ROOMS = {
     "models": set(),
     "training": {"runtime", "data"},
     "inspection": {"runtime", "data"},
-    "plots": {"data", "arithmetic", "inspection"},
+    "plots": {"runtime", "data", "arithmetic", "inspection"},
     "exercises": {"arithmetic", "models"},
     "search": {"runtime", "data", "models", "training"},
     "testing": {"runtime"},

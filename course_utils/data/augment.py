@@ -19,7 +19,7 @@ from torch import Tensor
 from ..withheld import asked_for
 
 
-@asked_for("04.5")
+@asked_for("06.4")
 def pad_crop(images: Tensor, padding: int = 4, generator: torch.Generator | None = None) -> Tensor:
     """Pad every image by `padding` on all sides and cut it back to its size at a random place.
 
@@ -86,7 +86,7 @@ def cutout(images: Tensor, size: int = 8, generator: torch.Generator | None = No
     return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
-@asked_for("04.5")
+@asked_for("06.4")
 def standard_augmentation(padding: int = 4, cutout_size: int = 0) -> Callable[..., Tensor]:
     """Return the usual augmentation for small images: `pad_crop`, then `flip` by chance.
 

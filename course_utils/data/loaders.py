@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..runtime import run_seed
 from .types import ImageData
 
 
@@ -78,7 +79,7 @@ class BatchLoader:
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         # Random numbers are drawn on the CPU: a GPU's generator would give another order.
-        mixed = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)
+        mixed = np.random.SeedSequence([run_seed(self.seed), epoch]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(mixed[0] >> np.uint64(1)))
         order = None
         if self.shuffle:

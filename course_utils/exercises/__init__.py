@@ -5,12 +5,15 @@ from __future__ import annotations
 import pkgutil
 import re
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from .core import Exercise, score
 from .questions import stored_questions
 
-__all__ = ["all_exercises", "check", "get_exercise"]
+__all__ = ["all_exercises", "check", "get_exercise", "yours"]
+
+Answer = TypeVar("Answer")
+_solved: dict[str, Any] = {}  # what earned all points when it was last checked here
 
 
 def all_exercises() -> dict[str, Exercise]:
@@ -62,7 +65,34 @@ def check(exercise_id: str, answer: Any) -> None:
         02.1 size_after: 0/4 points (not solved yet)
     """
     exercise = get_exercise(exercise_id)
+    _solved.pop(exercise_id, None)
     try:
-        print(score(exercise, answer, stored_questions(exercise_id)))
+        found = score(exercise, answer, stored_questions(exercise_id))
     except LookupError:
         print(f"{exercise_id} is scored by the grader")
+        return
+    if found.passed == found.total:
+        _solved[exercise_id] = answer
+    print(found)
+
+
+def yours(exercise_id: str, answer: Answer, otherwise: Answer) -> Answer:
+    """Return the student's answer where `check` has just given it all points, else the course's.
+
+    A lecture goes on with what was written in it, and also runs where an exercise is unsolved.
+
+    Args:
+        exercise_id: lecture.number.
+        answer: the function or class that was checked.
+        otherwise: the course's own, with the same arguments.
+
+    Example:
+        >>> yours("02.1", answer=len, otherwise=max)  # it was not checked
+        The lecture goes on with the course's `max`: 02.1 is not solved yet.
+        <built-in function max>
+    """
+    if exercise_id in _solved and _solved[exercise_id] is answer:
+        return answer
+    name = getattr(otherwise, "__name__", type(otherwise).__name__)
+    print(f"The lecture goes on with the course's `{name}`: {exercise_id} is not solved yet.")
+    return otherwise

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -74,12 +76,18 @@ class Watch:
         calls: names of the functions that were called, in their order.
         names: these, and the names of the operations that ran; of a convolution also whether it
             was "a convolution in groups".
+        packages: names of the packages of which Python functions ran, for example "scipy".
     """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.operations: set[str] = set()
-        self.modes = (_Calls(self.calls), _Operations(self.operations))
+        self.packages: set[str] = set()
+        self.modes = (
+            _Calls(self.calls),
+            _Operations(self.operations),
+            _Packages(self.packages),
+        )
 
     def __enter__(self) -> Watch:
         for mode in self.modes:
@@ -119,6 +127,26 @@ class _Operations(TorchDispatchMode):
         if name == "convolution" and arguments[8] > 1:
             self.names.add("a convolution in groups")
         return operation(*arguments, **(options or {}))
+
+
+class _Packages:
+    """Notes whose Python functions run, beside a profiler that may be at work."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def __enter__(self) -> None:
+        self.before = sys.getprofile()
+        sys.setprofile(self._note)
+
+    def __exit__(self, *error: Any) -> None:
+        sys.setprofile(self.before)
+
+    def _note(self, frame: FrameType, event: Any, argument: Any) -> None:
+        if event == "call":
+            self.names.add(str(frame.f_globals.get("__name__", "")).partition(".")[0])
+        if self.before is not None:
+            self.before(frame, event, argument)
 
 
 class Exercise(ABC):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .core import (
@@ -41,6 +42,7 @@ class _Shown(Exercise):
 DISTANCE_TOLERANCE = 2e-3
 MANY = 50  # queries: a loop over them shows in how often PyTorch is called
 MOST_CALLS = 40
+OTHER_LIBRARIES = {"scipy", "sklearn"}  # both have all distances in one call
 
 
 def _same_distances(result: Any, want: Tensor) -> bool:
@@ -52,6 +54,15 @@ class PairwiseDistances(_Shown):
 
     id, points, title = "01.1", 5, "Distances between all pairs, without loops"
     no_loops = True
+    ready_made = (
+        *("cdist", "_cdist_forward", "_euclidean_dist", "pdist", "_pdist_forward"),
+        *("pairwise_distance", "PairwiseDistance"),
+        *("euclidean_distances", "pairwise_distances", "distance_matrix"),  # sklearn's and scipy's
+    )
+    ready_made_hint = (
+        "the distances are right, but they come ready-made, from torch.cdist or another library: "
+        "write them yourself, with a matrix product or by broadcasting"
+    )
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if _same_distances(result, key["want"]):
@@ -59,6 +70,10 @@ class PairwiseDistances(_Shown):
         return wrong(self._hint(case, key, result))
 
     def objection(self, case: Case, watch: Watch) -> str:
+        if watch.packages & OTHER_LIBRARIES:
+            return self.ready_made_hint
+        if objection := super().objection(case, watch):
+            return objection
         calls = len(watch.calls)
         if len(case["queries"]) < MANY or calls <= MOST_CALLS:
             return ""
@@ -87,18 +102,40 @@ class PairwiseDistances(_Shown):
 
 # --- 01.2 ----------------------------------------------------------------------------------------
 
+TIED_DISTANCES = (
+    "your votes are counted well, but not over the right images: several are at the same distance, "
+    "and of these the lower index comes first. topk does not see to that, nor does sort or argsort "
+    "without stable=True"
+)
+
 
 class PredictByVote(_Shown):
-    """The answer: `(distances (M, N), labels (N,), k)` → labels (M,)."""
+    """The answer: `(distances (M, N), labels (N,), k)` → labels (M,).
+
+    Where images at one distance compete for the last place, a key also holds ``possible``: for each
+    row and label (M, C), whether some choice among these images elects the label.
+    """
 
     id, points, title = "01.2", 5, "Prediction by vote, with ties"
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if same_tensor(result, key["want"], 0):
             return right()
+        if self._is_possible(result, key.get("possible")):
+            return wrong(TIED_DISTANCES)
         hint = first_mistake(result, key["mistakes"])
         ties = ". Of equal distances the lower index is nearer" * has_ties(case["distances"])
         return wrong(hint or self._other_hint(result, key["want"]) + ties)
+
+    @staticmethod
+    def _is_possible(result: Any, possible: Tensor | None) -> bool:
+        """Return whether another choice among images at equal distance leads to the result."""
+        if possible is None or not isinstance(result, Tensor) or result.dtype != torch.int64:
+            return False
+        if result.shape != possible.shape[:1] or result.min() < 0:
+            return False
+        is_label = result < possible.shape[1]
+        return bool((is_label & possible.gather(1, (result * is_label)[:, None])[:, 0]).all())
 
     @staticmethod
     def _other_hint(result: Any, want: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Lecture 04: sizes through AlexNet, LRN, the network of the paper, dropout, augmentation."""
+"""Lecture 04: sizes through AlexNet, LRN, the network of 2012."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .core import Case, Exercise, Verdict, describe, right, same_tensor, tensor_problem, wrong
-from .shared import TOLERANCE, BuildModule, close, field, first_mistake, numbered
+from .shared import TOLERANCE, BuildModule, field, first_mistake, numbered
 
 # --- 04.1 ----------------------------------------------------------------------------------------
 
@@ -19,15 +18,16 @@ Layers = list[list[int]]
 
 
 class SizesThroughTheNet(Exercise):
-    """The answer: `sizes_through(size, layers)` → a list of (output size, rows left over)."""
+    """The answer: `sizes_through(size, layers, round_up)` → a list of (output size, left over)."""
 
     id, points, title = "04.1", 5, "Sizes through the net"
 
     def describe(self, case: Case) -> str:
-        return f"size={case['size']}, layers={[tuple(layer) for layer in case['layers']]}"
+        layers = [tuple(layer) for layer in case["layers"]]
+        return f"size={case['size']}, layers={layers}, round_up={case['round_up']}"
 
     def run(self, answer: Any, case: Case) -> Any:
-        return answer(case["size"], [tuple(layer) for layer in case["layers"]])
+        return answer(case["size"], [tuple(layer) for layer in case["layers"]], case["round_up"])
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         want = key["want"]
@@ -36,9 +36,9 @@ class SizesThroughTheNet(Exercise):
         if result == want and all(type(n) is int for pair in result for n in pair):
             return right()
         if result and result == [size for size, _ in want]:
-            return wrong("each entry is a pair: (output size, rows left over)")
+            return wrong("each entry is a pair: (output size, pixels left over)")
         if not all(isinstance(pair, list) and len(pair) == 2 for pair in result):
-            return wrong("each entry is a pair of whole numbers: (output size, rows left over)")
+            return wrong("each entry is a pair of whole numbers: (output size, pixels left over)")
         if result == want or any(type(n) is not int for pair in result for n in pair):
             return wrong("sizes are whole numbers: use // and %, which stay in whole numbers")
         if len(want) < len(case["layers"]) and len(result) > len(want):
@@ -56,10 +56,15 @@ class SizesThroughTheNet(Exercise):
 
     def _hint(self, have: list[int], want: list[int], mistakes: dict[str, int]) -> str:
         size, left = have
+        if size == want[0] and left == -want[1]:
+            return (
+                f"the size {size} is right; what the last window reads over the edge counts as "
+                f"negative: {want[1]}, not {left}"
+            )
         if size == want[0]:
             return (
-                f"the size {size} is right; left over are the rows of the padded input "
-                f"that do not make up a whole stride, {want[1]}, not {left}"
+                f"the size {size} is right; left over is the padded input minus the end of the "
+                f"last window, {want[1]}, not {left}"
             )
         return first_mistake(size, mistakes, same=eq) or f"expected the size {want[0]}, got {size}"
 
@@ -94,7 +99,7 @@ class ResponseNorm(Exercise):
 # --- 04.3 ----------------------------------------------------------------------------------------
 
 NAMES = [f"convolution {n}" for n in range(1, 6)] + ["hidden layer 1", "hidden layer 2", "output"]
-SIDE = 227
+SIDE = 224
 
 
 def with_numbers(case: Case) -> Case:
@@ -116,7 +121,7 @@ def with_numbers(case: Case) -> Case:
 class BuildTheNetOfThePaper(BuildModule):
     """The answer: a class, built by name with `num_classes` and `unit`."""
 
-    id, points, title = "04.3", 8, "The network of the paper"
+    id, points, title = "04.3", 8, "The network of 2012"
     worth_a_look = ("TwoTowerAlexNet", "response_normalization")
 
     def describe(self, case: Case) -> str:
@@ -209,185 +214,4 @@ class BuildTheNetOfThePaper(BuildModule):
         return hint
 
 
-# --- 04.4 ----------------------------------------------------------------------------------------
-
-
-class Dropout(Exercise):
-    """The answer: `drop_out(x, probability, training)` → a tensor like x."""
-
-    id, points, title = "04.4", 5, "Dropout"
-    ready_made = (
-        *("dropout", "dropout_", "native_dropout", "feature_dropout", "feature_dropout_"),
-        *("dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"),
-        *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"),
-    )
-    ready_made_hint = "draw the mask yourself, without PyTorch's dropout"
-
-    def describe(self, case: Case) -> str:
-        probabilities = dict.fromkeys(f"{probability:.3g}" for probability, _ in case["calls"])
-        return f"x={describe(case['x'])}, probability={' and '.join(probabilities)}"
-
-    def run(self, answer: Any, case: Case) -> Any:
-        x = case["x"].clone()
-        with torch.no_grad():
-            returned = [answer(x, *call) for call in case["calls"]]
-        return {"returned": returned, "unchanged": torch.equal(x, case["x"])}
-
-    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        x, returned = case["x"], field(result, "returned")
-        if not isinstance(returned, list) or len(returned) != len(key):
-            return wrong(f"return a tensor of shape {tuple(x.shape)}, not {describe(returned)}")
-        for y in returned:
-            if not isinstance(y, Tensor) or y.shape != x.shape:
-                return wrong(f"return a tensor of shape {tuple(x.shape)}, not {describe(y)}")
-        if field(result, "unchanged") is not True:
-            return wrong("x itself was changed: compute a new tensor, x * mask")
-        drawn = [y != 0 for y, want in zip(returned, key, strict=True) if "dropped" in want]
-        hint = self._randomness(*drawn) if drawn else None
-        for y, want in zip(returned, key, strict=True):
-            hint = hint or self._hint(x, y, **want)
-        return wrong(hint) if hint else right()
-
-    def _hint(
-        self,
-        x: Tensor,
-        y: Tensor,
-        factor: float,
-        mistakes: dict[str, float],
-        otherwise: str,
-        dropped: float | None = None,
-    ) -> str | None:
-        """Return what is wrong with one result, which should be ``factor`` times x where kept."""
-        if dropped is not None:
-            kept = y != 0
-            if hint := self._share_hint(kept, dropped):
-                return hint
-            x, y = x[kept], y[kept]
-        if factor == 0 and not y.isfinite().all():
-            return "the result is not finite: with probability 1 everything is 0, not 0/0"
-        if close(y, x * factor):
-            return None
-        return first_mistake(y, mistakes, lambda mistake: x * mistake) or otherwise
-
-    def _share_hint(self, kept: Tensor, p: float) -> str | None:
-        share, spread = kept.float().mean().item(), (p * (1 - p) / kept.numel()) ** 0.5
-        if abs(share - p) < 6 * spread < abs(share - (1 - p)):
-            return f"probability is that of being dropped: {p:.0%} should be 0, {1 - share:.0%} are"
-        if abs(share - (1 - p)) > 6 * spread:
-            return f"a share of {p:.3g} should be dropped; yours dropped {1 - share:.3g}"
-        return None
-
-    def _randomness(self, kept: Tensor, again: Tensor) -> str | None:
-        if kept.all():
-            return "in training nothing was dropped"
-        if torch.equal(kept, again):
-            return "two calls dropped the same places: draw a new mask in each call"
-        for dimension in range(kept.ndim):
-            if (kept == kept.narrow(dimension, 0, 1)).all():
-                return "whole rows or columns were dropped: draw one number for each element of x"
-        return None
-
-
-# --- 04.5 ----------------------------------------------------------------------------------------
-
-
-def _places(images: Tensor, returned: Tensor, crops: Tensor) -> Tensor:
-    """For each image: from which (row, column) it was cut and whether mirrored, (N, 3).
-
-    -1 where it is none of the ``crops`` (rows, columns, 2, H, W), which say of each pixel which
-    one of the image it is; -1 stands for a 0 from outside.
-    """
-    pixels = F.pad(images.flatten(2), (0, 1))
-    found = pixels[:, :, crops.long()] == returned[:, :, None, None, None]
-    found = found.flatten(5).all(5).all(1)  # (N, rows, columns, 2)
-    flat = found.flatten(1)
-    place = torch.stack(torch.unravel_index(flat.float().argmax(1), found.shape[1:]), dim=1)
-    return torch.where(flat.any(1)[:, None], place, -1)
-
-
-def _all_found(images: Tensor, returned: Tensor, crops: Tensor) -> bool:
-    return bool((_places(images, returned, crops) >= 0).all())
-
-
-class Augment(Exercise):
-    """The answer: `augment_batch(images, padding)` → a tensor like images."""
-
-    id, points, title = "04.5", 6, "Augmentation of a batch"
-    worth_a_look = (
-        *("pad_crop", "standard_augmentation", "RandomCrop", "RandomHorizontalFlip"),
-        *("random_crop", "random_flip", "hflip", "horizontal_flip"),
-    )
-
-    def describe(self, case: Case) -> str:
-        images = case["images"]
-        kind = str(images.dtype).removeprefix("torch.")
-        return f"{kind} images of shape {tuple(images.shape)}, padding={case['padding']}"
-
-    def run(self, answer: Any, case: Case) -> Any:
-        images = case["images"].clone()
-        with torch.no_grad():
-            returned = answer(images, case["padding"])
-        return {"returned": returned, "unchanged": torch.equal(images, case["images"])}
-
-    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        images, returned = case["images"], field(result, "returned")
-        if not isinstance(returned, Tensor) or returned.shape != images.shape:
-            return wrong(
-                f"the result has the shape of the images, {tuple(images.shape)}: cut the padded "
-                f"images back to their size; yours is {describe(returned)}"
-            )
-        if returned.dtype != images.dtype:
-            return wrong(f"the type of the images, {images.dtype}, should stay as it is")
-        if field(result, "unchanged") is not True:
-            return wrong("the images that came in were changed: make new ones")
-        places = _places(images, returned, key["want"])
-        if (places < 0).any():
-            return wrong(self._no_crop(images, returned, key, places))
-        hint = self._chance(case, places)
-        return wrong(hint) if hint else right()
-
-    def _no_crop(self, images: Tensor, returned: Tensor, key: Any, places: Tensor) -> str:
-        mistakes, crops = key["mistakes"], key["want"]
-        if hint := first_mistake(returned, mistakes, same=lambda r, c: _all_found(images, r, c)):
-            return hint
-        if _all_found(returned, images, crops):
-            return "pad before you cut"
-        channels = range(images.shape[1])
-        if all(_all_found(images[:, [c]], returned[:, [c]], crops) for c in channels):
-            return "all channels of an image move together: one place and one mirroring per image"
-        bad = int((places < 0).any(1).nonzero()[0])
-        return (
-            f"image {bad} is not a crop of its padded original, mirrored or not: image i of the "
-            "result is made from image i, and its place is between 0 and 2 · padding"
-        )
-
-    def _chance(self, case: Case, places: Tensor) -> str | None:
-        if len(places) < 100:
-            return None
-        rows, columns, mirrored = places.unbind(1)
-        padding = case["padding"]
-        share = mirrored.float().mean().item()
-        if share in (0.0, 1.0):
-            return (
-                f"{'none' if share == 0 else 'all'} of the images are mirrored: decide for each "
-                "image, with probability 0.5"
-            )
-        if padding and (rows == rows[0]).all() and (columns == columns[0]).all():
-            return "all images were cut at the same place: draw a place for each image"
-        if padding and torch.equal(rows, columns):
-            return "rows and columns move by the same amount: draw them separately"
-        for name, values in (("rows", rows), ("columns", columns)):
-            missing = set(range(2 * padding + 1)) - set(values.tolist())
-            if missing == {2 * padding}:
-                return (
-                    f"the last place is never drawn: {name} can start at 0 to {2 * padding}, and "
-                    "the upper end of torch.randint does not belong to it"
-                )
-            if missing:
-                return f"{name} can start at 0 to {2 * padding}; never drawn: {sorted(missing)}"
-        if abs(share - 0.5) > 3 / len(places) ** 0.5:
-            return f"about half of the images should be mirrored; yours mirrored {share:.0%}"
-        return None
-
-
-EXERCISES = [SizesThroughTheNet(), ResponseNorm(), BuildTheNetOfThePaper(), Dropout(), Augment()]
+EXERCISES = [SizesThroughTheNet(), ResponseNorm(), BuildTheNetOfThePaper()]

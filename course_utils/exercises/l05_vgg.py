@@ -1,14 +1,13 @@
-"""Lecture 05: layers from a list, the whole VGG, counting, batch norm, a run that forgot calls."""
+"""Lecture 05: layers from a list, the whole VGG, counting."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .core import Case, Exercise, Verdict, Watch, describe, right, same_number, same_tensor, wrong
-from .shared import NO_MODULE, BuildModule, close, field, fields, first_mistake, not_logits
+from .shared import BuildModule, field, fields, first_mistake, not_logits
 
 
 def _shape_problem(have: dict, want: dict) -> str | None:
@@ -153,18 +152,18 @@ class BuildVGG(BuildModule):
 
 # --- 05.3 ----------------------------------------------------------------------------------------
 
-PARTS = ("parameters of the features", "parameters of the classifier", "multiplications")
+PARTS = ("parameters", "multiplications")
 
 
-class CountVGG(Exercise):
-    """The answer: `count_vgg(configuration, image_size, ...)` → three whole numbers."""
+class CountFeatures(Exercise):
+    """The answer: `count_features(configuration, image_size, in_channels)` → two whole numbers."""
 
-    id, points, title = "05.3", 5, "Count a VGG by formula"
+    id, points, title = "05.3", 5, "Count the features by formula"
     ready_made = ("Conv2d", "Linear", "BatchNorm2d", "Sequential", "numel", "parameters")
     ready_made_hint = "count with whole numbers alone: no layer or tensor needs to be built"
     worth_a_look = (
-        *("make_layers", "VGG", "slim_vgg", "trace", "summary", "footprint", "count_flops"),
-        *("conv_parameters", "linear_parameters", "conv_flops", "linear_flops"),
+        *("count_layers", "make_layers", "VGG", "slim_vgg", "trace", "summary", "footprint"),
+        *("count_flops", "conv_parameters", "linear_parameters", "conv_flops", "linear_flops"),
     )
 
     def run(self, answer: Any, case: Case) -> Any:
@@ -174,8 +173,8 @@ class CountVGG(Exercise):
         return self.ready_made_hint if watch.names else ""
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        if not isinstance(result, list) or len(result) != 3:
-            return wrong(f"return three numbers: the {', the '.join(PARTS)}")
+        if not isinstance(result, list) or len(result) != 2:
+            return wrong(f"return two numbers: the {' and the '.join(PARTS)}")
         parts = zip(PARTS, result, key["want"], key["mistakes"], strict=True)
         for part, have, want, mistakes in parts:
             if not same_number(have, want):
@@ -186,164 +185,4 @@ class CountVGG(Exercise):
         return right()
 
 
-# --- 05.4 ----------------------------------------------------------------------------------------
-
-STATE_NAMES = ("weight", "bias", "running_mean", "running_var")
-
-
-class BatchNorm(Exercise):
-    """The answer: a module, built with `num_features`, `momentum` and `eps`."""
-
-    id, points, title = "05.4", 6, "Batch normalisation"
-    ready_made = (
-        *("batch_norm", "native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm"),
-        *("_native_batch_norm_legit", "_batch_norm_impl_index", "_batch_norm_with_update"),
-        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm", "_BatchNorm"),
-        *("LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d"),
-        *("instance_norm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"),
-        *("group_norm", "native_group_norm", "GroupNorm"),
-        *("layer_norm", "native_layer_norm", "LayerNorm"),
-    )
-    ready_made_hint = "batch norm is what you are to write: means, variances and a quotient"
-
-    def describe(self, case: Case) -> str:
-        mode = "training" if case["training"] else "evaluation"
-        return (
-            f"{mode} mode, x of shape {tuple(case['images'].shape)}, "
-            f"momentum={case['momentum']:.3g}, eps={case['eps']:g}"
-        )
-
-    def run(self, answer: Any, case: Case) -> Any:
-        options = dict(momentum=case["momentum"], eps=case["eps"])
-        module = answer(len(case["state"]["weight"]), **options)
-        if not isinstance(module, nn.Module):
-            return {"names": None}
-        result: dict[str, Any] = {
-            "names": {
-                "parameters": [name for name, _ in module.named_parameters()],
-                "buffers": [name for name, _ in module.named_buffers()],
-            },
-            "start": {name: value.clone() for name, value in module.state_dict().items()},
-        }
-        if set(STATE_NAMES) <= set(result["start"]):
-            module.load_state_dict(case["state"], strict=False)
-            x = case["images"].requires_grad_()
-            output = module.train(case["training"])(x)
-            result |= {"output": output, "state": dict(module.state_dict()), "gradient": None}
-            if output.requires_grad and output.shape == x.shape:
-                (output * case["pull"]).sum().backward()
-                result["gradient"] = x.grad
-        return result
-
-    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        names, start, output, state, gradient = fields(
-            result, "names", "start", "output", "state", "gradient"
-        )
-        hint = self._names_hint(names) or self._start_hint(case, start)
-        hint = hint or self._output_hint(key, output) or self._running_hint(key, state)
-        if hint:
-            return wrong(hint)
-        if same_tensor(gradient, key["gradient"], 1e-3):
-            return right()
-        return wrong(
-            "the gradient of the input is not right: mean and variance of the batch depend on the "
-            "input too, so compute them with gradients, and detach only the running statistics"
-        )
-
-    def _names_hint(self, names: Any) -> str | None:
-        parameters, buffers = fields(names, "parameters", "buffers")
-        if not isinstance(parameters, list) or not isinstance(buffers, list):
-            return NO_MODULE
-        if {"running_mean", "running_var"} & set(map(str, parameters)):
-            return (
-                "the running statistics are measured, not trained: register_buffer instead of "
-                "nn.Parameter, or the optimizer would change them"
-            )
-        if sorted(map(str, parameters)) != ["bias", "weight"]:
-            return f"the parameters should be weight and bias; yours are {describe(parameters)}"
-        if not {"running_mean", "running_var"} <= set(map(str, buffers)):
-            return (
-                "running_mean and running_var must be saved with the model: "
-                'self.register_buffer("running_mean", ...)'
-            )
-        return None
-
-    def _start_hint(self, case: Case, start: Any) -> str | None:
-        count = len(case["state"]["weight"])
-        for name, value in zip(STATE_NAMES, (1.0, 0.0, 0.0, 1.0), strict=True):
-            have = start.get(name) if isinstance(start, dict) else None
-            if not same_tensor(have, torch.full((count,), value)):
-                return f"{name} should start as {count} numbers, each {value:g}"
-        return None
-
-    def _output_hint(self, key: Any, output: Any) -> str | None:
-        want = key["want"]
-        if close(output, want):
-            return None
-        if not isinstance(output, Tensor) or output.shape != want.shape:
-            return f"the output has the shape of the input; yours is {describe(output)}"
-        hint = first_mistake(output, key["mistakes"])
-        return hint or "the shape of the output is right, but the values are not"
-
-    def _running_hint(self, key: Any, state: Any) -> str | None:
-        for name, want in key["running"].items():
-            have = field(state, name)
-            if not close(have, want):
-                hint = first_mistake(have, key["running_mistakes"][name])
-                return hint or f"the output is right, but {name} is not: it is {describe(have)}"
-        return None
-
-
-# --- 05.5 ----------------------------------------------------------------------------------------
-
-CALLS = ("device", "train", "zero_grad", "backward", "step", "eval", "no_grad")
-OVERLOOKED = {
-    "device": "compare the two devices: a model and its images must be in the same place",
-    "train": "batch norm did not learn while the model was trained: look at running_means",
-    "zero_grad": "compare gradients with batch_gradients: something old is in them",
-    "backward": "the gradients are all zero: who should have computed them?",
-    "step": "there are gradients, but the weights do not move",
-    "eval": "batch norm learned from the images it was evaluated on",
-    "no_grad": "the evaluation recorded a graph, which costs memory for nothing",
-}
-FALSE_ALARM = {
-    "train": "running_means does change from batch to batch",
-    "zero_grad": "old gradients would be added to the new ones, and that is not what is seen here",
-    "backward": "there are gradients that are not zero",
-    "step": "without gradients even a good step leaves the weights where they are",
-    "eval": "the evaluation left batch norm's running mean as it was",
-    "no_grad": "the evaluation recorded no graph",
-    "device": "model and images are on the same device",
-}
-
-
-class Diagnose(Exercise):
-    """The answer: `diagnose(record)` → a list of the calls that the run forgot."""
-
-    id, points, title = "05.5", 6, "Diagnose a broken training run"
-
-    def describe(self, case: Case) -> str:
-        record = case["record"]
-        devices = f"model on {record['model_device']}, images on {record['images_device']}"
-        return f"a record of {len(record['gradients'])} batches, {devices}"
-
-    def run(self, answer: Any, case: Case) -> Any:
-        found = answer(case["record"])
-        return {"returned": sorted(found) if isinstance(found, (set, frozenset)) else found}
-
-    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        found, want = field(result, "returned"), key["want"]
-        if not isinstance(found, list) or not all(type(call) is str for call in found):
-            return wrong(f"return a list of names, [] if nothing is missing, not {describe(found)}")
-        unknown = [call for call in found if call not in CALLS]
-        if unknown:
-            return wrong(f"{unknown[0]!r} is none of the names {', '.join(CALLS)}")
-        for call in CALLS:
-            if call in want and call not in found:
-                return wrong(f"something was overlooked: {OVERLOOKED[call]}")
-            if call in found and call not in want:
-                return wrong(f"{call!r} was not forgotten here: {FALSE_ALARM[call]}")
-        return right()
-
-
-EXERCISES = [BuildFeatures(), BuildVGG(), CountVGG(), BatchNorm(), Diagnose()]
+EXERCISES = [BuildFeatures(), BuildVGG(), CountFeatures()]

@@ -19,6 +19,7 @@ def refresh(path: Path) -> None:
 
     It runs as its test does: quick profile, on the CPU. What is stored holds no times of
     execution and no version of this machine's Python. Its badge and its set-up cell are made anew.
+    A figure of plain matplotlib gets its description from ``metadata.course.alt`` of its cell.
 
     Raises:
         RuntimeError: a cell raised an error or wrote to stderr. The file is left as it was.
@@ -26,6 +27,7 @@ def refresh(path: Path) -> None:
     notebook = lead_to(nbformat.read(path, as_version=4), repository())
     execute(notebook, path, {"COURSE_DEVICE": "cpu"}, timeout=600)
     for number, cell in enumerate(notebook.cells):
+        describe_plain_figures(cell)
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":
                 raise RuntimeError(f"{path.name}, cell {number} wrote to stderr: {output.text}")
@@ -36,6 +38,14 @@ def refresh(path: Path) -> None:
         "name": "python3",
     }
     store(notebook, path)
+
+
+def describe_plain_figures(cell: NotebookNode) -> None:
+    """Give the figures of a cell the description that its metadata holds, if they have none."""
+    described = cell.metadata.get("course", {}).get("alt")
+    for output in cell.get("outputs", ()) if described else ():
+        if "image/png" in output.get("data", {}):
+            output.metadata.setdefault("image/png", {}).setdefault("alt", described)
 
 
 def refresh_addresses() -> None:

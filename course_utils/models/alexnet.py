@@ -1,13 +1,18 @@
-"""AlexNet: torchvision's one-tower form, the two towers of the paper, and a slim form.
+"""AlexNet: torchvision's one-tower form, the two towers of 2012, and a slim form.
 
 Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
-networks", NeurIPS 2012. The one-tower form: Krizhevsky, "One weird trick for parallelizing
-convolutional neural networks", 2014. Used in lectures 04, 09 and 11.
+networks", NeurIPS 2012. Their program was released in 2025: github.com/computerhistory/
+AlexNet-Source-Code; where it and the paper differ, the two towers are those of the program. The
+one-tower form: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
+Used in lectures 04, 09 and 11.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..withheld import asked_for
 from .initialization import kaiming_weights, zero_biases
@@ -17,7 +22,7 @@ class AlexNet(nn.Module):
     """Five convolutions and three fully connected layers; parameter names as in torchvision.
 
     Input: float (N, 3, H, W) with H and W at least 63, usually 224. Output: logits
-    (N, num_classes). 61,100,840 parameters for 1000 classes. Used in lectures 04 and 11.
+    (N, num_classes). 61,100,840 parameters for 1000 classes. Used in lecture 11.
 
     Example:
         >>> import torch
@@ -65,8 +70,10 @@ class TwoTowerAlexNet(nn.Module):
     """The network of 2012: two towers, one for each GPU, that meet in the third convolution.
 
     ``groups=2`` is what the towers are: a kernel reads only the half of the channels that lies on
-    its own GPU. Input: float (N, 3, 227, 227). Output: logits (N, num_classes). 60,965,224
-    parameters for 1000 classes. Used in lecture 04.
+    its own GPU. The program of 2012 rounds sizes up, so that the last window of the first
+    convolution reaches 3 pixels over the edge and reads zeros there: `forward` adds them. Input:
+    float (N, 3, 224, 224). Output: logits (N, num_classes). 60,965,224 parameters for 1000 classes.
+    Used in lecture 04.
 
     Args:
         num_classes: how many logits.
@@ -115,16 +122,72 @@ class TwoTowerAlexNet(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (N, num_classes) of images (N, 3, 227, 227)."""
-        return self.classifier(self.features(images).flatten(1))
+        """Return the logits (N, num_classes) of images (N, 3, 224, 224)."""
+        padded = F.pad(images, (0, 3, 0, 3))  # right and below
+        return self.classifier(self.features(padded).flatten(1))
 
 
 def response_normalization() -> nn.LocalResponseNorm:
-    """Return the paper's normalisation: k = 2, n = 5, alpha = 0.0001, beta = 0.75.
+    """Return the normalisation of 2012: k = 2, n = 5, alpha = 0.0001, beta = 0.75.
 
-    PyTorch divides alpha by n, the paper does not: hence five times the paper's alpha.
+    The program divides alpha by n, as PyTorch does. The formula in the paper does not.
     """
-    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+    return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)
+
+
+@asked_for("04.2")
+def cross_channel_norm(
+    x: Tensor, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0
+) -> Tensor:
+    """Return x (N, C, H, W), each number divided by what grows with its neighbouring channels.
+
+    The same as `nn.LocalResponseNorm`, written out. Used in lecture 04.
+
+    Args:
+        x: activations.
+        size: an odd number of channels in a window. It is cut off at the first and last channels.
+        alpha: of the sum of squares; it is divided by ``size``, also where the window is cut off.
+        beta: the power of the divisor.
+        k: what the divisor is without any activation.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1)
+        >>> cross_channel_norm(x, size=3, alpha=3, beta=1, k=1).flatten()  # 1/6, 2/15, 3/14
+        tensor([0.1667, 0.1333, 0.2143])
+    """
+    squares = F.pad(x.square(), (0, 0, 0, 0, size // 2, size // 2))
+    return x / (k + alpha / size * squares.unfold(1, size, 1).sum(dim=-1)) ** beta
+
+
+@asked_for("04.1")
+def layer_sizes(
+    size: int, layers: Sequence[tuple[int, int, int]], round_up: bool = False
+) -> list[tuple[int, int]]:
+    """Follow one axis of an image through convolutions and poolings. Used in lecture 04.
+
+    Args:
+        size: pixels of the image.
+        layers: (kernel size, stride, padding) of each layer, from the image on.
+        round_up: as the program of 2012 does; PyTorch rounds down.
+
+    Returns:
+        (output size, pixels of the padded input behind the last window) for each layer, up to the
+        first one that does not fit. A negative number: the last window reaches over the edge.
+
+    Example:
+        >>> layer_sizes(224, [(11, 4, 0)]), layer_sizes(224, [(11, 4, 0)], round_up=True)
+        ([(54, 1)], [(55, -3)])
+    """
+    found: list[tuple[int, int]] = []
+    for kernel_size, stride, padding in layers:
+        room = size + 2 * padding - kernel_size
+        if room < 0:
+            break
+        steps = -(-room // stride) if round_up else room // stride
+        size = steps + 1
+        found.append((size, room - steps * stride))
+    return found
 
 
 class SlimAlexNet(nn.Module):

@@ -2,6 +2,8 @@
 
 He, Zhang, Ren and Sun, "Delving deep into rectifiers: surpassing human-level performance on
 ImageNet classification", ICCV 2015. What a network does not name keeps PyTorch's own start.
+
+Used in lecture 04.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ def kaiming_weights(
     model: nn.Module, *kinds: Kind, mode: Literal["fan_in", "fan_out"] = "fan_in"
 ) -> None:
     """Draw the weights of these kinds of layers by Kaiming's rule, with variance 2 / n.
+
+    Used in lecture 04.
 
     Args:
         model: its layers are set in the order of `model.modules()`.
@@ -37,6 +41,8 @@ def kaiming_weights(
 
 def zero_biases(model: nn.Module, *kinds: Kind) -> None:
     """Set the biases of these kinds of layers to 0, where they have one.
+
+    Used in lecture 04.
 
     Example:
         >>> layer = nn.Linear(2, 3)

@@ -1,7 +1,7 @@
 """A VGG-11 that is trained already: ImageNet's where it can be had, else the bundled slim one.
 
-Both are read without pickle or with `weights_only`, so that a file of weights can run no code. Used
-in lecture 07.
+Both are read without pickle or with `weights_only`, so that a file of weights can run no code.
+Used in lecture 07.
 """
 
 from __future__ import annotations

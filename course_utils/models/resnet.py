@@ -195,7 +195,7 @@ class ResNet(nn.Module):
     """The family for large images: ResNet-18 to ResNet-152, ResNeXt-50; names as in torchvision.
 
     Input: float (N, 3, H, W), usually 224x224. Output: logits (N, num_classes). Used in lectures
-    10, 11 and 12.
+    11, 12 and 13.
 
     Args:
         name: one of ``DEPTHS``.

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..withheld import asked_for
 from .initialization import kaiming_weights, zero_biases
@@ -61,6 +63,37 @@ def make_layers(
     return nn.Sequential(*layers)
 
 
+@asked_for("05.3")
+def count_layers(
+    configuration: Sequence[int | str], image_size: int = 224, in_channels: int = 3
+) -> tuple[int, int]:
+    """Return the parameters of the layers that ``configuration`` lists, and their multiplications.
+
+    The multiplications are those of the convolutions for one square image; windows that reach into
+    the padding count in full. Used in lecture 05.
+
+    Args:
+        configuration: in the notation of ``CONFIGURATIONS``.
+        image_size: height and width of the image.
+        in_channels: of the image.
+
+    Raises:
+        ValueError: as `make_layers`.
+        RuntimeError: the image is too small for the poolings.
+
+    Example:
+        >>> count_layers([64, "M", 128, "M"], image_size=4)
+        (75648, 322560)
+    """
+    with torch.device("meta"):
+        layers = make_layers(configuration, in_channels=in_channels)
+        image = torch.empty(1, in_channels, image_size, image_size)
+    with FlopCounterMode(display=False) as counter:
+        layers(image)
+    parameters = sum(parameter.numel() for parameter in layers.parameters())
+    return parameters, counter.get_total_flops() // 2  # a multiplication and an addition
+
+
 @asked_for("05.2")
 class VGG(nn.Module):
     """Convolutions, average pooling, three fully connected layers; names as in torchvision.
@@ -74,7 +107,7 @@ class VGG(nn.Module):
     its way to the logits, and training would not start.
 
     Args:
-        name: one of ``CONFIGURATIONS``.
+        configuration: one of the names in ``CONFIGURATIONS``, or a list in their notation.
         num_classes: how many logits.
         batch_norm: whether batch norm follows each convolution.
         in_channels: of the images.
@@ -84,7 +117,7 @@ class VGG(nn.Module):
         dropout: share of the hidden numbers that are set to 0 in training.
 
     Raises:
-        ValueError: the name is unknown.
+        ValueError: the name is unknown, or the list has an entry that means nothing.
 
     Example:
         >>> import torch
@@ -96,7 +129,7 @@ class VGG(nn.Module):
 
     def __init__(
         self,
-        name: str = "vgg11",
+        configuration: str | Sequence[int | str] = "vgg11",
         num_classes: int = 1000,
         *,
         batch_norm: bool = False,
@@ -107,14 +140,14 @@ class VGG(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        if name not in CONFIGURATIONS:
-            raise ValueError(f"unknown network {name!r}: choose one of {', '.join(CONFIGURATIONS)}")
-        configuration = [
-            entry if isinstance(entry, str) else round(entry * width)
-            for entry in CONFIGURATIONS[name]
-        ]
-        channels = [entry for entry in configuration if isinstance(entry, int)][-1]
-        self.features = make_layers(configuration, batch_norm, in_channels)
+        if isinstance(configuration, str):
+            if configuration not in CONFIGURATIONS:
+                known = ", ".join(CONFIGURATIONS)
+                raise ValueError(f"unknown network {configuration!r}: choose one of {known}")
+            configuration = CONFIGURATIONS[configuration]
+        entries = [round(e * width) if type(e) is int else e for e in configuration]
+        self.features = make_layers(entries, batch_norm, in_channels)
+        channels = [entry for entry in entries if isinstance(entry, int)][-1]
         self.avgpool = nn.AdaptiveAvgPool2d(pool_size)
         self.classifier = nn.Sequential(
             nn.Linear(channels * pool_size**2, hidden),

@@ -1,14 +1,11 @@
 """Every figure of the course. A function takes numbers and returns a Figure that shows itself."""
 
 from .alexnet import (
-    accuracy_on_versions,
     activation_curves,
     contest_errors,
     dropout_masks,
     last_windows,
     lateral_inhibition,
-    loss_by_rate,
-    range_test,
     signal_by_layer,
     two_towers,
 )
@@ -41,6 +38,7 @@ from .inspection import (
 from .lenet import connection_table, curves_by_step, network_stages
 from .pixels import (
     accuracy_by_k,
+    cross_validation,
     image_as_vector,
     image_differences,
     neighbor_rows,
@@ -57,6 +55,7 @@ from .predictions import (
     seeds_against_cost,
 )
 from .resnet import errors_by_epoch, loss_on_line, residual_blocks, values_by_layer
+from .runs import compared_arms, compared_curves
 from .scaling import (
     channel_connections,
     channel_weights,
@@ -67,12 +66,12 @@ from .scaling import (
 from .search import best_by_trial, importances, setting_grid
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
 from .training import learning_curves
+from .training_deep import accuracy_by_rate
 from .vgg import (
     accuracy_against_cost,
     channel_distributions,
     configurations,
     parameter_budget,
-    signal_by_depth,
     stage_maps,
     weights_for_view,
 )
@@ -87,8 +86,8 @@ __all__ = [
     "accuracy_against_shift",
     "accuracy_by_k",
     "accuracy_by_labels",
+    "accuracy_by_rate",
     "accuracy_by_slice",
-    "accuracy_on_versions",
     "accuracy_with_intervals",
     "activation_curves",
     "adaptive_pooling",
@@ -105,7 +104,10 @@ __all__ = [
     "convolution_explorer",
     "convolution_picture",
     "correlations",
+    "compared_arms",
+    "compared_curves",
     "cost_by_layer",
+    "cross_validation",
     "curves_by_step",
     "dense_connections",
     "draw_image",
@@ -130,7 +132,6 @@ __all__ = [
     "learning_curves",
     "local_and_deep",
     "located",
-    "loss_by_rate",
     "loss_on_line",
     "memory_by_layers",
     "mistakes",
@@ -142,7 +143,6 @@ __all__ = [
     "parameter_budget",
     "precision_and_recall",
     "probability_bars",
-    "range_test",
     "read_counts",
     "receptive_cones",
     "reliability_diagram",
@@ -153,7 +153,6 @@ __all__ = [
     "shape_trace",
     "shared_objects",
     "shares_of_guesses",
-    "signal_by_depth",
     "signal_by_layer",
     "sliding_step",
     "stage_maps",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from ..arithmetic import conv_output_size
 from .parts import draw_arrow, draw_box
-from .style import COLORS, Figure, bar_style, new_figure, series
+from .style import COLORS, Figure, new_figure, series
 
 PADDING, UNREAD = "#CFCFCF", COLORS[1]
 
@@ -54,7 +53,9 @@ def contest_errors(errors: Mapping[str, float], networks: Sequence[str]) -> Figu
 
 
 def last_windows(
-    settings: Mapping[str, tuple[int, int]], kernel_size: int = 11, stride: int = 4
+    settings: Mapping[str, tuple[int, int | tuple[int, int]]],
+    kernel_size: int = 11,
+    stride: int = 4,
 ) -> Figure:
     """Where the last windows of a layer end: one row of pixels a panel, its right end only.
 
@@ -63,7 +64,8 @@ def last_windows(
     Lecture 04.
 
     Args:
-        settings: name of the panel -> (size, padding), in pixels; two panels at least.
+        settings: name of the panel -> (size, padding), in pixels; two panels at least. The padding
+            is that of both sides, or that before the row and that behind it.
         kernel_size: pixels in a row of the window.
         stride: pixels from one window to the next.
 
@@ -77,9 +79,10 @@ def last_windows(
     figure, places = new_figure(len(settings), 1, width=9, height=1.55 * len(settings))
     said = []
     for axes, (name, (size, padding)) in zip(places, settings.items(), strict=True):
-        windows = conv_output_size(size, kernel_size, stride, padding)
-        end = (windows - 1) * stride + kernel_size - padding  # the first pixel no window reads
-        last = size + padding
+        before, behind = padding if isinstance(padding, tuple) else (padding, padding)
+        windows = conv_output_size(size + before + behind, kernel_size, stride)
+        end = (windows - 1) * stride + kernel_size - before  # the first pixel no window reads
+        last = size + behind
         for pixel in range(last - reach, last):
             _draw_pixel(axes, pixel, is_padding=pixel >= size, is_read=pixel < end)
         for back in range(3):
@@ -163,7 +166,8 @@ def _draw_arrows(axes: Axes, index: int, meets: bool, *, first: bool, end: bool)
     targets = [0.5] if end else [1.0, 0.0]
     for source in sources:
         for target in targets:
-            crosses = abs(source - target) == 1
+            # The output stands between the towers, and reads both: half of what it reads crosses.
+            crosses = abs(source - target) == 1 or (end and meets)
             if crosses and not meets:
                 continue
             style = dict(color=COLORS[1], linestyle="--") if crosses else {}
@@ -173,7 +177,7 @@ def _draw_arrows(axes: Axes, index: int, meets: bool, *, first: bool, end: bool)
 def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Activation functions (left) and their slopes (right).
 
-    Lecture 04.
+    Lecture 06.
 
     Args:
         x: inputs, float (N,), ascending.
@@ -198,35 +202,6 @@ def activation_curves(x: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) ->
         axes.grid(alpha=0.3)
     places[0].legend()
     return figure.described(f"Activation functions and their slopes: {'; '.join(said)}.")
-
-
-def loss_by_rate(losses: Mapping[str, Mapping[float, float]]) -> Figure:
-    """Training loss against the learning rate.
-
-    Lecture 04.
-
-    Args:
-        losses: name -> {learning rate: loss (nats)}.
-
-    Example:
-        >>> from course_utils import plots
-        >>> print(plots.loss_by_rate({"ReLU": {0.01: 1.2, 0.1: 1.5}}).alt_text)
-        Training loss against the learning rate. ReLU is lowest at the rate 0.01: 1.20.
-    """
-    figure, axes = new_figure(width=7, height=3.2)
-    said = []
-    for index, (name, by_rate) in enumerate(losses.items()):
-        axes.plot(list(by_rate), list(by_rate.values()), label=name, **series(index))
-        best = min(by_rate, key=lambda rate: by_rate[rate])
-        said.append(f"{name} is lowest at the rate {best:g}: {by_rate[best]:.2f}")
-    axes.set_xscale("log")
-    rates = sorted({rate for by_rate in losses.values() for rate in by_rate})
-    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
-    axes.set_xticks([], minor=True)
-    axes.set(xlabel="learning rate (log scale)", ylabel="training loss (nats)")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    return figure.described(f"Training loss against the learning rate. {'; '.join(said)}.")
 
 
 def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) -> Figure:
@@ -269,7 +244,7 @@ def lateral_inhibition(cases: Mapping[str, tuple[Tensor, Tensor]], size: int) ->
 def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
     """Masks of one layer, and what a unit above it gets to add up over many masks (right).
 
-    Lecture 04.
+    Lecture 06.
 
     Args:
         masks: bool (N, H, W), True is kept.
@@ -309,129 +284,28 @@ def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
     )
 
 
-def signal_by_layer(spreads: Mapping[str, Sequence[float]], layers: Sequence[str]) -> Figure:
-    """The standard deviation of each layer's output, one line for each initialisation.
+def signal_by_layer(signals: Mapping[str, Sequence[float]], layers: Sequence[str]) -> Figure:
+    """The root mean square of each layer's output, one line for each initialisation.
 
-    Lecture 04.
+    Lecture 06.
 
     Args:
-        spreads: name -> one value a layer.
+        signals: name -> one value a layer.
         layers: the names of the layers.
 
     Example:
         >>> from course_utils import plots
         >>> print(plots.signal_by_layer({"small": [0.1, 1e-4]}, ["conv 1", "full 2"]).alt_text)
-        Spread of each layer's output before training: small from 0.1 to 0.0001.
+        Signal of each layer before training: small from 0.1 to 0.0001.
     """
     figure, axes = new_figure(width=8, height=3.2)
     said = []
-    for index, (name, values) in enumerate(spreads.items()):
+    for index, (name, values) in enumerate(signals.items()):
         axes.plot(range(len(layers)), values, label=name, **series(index))
         said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
     axes.set_xticks(range(len(layers)), layers)
     axes.set_yscale("log")
-    axes.set(xlabel="layer", ylabel="standard deviation of the\noutput (log scale)")
+    axes.set(xlabel="layer", ylabel="root mean square of the\noutput (log scale)")
     axes.grid(alpha=0.3)
     axes.legend()
-    return figure.described(f"Spread of each layer's output before training: {'; '.join(said)}.")
-
-
-class RangeTest(Protocol):
-    """A `course_utils.training.RangeTest`, as far as its figure needs it."""
-
-    @property
-    def learning_rates(self) -> list[float]:
-        """One a step."""
-
-    @property
-    def losses(self) -> list[float]:
-        """Of the batches (nats)."""
-
-    @property
-    def smoothed(self) -> list[float]:
-        """The losses, smoothed (nats)."""
-
-    @property
-    def lowest(self) -> float:
-        """The rate with the lowest smoothed loss."""
-
-    @property
-    def suggestion(self) -> float:
-        """A rate to train with."""
-
-    def __len__(self) -> int: ...
-
-
-def range_test(result: RangeTest, chosen: float | None = None) -> Figure:
-    """A learning-rate range test: the loss of each batch against its learning rate.
-
-    Lecture 04.
-
-    Args:
-        result: a `course_utils.training.RangeTest`.
-        chosen: a rate to mark; the test's own suggestion if None.
-
-    Example:
-        >>> from course_utils import plots
-        >>> from course_utils.training import RangeTest
-        >>> result = RangeTest(
-        ...     [1e-3, 1e-2, 1e-1], [2.3, 1.0, 5.0], [2.3, 1.6, 2.8], diverged=True
-        ... )
-        >>> figure = plots.range_test(result)
-        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
-        Learning-rate range test over 3 steps: the smoothed loss starts at 2.30 and is lowest, 1.60,
-        at the rate 0.01; chosen is 0.0033.
-    """
-    chosen = result.suggestion if chosen is None else chosen
-    figure, axes = new_figure(width=8, height=3.3)
-    axes.plot(result.learning_rates, result.losses, ".", color="0.65", label="loss of the batch")
-    axes.plot(result.learning_rates, result.smoothed, color=COLORS[0], label="smoothed")
-    axes.axvline(chosen, color=COLORS[1], ls="--", label=f"chosen: {chosen:.2g}")
-    axes.axvline(result.lowest, color="black", ls=":", label=f"lowest: {result.lowest:.2g}")
-    axes.set_xscale("log")
-    axes.set_ylim(0.9 * min(result.losses), 2 * result.smoothed[0])
-    axes.set(xlabel="learning rate (log scale)", ylabel="loss (nats)")
-    axes.legend()
-    return figure.described(
-        f"Learning-rate range test over {len(result)} steps: the smoothed loss starts at "
-        f"{result.smoothed[0]:.2f} and is lowest, {min(result.smoothed):.2f}, at the rate "
-        f"{result.lowest:.2g}; chosen is {chosen:.2g}."
-    )
-
-
-def accuracy_on_versions(accuracies: Mapping[str, Mapping[str, float]], title: str = "") -> Figure:
-    """Accuracies of several models on several versions of the same images, as groups of bars.
-
-    Lecture 04.
-
-    Args:
-        accuracies: model -> {version: share in [0, 1]}, the same versions for each model.
-        title: above the bars.
-
-    Example:
-        >>> from course_utils import plots
-        >>> figure = plots.accuracy_on_versions({"plain": {"as is": 0.7, "mirrored": 0.5}})
-        >>> print(figure.alt_text)
-        Accuracy. plain: as is 70.0%, mirrored 50.0%.
-    """
-    figure, axes = new_figure(width=8, height=3.2)
-    versions = list(next(iter(accuracies.values())))
-    width = 0.8 / len(accuracies)
-    said = []
-    for index, (name, by_version) in enumerate(accuracies.items()):
-        places = [n + (index - (len(accuracies) - 1) / 2) * width for n in range(len(versions))]
-        bars = axes.bar(
-            places,
-            list(by_version.values()),
-            0.92 * width,
-            label=name,
-            **bar_style(index),
-        )
-        axes.bar_label(bars, [f"{value:.0%}" for value in by_version.values()], fontsize=9)
-        values = ", ".join(f"{version} {value:.1%}" for version, value in by_version.items())
-        said.append(f"{name}: {values}")
-    axes.set_xticks(range(len(versions)), versions)
-    axes.set(ylabel="accuracy", ylim=(0, 1), title=title)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure.described(f"Accuracy. {title + '. ' if title else ''}{'; '.join(said)}.")
+    return figure.described(f"Signal of each layer before training: {'; '.join(said)}.")

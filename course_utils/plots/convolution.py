@@ -132,7 +132,7 @@ def sliding_step(image: Tensor, kernel: Tensor, output: Tensor, row: int, column
     )
 
 
-def number_grids(grids: dict[str, Tensor], window: int = 0) -> Figure:
+def number_grids(grids: dict[str, Tensor], window: int = 0, decimals: int | None = None) -> Figure:
     """Small tensors side by side as numbers.
 
     Lecture 02.
@@ -140,6 +140,7 @@ def number_grids(grids: dict[str, Tensor], window: int = 0) -> Figure:
     Args:
         grids: name -> float (H, W).
         window: rule the first grid into windows of this size; 0: not at all.
+        decimals: of each number; None writes whole numbers and simple fractions as such.
 
     Example:
         >>> import torch
@@ -150,13 +151,13 @@ def number_grids(grids: dict[str, Tensor], window: int = 0) -> Figure:
     """
     figure, axes = _grids(list(grids.values()))
     for place, (name, grid) in zip(axes, grids.items(), strict=True):
-        draw_numbers(place, grid, name)
+        draw_numbers(place, grid, name, decimals)
     first = next(iter(grids.values()))
     if window:
         for row in range(0, first.shape[0] - window + 1, window):
             for column in range(0, first.shape[1] - window + 1, window):
                 _outline(axes[0], column, row, window)
-    texts = [f"{name}: {_spoken(grid)}" for name, grid in grids.items()]
+    texts = [f"{name}: {_spoken(grid, decimals)}" for name, grid in grids.items()]
     return figure.described("Grids of numbers. " + "; ".join(texts) + ".")
 
 
@@ -311,12 +312,12 @@ def _grids(grids: list[Tensor]) -> tuple[Figure, np.ndarray]:
     return figure, axes
 
 
-def draw_numbers(axes: Axes, numbers: Tensor, title: str = "") -> None:
+def draw_numbers(axes: Axes, numbers: Tensor, title: str = "", decimals: int | None = None) -> None:
     """Draw an (H, W) tensor as a grid of numbers on a signed background."""
     limit = max(numbers.abs().max().item(), 1e-9) * 2.5  # pale, so that black text stands out
     axes.imshow(numbers.cpu().numpy(), cmap=SIGNED, vmin=-limit, vmax=limit)
     for (row, column), number in cells(numbers):
-        axes.text(column, row, _short(number), ha="center", va="center")
+        axes.text(column, row, _short(number, decimals), ha="center", va="center")
     _rule(axes, *numbers.shape)
     axes.set_title(title)
 
@@ -378,13 +379,16 @@ def _rule(axes: Axes, rows: int, columns: int) -> None:
         axes.axvline(column - 0.5, color="0.6", linewidth=0.6)
 
 
-def _short(number: float) -> str:
+def _short(number: float, decimals: int | None = None) -> str:
     """A number for a cell: whole, a simple fraction such as 1/9, or two digits."""
+    if decimals is not None:
+        return f"{round(number, decimals) + 0.0:.{decimals}f}".replace("-", "−")  # no −0.0
     fraction = Fraction(number).limit_denominator(16)
     if abs(float(fraction) - number) < 1e-6:
         return str(fraction).replace("-", "−")
     return f"{number:.2g}".replace("-", "−")
 
 
-def _spoken(grid: Tensor) -> str:
-    return " / ".join(" ".join(_short(number) for number in row) for row in grid.tolist())
+def _spoken(grid: Tensor, decimals: int | None = None) -> str:
+    rows = (" ".join(_short(number, decimals) for number in row) for row in grid.tolist())
+    return " / ".join(rows)

@@ -13,6 +13,7 @@ from ..arithmetic import conv_flops, conv_output_size, conv_parameters, read_cou
 from .style import COLORS, Figure, new_figure
 
 FIRST, NEXT, PADDING, LOST = COLORS[0], COLORS[1], "#D9D9D9", COLORS[6]
+INSIDE = dict(facecolor=FIRST, edgecolor="white", linewidth=1.2)  # its pixels can be counted
 SLIDERS = {  # name: least, most, at the start
     "size": (1, 24, 9),
     "kernel_size": (1, 9, 3),
@@ -143,7 +144,7 @@ def _draw_input(
             _square(axes, column, row, facecolor=face, edgecolor="0.6", linewidth=0.6)
             if unread:
                 axes.text(column, row, "×", ha="center", va="center", fontsize=9)
-    _draw_taps(axes, -padding, kernel_size, padding, dilation, facecolor=FIRST)
+    _draw_taps(axes, -padding, kernel_size, padding, dilation, **INSIDE)
     if after > 1:
         start = stride - padding
         _draw_taps(
@@ -170,7 +171,7 @@ def _draw_output(axes: Axes, after: int, widest: int) -> None:
     for row in range(after):
         for column in range(after):
             _square(axes, column, row, facecolor="white", edgecolor="0.6", linewidth=0.6)
-    _square(axes, 0, 0, facecolor=FIRST)
+    _square(axes, 0, 0, **INSIDE)
     if after > 1:
         _square(axes, 1, 0, fill=False, edgecolor=NEXT, linewidth=2.5)
     margin = max(0, widest - after) / 2

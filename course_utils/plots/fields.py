@@ -32,12 +32,13 @@ def receptive_cones(stacks: dict[str, list[dict[str, int]]]) -> Figure:
     figure, axes = new_figure(
         1, len(stacks), width=9.4, height=1.0 + 0.62 * depth, squeeze=False, sharey=True
     )
+    between = " " if len(stacks) < 4 else "\n"
     texts = []
     for place, (name, layers) in zip(axes[0], stacks.items(), strict=True):
         size = receptive_field(layers).size
         _draw_cone(place, layers, widest)
         place.set(ylim=(-0.4, depth + 0.4))
-        place.set_title(f"{name}: sees {size} pixels")
+        place.set_title(f"{name}:{between}sees {size} pixels")
         texts.append(f"{name}: {size} pixels")
     axes[0, 0].set_yticks(range(depth + 1), ["image", *(f"layer {n + 1}" for n in range(depth))])
     return figure.described(

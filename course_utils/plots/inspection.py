@@ -233,7 +233,7 @@ def accuracy_with_intervals(
 ) -> Figure:
     """The accuracy of several classifiers with Wilson's interval.
 
-    Lectures 03, 04, 05, 07, 08, 09, 11 and 12.
+    Lectures 03, 07, 08, 09, 11 and 12.
 
     Args:
         results: name -> (correct, total).
@@ -283,7 +283,7 @@ def accuracy_against_shift(
 
     With ``num_classes``, a dotted line shows guessing: one in ``num_classes``.
 
-    Lectures 01 and 03.
+    Lecture 03.
 
     Args:
         accuracies: name -> {pixels: accuracy}.

@@ -117,10 +117,11 @@ def curves_by_step(
     xlabel: str = "training step (batch)",
     levels: Mapping[str, float] | None = None,
     log: bool = False,
+    title: str = "",
 ) -> Figure:
     """A value against the training step, or what xlabel says, a line for each named curve.
 
-    Lectures 03, 04, 05, 08, 10, 11 and 13.
+    Lectures 03, 06, 08, 10, 11 and 13.
 
     Args:
         curves: name -> one value a step; a value that is not finite leaves a gap.
@@ -128,6 +129,7 @@ def curves_by_step(
         xlabel: what is counted.
         levels: name -> height of a horizontal line, for comparison.
         log: whether the vertical axis is logarithmic.
+        title: above the lines.
 
     Example:
         >>> from course_utils import plots
@@ -156,9 +158,10 @@ def curves_by_step(
         said.append(f"{name} is marked")
     if log:
         axes.set_yscale("log")
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    opening = f"{title}. " if title else ""
     return figure.described(
-        f"{ylabel} against the {xlabel.removesuffix(' (batch)')}: {'; '.join(said)}."
+        f"{opening}{ylabel} against the {xlabel.removesuffix(' (batch)')}: {'; '.join(said)}."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
 
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
@@ -172,6 +173,69 @@ def accuracy_by_k(curves: Mapping[str, Mapping[int, float]], best: int | None = 
     axes.grid(alpha=0.3)
     axes.legend()
     return figure.described(f"Accuracy against k. {'; '.join(texts)}.")
+
+
+def cross_validation(
+    accuracies: Mapping[int, Sequence[float]],
+    behind: Mapping[int, tuple[float, float]],
+    best: int,
+    bars: str,
+    title: str,
+) -> Figure:
+    """Cross-validation of k: each fold's accuracy (left), and how far each k is behind (right).
+
+    Left: dots are folds, the line joins their means, and a bar is one standard deviation to both
+    sides. Right: the difference from the best k on the same images, with its error.
+
+    Lecture 01.
+
+    Args:
+        accuracies: k -> accuracies, one for each fold.
+        behind: k -> (accuracy minus that of the best k, its error).
+        best: the k that the others are compared with.
+        bars: what the error is: "two standard errors".
+        title: what was cross-validated.
+
+    Example:
+        >>> from course_utils import plots
+        >>> figure = plots.cross_validation(
+        ...     {1: [0.7, 0.8], 5: [0.8, 0.9]}, {1: (-0.1, 0.04), 5: (0, 0)}, 5,
+        ...     bars="two standard errors", title="2 folds")
+        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
+        2 folds. Mean accuracy and standard deviation over folds: k = 1: 75.0% ± 7.1%; k = 5: 85.0%
+        ± 7.1%. Difference from k = 5 on the same images, with two standard errors: k = 1: -10.0 ±
+        4.0 points.
+    """
+    figure, (left, right) = new_figure(1, 2, width=9.2, height=3.5)
+    ks = sorted(accuracies)
+    places = range(len(ks))
+    means, spreads = [mean(accuracies[k]) for k in ks], [stdev(accuracies[k]) for k in ks]
+    for place, k in zip(places, ks, strict=True):
+        left.plot([place] * len(accuracies[k]), accuracies[k], "o", color=COLORS[5], ms=3.5)
+    left.errorbar(places, means, spreads, color=COLORS[0], marker="_", capsize=4)
+    left.set(ylabel="accuracy", title="each fold, mean ± standard deviation")
+    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    others = [k for k in ks if k != best]
+    points = [100 * behind[k][0] for k in others]
+    errors = [100 * behind[k][1] for k in others]
+    right.axhline(0, color="0.5", linestyle=":")
+    right.errorbar(
+        [ks.index(k) for k in others], points, errors, color=COLORS[1], fmt="s", ms=4, capsize=4
+    )
+    right.plot(ks.index(best), 0, "D", color=COLORS[7], ms=6)
+    right.set(ylabel="points", title=f"behind k = {best}, ± {bars}")
+    for axes in (left, right):
+        axes.set_xticks(list(places), [str(k) for k in ks])
+        axes.set_xlabel("k (number of neighbours)")
+        axes.grid(axis="y", alpha=0.3)
+    figure.suptitle(title, fontsize=11)
+    spoken = [f"k = {k}: {m:.1%} ± {s:.1%}" for k, m, s in zip(ks, means, spreads, strict=True)]
+    apart = [f"k = {k}: {p:.1f} ± {e:.1f}" for k, p, e in zip(others, points, errors, strict=True)]
+    return figure.described(
+        f"{title}. Mean accuracy and standard deviation over folds: {'; '.join(spoken)}. "
+        f"Difference from k = {best} on the same images, with {bars}: "
+        f"{'; '.join(apart)} points."
+    )
 
 
 def seconds_by_size(seconds: Mapping[int, float], queries: int) -> Figure:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from .images import draw_image
@@ -181,52 +181,10 @@ def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") 
     return figure.described(f"Where the parameters are. {'. '.join(said)}.")
 
 
-def signal_by_depth(
-    curves: Mapping[str, Mapping[str, Sequence[float]]], boundary: int | None = None
-) -> Figure:
-    """The size of the numbers after each layer, a panel for each kind of network.
-
-    Lecture 05.
-
-    Args:
-        curves: panel title -> {name: one root mean square a layer}.
-        boundary: the number of the last convolution; a dotted line after it marks the classifier.
-
-    Example:
-        >>> from course_utils import plots
-        >>> figure = plots.signal_by_depth({"plain": {"0.01": [1, 0.1, 0.01]}}, boundary=2)
-        >>> print(figure.alt_text)
-        Size of the signal by layer. plain, 0.01: from 1 to 0.01.
-    """
-    figure, panels = new_figure(1, len(curves), width=9.4, height=3.9, sharey=True, squeeze=False)
-    said = []
-    for axes, (title, lines) in zip(panels[0], curves.items(), strict=True):
-        for index, (name, values) in enumerate(lines.items()):
-            numbers = range(1, len(values) + 1)
-            axes.plot(numbers, values, label=name, markersize=4, **series(index))
-            said.append(f"{title}, {name}: from {values[0]:.2g} to {values[-1]:.2g}")
-        axes.axhline(1, color="0.6", linewidth=0.8, zorder=0)
-        if boundary:
-            axes.axvline(boundary + 0.5, color="0.5", ls=":")
-            axes.annotate(
-                " linear",
-                (boundary + 0.5, 0.02),
-                xycoords=("data", "axes fraction"),
-                fontsize=9,
-            )
-        axes.set(xlabel="layer with weights", title=title, yscale="log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-    panels[0, 0].set_ylabel("root mean square of the output\n(log scale)")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    return figure.described(f"Size of the signal by layer. {'; '.join(said)}.")
-
-
 def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int]) -> Figure:
     """How the numbers of some channels are distributed.
 
-    Lecture 05.
+    Lecture 06.
 
     Args:
         panels: title -> float (N, C, H, W).
@@ -298,7 +256,8 @@ def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) ->
         maps = maps.detach().float().cpu()
         _, height, width = maps.shape
         size = "×".join(map(str, maps.shape))
-        draw_image(row[0], F.adaptive_avg_pool2d(image, (height, width)), "image, as small")
+        small = F.adaptive_avg_pool2d(image, (height, width))
+        draw_image(row[0], small, f"image, {height}×{width}")
         strongest = maps.flatten(1).mean(1).argsort(descending=True)[:columns]
         top = maps[strongest].max().clamp(min=1e-12).item()
         for place, channel in zip(row[1:], strongest.tolist(), strict=False):

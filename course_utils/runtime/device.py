@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .trials import run_seed
+
 if TYPE_CHECKING:
     import torch
 
@@ -121,10 +123,31 @@ class Timer:
 
 
 def seed_everything(seed: int = 0) -> None:
-    """Seed Python, NumPy and torch (on every device), so that a run repeats on one machine."""
+    """Seed Python, NumPy and torch (on every device), so that a run repeats on one machine.
+
+    A run of the evidence seeds them with numbers of its own: see `run_seed`.
+    """
     import numpy as np
     import torch
 
+    seed = run_seed(seed)
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - libraries and students use the global generator
-    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries and students use the global generator
+    torch.random.manual_seed(seed)
+
+
+def shift_seeds() -> None:
+    """In a run of the evidence, let ``torch.manual_seed`` seed with numbers of that run's own.
+
+    Lectures call it as students will elsewhere, and need no change to be run with other seeds.
+    """
+    import torch
+
+    if run_seed():
+        torch.manual_seed = _shifted_seed
+
+
+def _shifted_seed(seed: int) -> torch.Generator:
+    import torch
+
+    return torch.random.manual_seed(run_seed(int(seed)))

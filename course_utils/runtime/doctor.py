@@ -12,7 +12,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from .device import cpu_threads, get_device
-from .session import cache_dir, profile, project_root
+from .folders import cache_dir, project_root
+from .session import profile
 
 OLDEST_PYTHON = (3, 10)
 INSTALL = "python -m pip install -r requirements.txt"

@@ -1,4 +1,4 @@
-"""One notebook session: its folders, its profile, its set-up, progress bars and claims."""
+"""One notebook session: its profile, its set-up, progress bars, and what it needs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterable
 from importlib import invalidate_caches
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from .device import cpu_threads, get_device, seed_everything
+from .device import cpu_threads, get_device, seed_everything, shift_seeds
 from .threads import leave_busy_cores
 
 if TYPE_CHECKING:
@@ -20,22 +19,6 @@ if TYPE_CHECKING:
 
 Choice = TypeVar("Choice")
 PROFILES = ("quick", "full")
-
-
-def project_root() -> Path:
-    """Return the folder that holds ``notebooks``, ``course_utils`` and ``data``.
-
-    Example:
-        >>> (project_root() / "data").is_dir()
-        True
-    """
-    return Path(__file__).resolve().parents[2]
-
-
-def cache_dir() -> Path:
-    """Return the folder for downloads: ``COURSE_CACHE``, or ``data/cache`` in the course."""
-    given = os.environ.get("COURSE_CACHE")
-    return Path(given).expanduser() if given else project_root() / "data" / "cache"
 
 
 def profile() -> str:
@@ -91,6 +74,7 @@ def setup(seed: int = 0) -> torch.device:
     import torch
 
     device = get_device()
+    shift_seeds()
     seed_everything(seed)
     note = leave_busy_cores()
     name = f"cpu ({cpu_threads()}{note})" if device.type == "cpu" else str(device)
@@ -164,20 +148,3 @@ def need(package: str) -> None:
         invalidate_caches()
     if find_spec(package) is None:
         raise Missing(f"This lecture needs {package}. To get it, run: %pip install {package}")
-
-
-def claim(text: str, holds: bool) -> None:
-    """Print whether a statement about a result holds.
-
-    A result of training differs a little from machine to machine. A statement about it, with a
-    margin, does not. So a notebook states what must hold, and its test compares that line.
-
-    Args:
-        text: the statement.
-        holds: whether it holds here.
-
-    Example:
-        >>> claim("better than chance", 0.83 > 0.1)
-        ✓ better than chance
-    """
-    print(f"✓ {text}" if holds else f"✗ does not hold: {text}")

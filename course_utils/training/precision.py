@@ -85,6 +85,10 @@ def choose_precision(device: torch.device | str, fast: bool = True) -> Precision
     """Return the fastest way to train on this device; plain float32 when ``fast`` is False.
 
     It suits the networks of the course. `fit` tries it out, as not every network works with it.
+
+    Example:
+        >>> print(choose_precision("cpu", fast=False))
+        float32, contiguous
     """
     device = torch.device(device)
     if not fast:

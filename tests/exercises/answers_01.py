@@ -1,12 +1,19 @@
 """Lecture 01: other right answers, and wrong ones with the hint that each should get."""
 
 import numpy as np
+import sklearn.metrics
 import torch
+from scipy.spatial.distance import cdist
 from sklearn.metrics import euclidean_distances, top_k_accuracy_score
 from torch.nn import functional as F
 
 from course_utils.models import knn
 from course_utils.models.knn import KNearestNeighbors
+from course_utils.models.knn_selection import (
+    choose_by_cross_validation,
+    share_among_best,
+    vote_of_nearest,
+)
 from course_utils.training import loop
 
 # --- 01.1 ----------------------------------------------------------------------------------------
@@ -60,7 +67,6 @@ def distances_of_knn(queries, images):
 DISTANCES = dict(
     variants={
         "broadcasting": by_broadcasting,
-        "torch.cdist": by_cdist,
         "NumPy": by_numpy,
         "matrix product": lambda q, x: squared_by_product(q, x).clamp(min=0).sqrt(),
     },
@@ -92,6 +98,17 @@ DISTANCES = dict(
             lambda q, x: (q.square().sum(1)[:, None] - 2 * q @ x.T).clamp(min=0).sqrt(),
             "length of the images",
         ),
+        "torch.cdist": (by_cdist, "ready-made"),
+        "pairwise_distance": (
+            lambda q, x: F.pairwise_distance(q[:, None], x[None], eps=0),
+            "ready-made",
+        ),
+        "SciPy": (lambda q, x: torch.from_numpy(cdist(q.numpy(), x.numpy())), "ready-made"),
+        "sklearn": (lambda q, x: euclidean_distances(q.numpy(), x.numpy()), "ready-made"),
+        "sklearn, from elsewhere": (
+            lambda q, x: sklearn.metrics.pairwise_distances(q.numpy(), x.numpy()),
+            "ready-made",
+        ),
         "one loop": (one_loop, "there is a loop"),
         "two loops": (two_loops, "there is a loop"),
     },
@@ -102,8 +119,8 @@ DISTANCES = dict(
     adapters={
         "KNearestNeighbors": (distances_of_knn, 0),
         "its parts": (distances_of_its_parts, 0),
-        "torch.cdist": (by_cdist, 5),
-        "sklearn": (lambda q, x: euclidean_distances(q.numpy(), x.numpy()), 5),
+        "torch.cdist, which a person is told": (by_cdist, 5),
+        "sklearn, likewise": (lambda q, x: euclidean_distances(q.numpy(), x.numpy()), 5),
     },
 )
 
@@ -165,6 +182,14 @@ VOTE = dict(
             "average the labels",
         ),
         "higher index first": (higher_index_first, "lower index comes first"),
+        "topk": (
+            lambda d, y, k: F.one_hot(y[d.topk(k, largest=False).indices]).sum(1).argmax(1),
+            "topk does not see to that",
+        ),
+        "sort without stable": (
+            lambda d, y, k: F.one_hot(y[nearest(d, k, stable=False)]).sum(1).argmax(1),
+            "without stable=True",
+        ),
         "a list": (lambda d, y, k: vote_by_one_hot(d, y, k).tolist(), "return a tensor"),
         "class 7 for all": (lambda d, y, k: torch.full((len(d),), 7), "predictions are right"),
     },
@@ -174,6 +199,7 @@ VOTE = dict(
         "the first labels": lambda d, y, k: y[: len(d)],
     },
     adapters={
+        "vote_of_nearest": (vote_of_nearest, 0),
         "vote of the smallest": (lambda d, y, k: knn.vote(y[knn._smallest(d, k)[1]]), 0),
         "torch.mode": (lambda d, y, k: y[nearest(d, k)].mode(dim=1).values, 5),
     },
@@ -299,6 +325,7 @@ CHOOSE_K = dict(
         f"accuracy {guess}": lambda i, y, ks, folds, guess=guess: (min(ks), [guess] * len(ks))
         for guess in (0.0, 0.5, 1.0)
     },
+    adapters={"choose_by_cross_validation": (choose_by_cross_validation, 0)},
 )
 
 # --- 01.4 ----------------------------------------------------------------------------------------
@@ -363,6 +390,7 @@ TOP_K = dict(
     empty={"k of all classes": lambda s, y, k: k / s.shape[1]},
     adapters={
         "top_k_accuracy": (loop.top_k_accuracy, 0),
+        "share_among_best": (share_among_best, 0),
         "sklearn": (top_k_by_sklearn, 2.5),
     },
 )

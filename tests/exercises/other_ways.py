@@ -119,7 +119,7 @@ def pool_by_lists(image, kernel_size, stride, padding=0):
     return np.array([[w.numpy() for w in row] for row in windows]).transpose(2, 0, 1)
 
 
-# --- 03 to 05 ------------------------------------------------------------------------------------
+# --- 03 to 06 ------------------------------------------------------------------------------------
 
 
 def step_with_autograd(model, images, labels, optimizer):
@@ -164,7 +164,7 @@ def train_and_add_tensors(model, batches, optimizer, epochs):
 def norm_by_matrix(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
     place = torch.arange(x.shape[1])
     near = ((place[:, None] - place).abs() <= size // 2).float()
-    return x * (k + alpha * torch.einsum("ij,njhw->nihw", near, x**2)).pow(-beta)
+    return x * (k + alpha / size * torch.einsum("ij,njhw->nihw", near, x**2)).pow(-beta)
 
 
 def drop_by_numpy(x, probability, training):
@@ -187,24 +187,52 @@ def augment_by_random(images, padding=4):
     return torch.stack(made)
 
 
+def rate_by_table(step, steps, warm_up, peak):
+    """All rates of the run, of which one is taken."""
+    rising = np.arange(1, warm_up + 1) / max(1, warm_up)
+    falling = 0.5 + 0.5 * np.cos(np.linspace(0, np.pi, steps - warm_up + 1))
+    return (peak * np.concatenate([rising, falling]))[step]
+
+
+def mix_one_by_one(images, labels, partners, shares, num_classes):
+    mixed, soft = torch.empty_like(images), np.zeros((len(labels), num_classes))
+    for i, (partner, share) in enumerate(zip(partners.tolist(), shares.tolist(), strict=True)):
+        mixed[i] = share * images[i] + (1 - share) * images[partner]
+        soft[i, labels[i]] += share
+        soft[i, labels[partner]] += 1 - share
+    return [mixed, soft]
+
+
+@torch.no_grad()
+def average_by_load(average, model, decay):
+    old, new = average.state_dict(), model.state_dict()
+    average.load_state_dict(
+        {
+            name: torch.lerp(value, old[name], decay) if value.is_floating_point() else value
+            for name, value in new.items()
+        }
+    )
+    return average
+
+
 def diagnose_by_sums(record):
     """Without `zero_grad`, what is in ``.grad`` is the sum of all gradients so far."""
     if record["model_device"] != record["images_device"]:
         return ("device",)
-    gradients, means = record["gradients"], record["running_means"]
-    added_up = torch.allclose(gradients, record["batch_gradients"].cumsum(0), atol=1e-3)
+    gradients, true = np.array(record["gradient"]), np.array(record["true_gradient"])
+    means, is_zero = np.array(record["running_mean"]), not np.any(gradients)
     signs = {
-        "train": bool((means.diff(dim=0) == 0).all()),
-        "backward": gradients.norm() == 0,
-        "zero_grad": added_up,
-        "step": gradients.norm() > 0 and torch.allclose(*record["weights"][[0, 1]]),
-        "eval": not torch.allclose(means[-1], record["running_mean_after_evaluation"]),
-        "no_grad": record["evaluation_recorded_graph"],
+        "train": np.ptp(means[:-1]) == 0,
+        "backward": is_zero,
+        "zero_grad": np.allclose(gradients, true.cumsum(), atol=1e-3),
+        "step": not is_zero and np.allclose(*record["weight"][:2]),
+        "eval": not np.allclose(*means[-2:]),
+        "no_grad": record["evaluation_graph"],
     }
     return tuple(call for call, holds in signs.items() if holds)
 
 
-# --- 06 to 08 ------------------------------------------------------------------------------------
+# --- 07 to 09 ------------------------------------------------------------------------------------
 
 
 class Changed:
@@ -274,7 +302,7 @@ def calibration_by(place):
     return calibration_error
 
 
-# --- 09 to 11 ------------------------------------------------------------------------------------
+# --- 10 to 12 ------------------------------------------------------------------------------------
 
 
 def statistics_by_welford(batches):
@@ -335,9 +363,12 @@ MORE_VARIANTS = {
     "03.3": {"one by one": evaluate_one_by_one},
     "03.4": {"tensors": train_and_add_tensors},
     "04.2": {"a matrix": norm_by_matrix},
-    "04.4": {"NumPy": drop_by_numpy},
-    "04.5": {"random": augment_by_random},
-    "05.5": {"sums": diagnose_by_sums},
+    "06.2": {"a table": rate_by_table},
+    "06.3": {"NumPy": drop_by_numpy},
+    "06.4": {"random": augment_by_random},
+    "06.5": {"one by one": mix_one_by_one},
+    "06.6": {"load_state_dict": average_by_load},
+    "06.7": {"sums": diagnose_by_sums},
     "07.3": {"in order": split_in_order},
     "07.4": {"products": few_shot_by_products},
     "08.1": {"pooling": shortcut_by_pooling},

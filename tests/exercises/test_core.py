@@ -1,8 +1,11 @@
 """The scoring of an answer, on an exercise small enough to see through."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import euclidean_distances
 
 from course_utils.exercises import check
 from course_utils.exercises.core import (
@@ -10,6 +13,7 @@ from course_utils.exercises.core import (
     Outcome,
     Question,
     Unusable,
+    Watch,
     describe,
     judge_outcomes,
     right,
@@ -184,3 +188,22 @@ def test_same_tensor_and_its_problem():
 def test_check_names_the_exercises_when_there_is_no_such_one():
     with pytest.raises(KeyError, match="no exercise '99.1'"):
         check("99.1", print)
+
+
+def test_a_watch_notes_the_packages_at_work_and_leaves_a_profiler_as_it_was():
+    seen = []
+
+    def profiler(frame, event, argument):
+        seen.append(event)
+
+    before = sys.getprofile()
+    sys.setprofile(profiler)
+    try:
+        with Watch() as watch:
+            euclidean_distances([[0.0]], [[3.0]])
+        assert sys.getprofile() is profiler
+    finally:
+        sys.setprofile(before)
+    assert "sklearn" in watch.packages
+    assert "scipy" not in Watch().packages
+    assert "call" in seen

@@ -2,24 +2,31 @@
 
 import base64
 import io
+import re
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_rules import (
+    arms,
     comparison,
     execution,
     exercises,
     figures,
+    outputs_text,
     prose,
+    sitting,
     size,
     skeleton,
 )
 from PIL import Image
 
 from course_utils.lectures import all_lectures
+from course_utils.lectures.evidence import FAR, evidence_of
 
 LECTURES = all_lectures()
+# The budgets at which the claims of a lecture have been tried. `make evidence` goes on.
+TRIED = {"01": {1, 3}, "02": {1, 3}, "03": {1}, "04": {1}, "05": {1}, "06": {1}}
 
 
 @pytest.mark.parametrize("lecture", LECTURES, ids=lambda lecture: lecture.path.stem)
@@ -33,6 +40,8 @@ def test_lecture_keeps_the_rules(lecture):
         *figures(notebook),
         *prose(notebook),
         *exercises(notebook, lecture),
+        *arms(notebook),
+        *(sitting(notebook) if lecture.id in TRIED else ()),
     ]
     assert not found, "\n".join(["", *found])
 
@@ -46,6 +55,39 @@ def test_lectures_are_valid_and_numbered():
         assert lecture.path.name.startswith(f"{lecture.id}_")
         assert set(lecture.requires) <= set(ids)
         assert all(needed < lecture.id for needed in lecture.requires)
+
+
+@pytest.mark.parametrize("lecture", TRIED)
+def test_every_claim_was_tried_and_held(lecture):
+    """With five seeds, at each budget, or at the one that the sentence names."""
+    path = next(one.path for one in LECTURES if one.id == lecture)
+    found = evidence_of(lecture)
+    assert {one.sentence for one in found} >= set(claims_of(path))
+    few = [one for one in found if one.seeds < 5 or not TRIED[lecture] <= set(one.budgets)]
+    few = [one.sentence for one in few if one.seeds < 5 or not SAYS_HOW_LONG.search(one.sentence)]
+    assert few == [], "tried with fewer than five seeds, or at one budget and does not say so"
+    assert [one for one in found if not one.holds] == []
+
+
+@pytest.mark.parametrize("lecture", [name for name in TRIED if TRIED[name] == {1, 3}])
+def test_every_claim_could_have_failed(lecture):
+    """A bound far from what is measured proves little, unless the claim says why it is there."""
+    far = [one for one in evidence_of(lecture) if one.deviations > FAR and not one.wide]
+    assert [f"{one.deviations:.1f} deviations: {one.sentence}" for one in far] == []
+
+
+SAYS_HOW_LONG = re.compile(r"\b(\d+|three) (epochs|steps)\b|times as long")
+CLAIMED = re.compile(r"(?:✓|✗ does not hold:) (.*?)(?: \(\d+ of \d+ stored runs\))?$")
+
+
+def claims_of(path):
+    """The sentences that a stored lecture prints with ✓ or ✗."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        for line in outputs_text(cell).splitlines() if cell.cell_type == "code" else ():
+            if claimed := re.match(
+                r"(?:✓|✗ does not hold:) (.*?)(?: \(\d+ of \d+ stored runs\))?$", line
+            ):
+                yield claimed[1]
 
 
 def code(source, *, count=1, tags=(), volatile="", outputs=()):
@@ -76,6 +118,34 @@ def figure(content, alt):
         metadata={"image/png": {"alt": alt}},
         execution_count=1,
     )
+
+
+def compared(budget="4 epochs", **other):
+    made = code("record('98 a', 'b', fit(model).best)")
+    how = {"arms": ["a", "b"], "differs": "batch norm", "budget": budget} | other
+    made.metadata["course"] = {"comparison": how}
+    return made
+
+
+def test_a_comparison_says_what_differs_and_its_budget():
+    drawn = code("plots.bars()", outputs=[figure("AAAA", "Slim VGG-11, 4 epochs. With: 70 %.")])
+    assert not list(arms(notebook(compared(), drawn)))
+    assert list(arms(notebook(compared(budget="5 epochs"), drawn)))
+    assert list(arms(notebook(compared())))
+    assert list(arms(notebook(compared(arms=["a"]), drawn)))
+    assert not list(arms(notebook(compared(figure=False))))
+    assert list(arms(notebook(code("record('98 a', 'b', fit(model).best)"), drawn)))
+
+
+def test_a_lecture_is_one_sitting():
+    end = new_markdown_cell("The end.\n\n## Takeaways\n\n" + "word " * 4000)
+    assert not list(sitting(notebook(new_markdown_cell("word " * 2990), end)))
+    assert list(sitting(notebook(new_markdown_cell("word " * 3000), end)))
+    assert not list(sitting(notebook(*[code("1") for _ in range(70)], end)))
+    assert list(sitting(notebook(*[code("1") for _ in range(71)], end)))
+    graded = code("answer")
+    graded.metadata["nbgrader"] = {}
+    assert list(sitting(notebook(end, graded)))
 
 
 IGNORED = {"tags": ["nbval-ignore-output"], "volatile": "a result of training"}

@@ -15,6 +15,8 @@ from course_utils.models.alexnet import (
     AlexNet,
     SlimAlexNet,
     TwoTowerAlexNet,
+    cross_channel_norm,
+    layer_sizes,
     response_normalization,
 )
 
@@ -43,11 +45,11 @@ def test_two_towers_have_the_sizes_of_the_paper():
     assert sizes[5:] == [(4096,), (4096,), (1000,)]
 
 
-def tower_by_tower(model, images, alpha=1e-4):
+def tower_by_tower(model, images, alpha=1e-4 / 5):
     """The logits, each tower's convolutions computed apart from the other's."""
 
     def norm(x):
-        """The paper's formula; it runs over the channels of both towers."""
+        """The program's alpha is divided by 5; the sum runs over the channels of both towers."""
         squares = F.pad(x.square(), (0, 0, 0, 0, 2, 2)).unfold(1, 5, 1).sum(-1)
         return x / (2 + alpha * squares) ** 0.75
 
@@ -57,7 +59,9 @@ def tower_by_tower(model, images, alpha=1e-4):
 
     convs = [m for m in model.features if isinstance(m, nn.Conv2d)]
     linears = [m for m in model.classifier if isinstance(m, nn.Linear)]
-    x = F.max_pool2d(norm(convs[0](images).relu()), 3, 2)
+    edge = torch.zeros(len(images), 3, 227, 227)
+    edge[:, :, :224, :224] = images
+    x = F.max_pool2d(norm(convs[0](edge).relu()), 3, 2)
     x = F.max_pool2d(norm(both(x, convs[1])), 3, 2)
     x = both(both(convs[2](x).relu(), convs[3]), convs[4])
     x = F.max_pool2d(x, 3, 2).flatten(1)
@@ -67,11 +71,11 @@ def tower_by_tower(model, images, alpha=1e-4):
 def test_two_towers_compute_what_two_towers_compute():
     torch.manual_seed(0)
     model = TwoTowerAlexNet(7, unit=2).eval()
-    images = 100 * torch.randn(2, 3, 227, 227)  # large pixels, so that the normalisation matters
+    images = 100 * torch.randn(2, 3, 224, 224)  # large pixels, so that the normalisation matters
     with torch.no_grad():
         want = tower_by_tower(model, images)
         torch.testing.assert_close(model(images), want)
-        wrong = tower_by_tower(model, images, alpha=1e-4 / 5)
+        wrong = tower_by_tower(model, images, alpha=1e-4)  # the formula as printed
         assert not torch.allclose(model(images), wrong, rtol=1e-3)
 
 
@@ -81,13 +85,40 @@ def test_an_odd_unit_is_refused():
             TwoTowerAlexNet(unit=unit)
 
 
-def test_response_normalization_is_the_paper_s():
+def test_response_normalization_is_that_of_the_program():
     x = 50 * torch.randn(2, 7, 3, 3)
     want = torch.empty_like(x)
     for i in range(7):
         near = x[:, max(0, i - 2) : i + 3]
-        want[:, i] = x[:, i] / (2 + 1e-4 * near.square().sum(1)) ** 0.75
+        want[:, i] = x[:, i] / (2 + 1e-4 / 5 * near.square().sum(1)) ** 0.75
     torch.testing.assert_close(response_normalization()(x), want)
+    torch.testing.assert_close(cross_channel_norm(x), want)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 9])
+def test_response_norm_is_pytorch_s(size):
+    x = torch.randn(2, 4, 3, 3)
+    settings = dict(alpha=0.7, beta=0.6, k=1.5)
+    want = F.local_response_norm(x, size, **settings)
+    torch.testing.assert_close(cross_channel_norm(x, size, **settings), want)
+
+
+def test_rounding_up_makes_the_sizes_of_the_paper():
+    paper = [(11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0), *[(3, 1, 1)] * 3, (3, 2, 0)]
+    sizes = [size for size, _ in layer_sizes(224, paper, round_up=True)]
+    assert sizes == [55, 27, 27, 13, 13, 13, 13, 6]
+    assert layer_sizes(224, paper)[0] == (54, 1)
+    assert layer_sizes(224, paper, round_up=True)[0] == (55, -3)
+
+
+def test_rounding_up_makes_pytorch_s_sizes_with_ceil_mode():
+    for size in range(3, 40):
+        pooled = F.max_pool1d(torch.zeros(1, 1, size), 3, 2, ceil_mode=True)
+        assert layer_sizes(size, [(3, 2, 0)], round_up=True)[0][0] == pooled.shape[-1]
+
+
+def test_sizes_end_before_a_layer_that_does_not_fit():
+    assert layer_sizes(6, [(3, 2, 0), (5, 1, 1)]) == [(2, 1)]
 
 
 def test_slim_form_starts_without_an_opinion_and_with_a_signal_in_every_layer():

@@ -5,7 +5,6 @@ from matplotlib.colors import to_hex
 
 from course_utils import plots
 from course_utils.plots.alexnet import PADDING, UNREAD
-from course_utils.training import RangeTest
 
 BEFORE, AFTER = torch.tensor([1.0, 8.0, 1.0]), torch.tensor([0.5, 2.5, 0.5])
 TOWERS = [
@@ -15,8 +14,6 @@ TOWERS = [
     ("conv 3", "192", True),
     ("output", "10", True),
 ]
-RESULT = RangeTest([1e-3, 1e-2, 1e-1], [2.3, 1.0, 5.0], [2.3, 1.6, 2.8], True)
-VERSIONS = {"plain": {"as is": 0.7, "mirrored": 0.5}, "other": {"as is": 0.6, "mirrored": 0.62}}
 FIGURES = {  # a figure, what must be written in it, and what its description must say
     "contest_errors": (
         lambda: plots.contest_errors({"2011\nby hand": 25.8, "2012\nnet": 15.3}, ["2012\nnet"]),
@@ -24,13 +21,13 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         ["2011 by hand 25.8 %", "2012 net 15.3 %"],
     ),
     "last_windows": (
-        lambda: plots.last_windows({"224": (224, 0), "227": (227, 0), "padded": (224, 2)}),
+        lambda: plots.last_windows({"224": (224, 0), "up": (224, (0, 3)), "padded": (224, 2)}),
         [
             "pixel of the row (counted from 0)",
-            *("224: 54 windows, left over: 1", "227: 55 windows, left over: 0"),
+            *("224: 54 windows, left over: 1", "up: 55 windows, left over: 0"),
             *("window 52", "window 53", "window 54", "window 55"),
         ],
-        ["224: 54 windows, 1 left over of the image", "227: 55 windows, 0", "1 left over in the p"],
+        ["224: 54 windows, 1 left over of the image", "up: 55 windows, 0", "1 left over in the p"],
     ),
     "two_towers": (
         lambda: plots.two_towers(TOWERS),
@@ -47,11 +44,6 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         ),
         ["input", "output", "slope of the output", "ReLU", "tanh"],
         ["ReLU has slope 0.000 at -1 and 1.000 at 1", "tanh has slope 0.420 at -1 and 0.420 at 1"],
-    ),
-    "loss_by_rate": (
-        lambda: plots.loss_by_rate({"ReLU": {0.01: 1.2, 0.1: 1.5}, "tanh": {0.01: 1.8, 0.1: 0.9}}),
-        ["learning rate (log scale)", "training loss (nats)", "0.01", "0.1", "ReLU", "tanh"],
-        ["ReLU is lowest at the rate 0.01: 1.20", "tanh is lowest at the rate 0.1: 0.90"],
     ),
     "lateral_inhibition": (
         lambda: plots.lateral_inhibition({"alone": (BEFORE, AFTER), "flat": (AFTER, AFTER)}, 5),
@@ -75,23 +67,10 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
     "signal_by_layer": (
         lambda: plots.signal_by_layer({"small": [0.1, 1e-4], "good": [1, 1]}, ["conv 1", "full 2"]),
         [
-            *("layer", "standard deviation of the\noutput (log scale)"),
+            *("layer", "root mean square of the\noutput (log scale)"),
             *("conv 1", "full 2", "small", "good"),
         ],
         ["small from 0.1 to 0.0001", "good from 1 to 1"],
-    ),
-    "range_test": (
-        lambda: plots.range_test(RESULT, chosen=0.003),
-        [
-            *("learning rate (log scale)", "loss (nats)", "chosen: 0.003", "lowest: 0.01"),
-            *("loss of the batch", "smoothed"),
-        ],
-        ["3 steps", "starts at 2.30", "1.60", "at the rate 0.01", "chosen is 0.003"],
-    ),
-    "accuracy_on_versions": (
-        lambda: plots.accuracy_on_versions(VERSIONS, "Test images"),
-        ["accuracy", "as is", "mirrored", "plain", "other", "50%", "62%", "100%", "Test images"],
-        ["Test images", "plain: as is 70.0%, mirrored 50.0%", "other: as is 60.0%"],
     ),
 }
 
@@ -117,7 +96,7 @@ def test_only_layers_that_read_both_towers_have_crossing_arrows():
     dashed = [arrow for arrow in drawn if arrow.get_linestyle() == "--"]
     # image to both, conv 1 to conv 2 twice, all four ways to conv 3, both to the output
     assert len(drawn) == 2 + 2 + 4 + 2
-    assert len(dashed) == 2
+    assert len(dashed) == 2 + 2
 
 
 def test_boxes_stand_in_two_towers_but_for_the_ends():
@@ -134,13 +113,6 @@ def test_outputs_are_left_and_slopes_right():
     assert points(outputs)["ReLU"] == [(-1, 0), (1, 1)]
     assert [y for _, y in points(outputs)["tanh"]] == pytest.approx([-0.76, 0.76])
     assert [y for _, y in points(slopes)["tanh"]] == pytest.approx([0.42, 0.42])
-
-
-def test_losses_stand_over_their_rates():
-    (axes,) = FIGURES["loss_by_rate"][0]().axes
-    assert points(axes) == {"ReLU": [(0.01, 1.2), (0.1, 1.5)], "tanh": [(0.01, 1.8), (0.1, 0.9)]}
-    assert ticks(axes.xaxis) == {0.01: "0.01", 0.1: "0.1"}
-    assert axes.get_xscale() == "log"
 
 
 def test_bars_before_and_after_normalisation():
@@ -167,31 +139,6 @@ def test_spreads_stand_over_their_layers():
     assert axes.get_yscale() == "log"
 
 
-def test_a_range_test_shows_batches_and_the_smoothed_loss():
-    (axes,) = FIGURES["range_test"][0]().axes
-    lines = points(axes)
-    assert [y for _, y in lines["loss of the batch"]] == RESULT.losses
-    assert lines["smoothed"] == list(zip(RESULT.learning_rates, RESULT.smoothed, strict=True))
-    assert [x for x, _ in lines["chosen: 0.003"]] == [0.003] * 2
-    assert [x for x, _ in lines["lowest: 0.01"]] == [0.01] * 2
-    assert axes.get_xscale() == "log"
-    assert axes.get_ylim() == pytest.approx((0.9, 4.6))  # what diverges may leave the picture
-
-
-def test_the_suggested_rate_is_marked_unless_another_is_chosen():
-    (axes,) = plots.range_test(RESULT).axes
-    assert f"chosen: {RESULT.suggestion:.2g}" in [t.get_text() for t in axes.get_legend().texts]
-
-
-def test_bars_of_a_version_stand_side_by_side():
-    (axes,) = plots.accuracy_on_versions(VERSIONS).axes
-    middles = [bar.get_x() + bar.get_width() / 2 for bar in axes.patches]
-    assert middles == pytest.approx([-0.2, 0.8, 0.2, 1.2])
-    assert [bar.get_height() for bar in axes.patches] == [0.7, 0.5, 0.6, 0.62]
-    assert written(axes) == ["70%", "50%", "60%", "62%"]
-    assert ticks(axes.xaxis) == {0: "as is", 1: "mirrored"}
-
-
 def test_pixels_that_no_window_reads_are_crossed():
     top, middle, bottom = plots.last_windows({"a": (224, 0), "b": (227, 0), "c": (224, 2)}).axes
     crosses = [sum(line.get_marker() == "None" for line in axes.lines) for axes in (top, middle)]
@@ -200,6 +147,11 @@ def test_pixels_that_no_window_reads_are_crossed():
     assert _last_pixels(top)[-2:] == ["read", "unread"]
     assert _last_pixels(middle)[-1] == "read"
     assert _last_pixels(bottom)[-3:] == ["read", "padding", "padding"]
+
+
+def test_a_window_over_the_edge_reads_padding():
+    _, up = plots.last_windows({"a": (224, 0), "b": (224, (0, 3))}).axes
+    assert _last_pixels(up)[-4:] == ["read", "padding", "padding", "padding"]
 
 
 def _last_pixels(axes):

@@ -199,6 +199,12 @@ def test_only_the_first_grid_is_ruled_into_windows():
     assert outlines(second) == []
 
 
+def test_numbers_have_the_decimals_that_are_asked_for():
+    figure = plots.number_grids({"a": torch.eye(1), "b": torch.tensor([[0.75, -0.04]])}, decimals=1)
+    assert [written(axes) for axes in figure.axes] == [["1.0"], ["0.8", "0.0"]]
+    assert "b: 0.8 0.0" in figure.alt_text
+
+
 def test_each_pixel_says_how_often_it_is_read():
     figure = plots.read_counts({"a": torch.tensor([[0, 1], [2, 10]]), "b": torch.ones(2, 2)})
     a, b, _ = figure.axes
@@ -328,5 +334,8 @@ def test_the_next_window_is_one_stride_further():
     filled = [patch for patch in image.patches if patch.get_fill()]
     first = [patch for patch in filled if to_hex(patch.get_facecolor()) == FIRST.lower()]
     assert {patch.get_x() + 0.5 for patch in first} == {-1, 0, 1}
+    assert {to_hex(patch.get_edgecolor()) for patch in first} == {"#ffffff"}, (
+        "pixels are told apart"
+    )
     assert {corner[0] for corner in outlines(image)} == {1, 2, 3}
     assert outlines(output) == [(1, 0, 1)]

@@ -78,6 +78,11 @@ def test_curves_by_step_may_have_other_labels_and_a_plain_axis():
     assert written(axes) == []
 
 
+def test_curves_by_step_may_have_a_title():
+    figure = plots.curves_by_step({"a": [1, 2, 4]}, title="SGD, 3 steps")
+    assert_good_figure(figure, "SGD, 3 steps", alt=["SGD, 3 steps. loss of the batch"])
+
+
 def test_curves_by_step_has_the_same_size_whatever_the_numbers():
     small, large = (plots.curves_by_step({"a": [1.0, x]}) for x in (2.0, 1e6))
     assert (small.get_size_inches() == large.get_size_inches()).all()

@@ -44,6 +44,21 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         ],
         ["50.0% at k = 1, 75.0% at k = 5", "training: 100.0% at k = 1, 90.0%", "; chosen k = 5"],
     ),
+    "cross_validation": (
+        lambda: plots.cross_validation(
+            {5: [0.8, 0.9, 0.85], 1: [0.7, 0.8, 0.75], 50: [0.6, 0.6, 0.66]},
+            {1: (-0.1, 0.04), 50: (-0.23, 0.05), 5: (0.0, 0.0)},
+            best=5,
+            bars="two standard errors",
+            title="3 folds",
+        ),
+        [
+            *("3 folds", "accuracy", "points", "each fold, mean ± standard deviation"),
+            *("behind k = 5, ± two standard errors", *["k (number of neighbours)"] * 2),
+            *["1", "5", "50"] * 2,
+        ],
+        ["k = 1: 75.0% ± 5.0%; k = 5: 85.0% ± 5.0%", "k = 1: -10.0 ± 4.0; k = 50: -23.0 ± 5.0"],
+    ),
     "seconds_by_size": (
         lambda: plots.seconds_by_size({1000: 0.1, 8000: 0.9}, queries=2000),
         ["training images", "seconds for 2,000 predictions"],
@@ -106,6 +121,16 @@ def test_accuracies_stand_over_their_k():
     assert [x for x, _ in lines["chosen: k = 5"]] == [5, 5]
     assert ticks(axes.xaxis) == {1: "1", 5: "5"}
     assert axes.get_xscale() == "log"
+
+
+def test_folds_are_dots_and_the_best_k_stands_at_zero():
+    left, right = axes_of("cross_validation")
+    folds = [line.get_ydata().tolist() for line in left.lines if line.get_marker() == "o"]
+    assert folds == [[0.7, 0.8, 0.75], [0.8, 0.9, 0.85], [0.6, 0.6, 0.66]]
+    (best,) = [line for line in right.lines if line.get_marker() == "D"]
+    assert best.get_xydata().tolist() == [[1, 0]]
+    (others,) = [line for line in right.lines if line.get_marker() == "s"]
+    assert others.get_xydata().round(9).tolist() == [[0, -10], [2, -23]]
 
 
 def test_without_a_chosen_k_none_is_marked():

@@ -1,4 +1,4 @@
-"""The figures of lecture 05: labelled, described with numbers, not blank."""
+"""The figures of lectures 05 and 06: labelled, described with numbers, not blank."""
 
 import numpy as np
 import pytest
@@ -42,20 +42,6 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         ],
         ["A 40,000,000: features 25%, linear 75%", "B 20,000,000"],
     ),
-    "signal_by_depth": (
-        lambda: plots.signal_by_depth(
-            {
-                "plain": {"0.01": [1, 0.1, 0.01], "He": [1, 2, 3]},
-                "normed": {"0.01": [1, 1, 0.5], "He": [1, 1, 1]},
-            },
-            boundary=2,
-        ),
-        [
-            *("layer with weights", "root mean square of the output\n(log scale)"),
-            *("plain", "normed", " linear", "0.01", "He"),
-        ],
-        ["plain, 0.01: from 1 to 0.01", "normed, 0.01: from 1 to 0.5", "plain, He: from 1 to 3"],
-    ),
     "channel_distributions": (
         lambda: plots.channel_distributions({"before": PIXELS, "after": PIXELS / 10}, [0, 1]),
         ["value", "share of the values", "before", "after", "channel 0", "channel 1"],
@@ -66,7 +52,7 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
     ),
     "stage_maps": (
         lambda: plots.stage_maps(IMAGE, MAPS),
-        ["image, as small", "pool 1: 12×4×4", "pool 2: 3×2×2"],
+        ["image, 4×4", "image, 2×2", "pool 1: 12×4×4", "pool 2: 3×2×2"],
         ["8 strongest", "pool 1 12×4×4", "pool 2 3×2×2"],
     ),
     "accuracy_against_cost": (
@@ -117,18 +103,7 @@ def test_parts_of_a_budget_stand_one_after_the_other():
 
 def test_a_part_too_small_for_its_share_has_none():
     (axes,) = plots.parameter_budget({"A": {"features": 10**5, "linear": 10**7}}).axes
-    assert written(axes) == ["99%", "11.1 M"]
-
-
-def test_signals_are_counted_from_the_first_layer():
-    plain, normed = axes_of("signal_by_depth")
-    assert points(plain) == {
-        "0.01": [(1, 1), (2, 0.1), (3, 0.01)],
-        "He": [(1, 1), (2, 2), (3, 3)],
-    }
-    assert points(normed)["0.01"] == [(1, 1), (2, 1), (3, 0.5)]
-    assert [line.get_xdata()[0] for line in plain.lines if line.get_linestyle() == ":"] == [2.5]
-    assert plain.get_yscale() == "log"
+    assert written(axes) == ["99%", "10.1 M"]
 
 
 def test_shares_of_a_distribution_add_up_to_one():

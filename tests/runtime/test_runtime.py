@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import by_profile, claim, get_device, progress, seed_everything, setup
+from course_utils import by_profile, get_device, progress, seed_everything, setup
 from course_utils.__main__ import main
 from course_utils.runtime import Timer, cache_dir, machine, profile, project_root, synchronize
 from course_utils.runtime.doctor import Finding, packages, report
@@ -77,12 +77,6 @@ def test_setup_prints_and_seeds(capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert "cpu" in printed
     assert "profile: quick" in printed
-
-
-def test_claim(capsys):
-    claim("the sum is four", True)
-    claim("the sum is five", False)
-    assert capsys.readouterr().out == "✓ the sum is four\n✗ does not hold: the sum is five\n"
 
 
 def test_progress_passes_everything_on_and_prints_nothing_here(capsys):

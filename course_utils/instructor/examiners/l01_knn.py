@@ -112,8 +112,28 @@ def _nearest_in_a_tie(distances: Tensor, labels: Tensor, k: int) -> Tensor:
     return neighbor_labels.gather(1, own_votes.argmax(dim=1, keepdim=True))[:, 0]
 
 
-def _higher_index_first(distances: Tensor, labels: Tensor, k: int) -> Tensor:
-    return _elected(_nearest_labels(distances.flip(1), labels.flip(0), k))
+def _possible(distances: Tensor, labels: Tensor, k: int) -> Tensor | None:
+    """For each row and label: whether it wins with some choice among images at equal distance.
+
+    None where the choice is the same whatever one takes first: no two images compete for a place.
+    """
+    last = distances.sort(dim=1).values[:, k - 1 : k]
+    classes = torch.eye(int(labels.max()) + 1, dtype=torch.int64)[labels]
+    sure, tied = (distances < last).long() @ classes, (distances == last).long() @ classes
+    free = k - sure.sum(dim=1)
+    if bool((tied.sum(dim=1) == free).all()):
+        return None
+    return torch.stack([_can_win(*row) for row in zip(sure, tied, free, strict=True)])
+
+
+def _can_win(sure: Tensor, tied: Tensor, free: Tensor) -> Tensor:
+    """Which classes can have the most votes: ``sure`` (C,) and ``free`` of the ``tied`` (C,)."""
+    own = sure + torch.minimum(tied, free)  # as many votes as a class can get
+    classes = torch.arange(len(sure))
+    most = own[:, None] - (classes < classes[:, None]).long()  # a smaller label must have fewer
+    most[classes, classes] = own
+    room = torch.minimum(most - sure, tied)
+    return (room >= 0).all(dim=1) & (own > 0) & (room.sum(dim=1) >= free)
 
 
 VOTE_MISTAKES: dict[str, Callable] = {
@@ -137,9 +157,6 @@ VOTE_MISTAKES: dict[str, Callable] = {
     ),
     "you count one neighbour too many: k of them vote": (
         lambda d, y, k: _elected(_nearest_labels(d, y, k + 1))
-    ),
-    "of images at the same distance the lower index comes first: use sort(..., stable=True)": (
-        _higher_index_first
     ),
     "this is the index of an image: look up its label": lambda d, y, k: d.argmin(dim=1),
     "you average the labels: they are names of classes, so count them": lambda d, y, k: (
@@ -196,7 +213,10 @@ class PredictByVote(Examiner):
     def key(self, case: Case) -> Any:
         want = _elected(_nearest_labels(*case.values()))
         made = mistaken(VOTE_MISTAKES, lambda make: make(*case.values()), want)
-        return dict(want=want, mistakes=made)
+        possible = _possible(*case.values())
+        return dict(want=want, mistakes=made) | (
+            {} if possible is None else dict(possible=possible)
+        )
 
 
 # --- 01.3 ----------------------------------------------------------------------------------------

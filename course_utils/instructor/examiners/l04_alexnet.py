@@ -1,11 +1,10 @@
-"""What lecture 04 asks: sizes through AlexNet, LRN, the network of the paper, dropout, crops."""
+"""What lecture 04 asks: sizes through AlexNet, LRN, the network of 2012."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.random import Generator
 from torch import Tensor
@@ -29,28 +28,34 @@ class SizesThroughTheNet(Examiner):
     id = "04.1"
 
     def examples(self) -> Iterator[Case]:
-        yield dict(size=227, layers=PAPER)
-        yield dict(size=224, layers=PAPER)
-        yield dict(size=224, layers=TORCHVISION)
-        yield dict(size=32, layers=TORCHVISION)  # the last pooling finds one pixel
-        yield dict(size=32, layers=[[5, 1, 2], [3, 2, 0], [5, 1, 2], [3, 2, 0], [3, 2, 0]])
+        yield dict(size=224, layers=PAPER, round_up=False)
+        yield dict(size=224, layers=PAPER, round_up=True)
+        yield dict(size=224, layers=TORCHVISION, round_up=False)
+        yield dict(size=32, layers=TORCHVISION, round_up=False)  # the last pooling finds one pixel
+        layers = [[5, 1, 2], [3, 2, 0], [5, 1, 2], [3, 2, 0], [3, 2, 0]]
+        yield dict(size=32, layers=layers, round_up=False)
+        yield dict(size=32, layers=layers, round_up=True)
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         def between(low: int, high: int) -> int:
             return int(rng.integers(low, high + 1))
 
-        yield dict(size=between(180, 300), layers=PAPER)
-        yield dict(size=between(31, 62), layers=TORCHVISION)  # the last pooling does not fit
+        size = 4 * between(45, 75)  # conv 1 reads neither all of it, nor only what is there
+        yield dict(size=size, layers=PAPER, round_up=False)
+        yield dict(size=size, layers=PAPER, round_up=True)
+        # the last pooling does not fit
+        yield dict(size=between(31, 62), layers=TORCHVISION, round_up=False)
         kernel, stride = between(2, 9), between(4, 7)  # one short of a step: floor and round differ
         size = kernel + stride * between(1, 9) - 1
-        yield dict(size=size, layers=[[kernel, stride, 0]])
+        yield dict(size=size, layers=[[kernel, stride, 0]], round_up=False)
+        yield dict(size=size + 2 - stride, layers=[[kernel, stride, 0]], round_up=True)
         small, padding = between(2, 5), between(1, 2)  # the second kernel is larger than its input
         kernel = small + 2 * padding + between(1, 3)
         layers = [[3, 2, 0], [kernel, 1, padding], [3, 1, 1]]
-        yield dict(size=2 * small + between(1, 2), layers=layers)
-        for _ in range(12):
+        yield dict(size=2 * small + 1, layers=layers, round_up=bool(between(0, 1)))
+        for number in range(12):
             layers = [[between(1, 6), between(1, 3), between(0, 2)] for _ in range(between(1, 5))]
-            yield dict(size=between(5, 59), layers=layers)
+            yield dict(size=between(5, 59), layers=layers, round_up=number % 2 == 1)
 
     def key(self, case: Case) -> Any:
         size, want, mistakes = case["size"], [], []
@@ -59,20 +64,33 @@ class SizesThroughTheNet(Examiner):
             if room < 0:
                 break
             from_image = case["size"] + room - size
-            mistakes.append(_size_mistakes(room, stride, padding, from_image))
-            size = room // stride + 1
-            want.append([size, room % stride])
+            up = case["round_up"]
+            mistakes.append(_size_mistakes(room, stride, padding, from_image, up))
+            size = _steps(room, stride, up) + 1
+            want.append([size, room - (size - 1) * stride])
         return dict(want=want, mistakes=mistakes)
 
 
-def _size_mistakes(room: int, stride: int, padding: int, from_image: int) -> dict[str, int]:
+def _steps(room: int, stride: int, up: bool) -> int:
+    return -(-room // stride) if up else room // stride
+
+
+def _size_mistakes(
+    room: int, stride: int, padding: int, from_image: int, up: bool
+) -> dict[str, int]:
+    otherwise = {
+        False: "a window that does not fit completely is dropped: round down",
+        True: "round_up=True keeps a window that reaches over the edge: round up",
+    }
     return {
-        "one window always fits at the start: add 1 at the end": room // stride,
-        "a window that does not fit completely is dropped: round down": -(-room // stride) + 1,
-        "padding is added on both sides: 2 · padding": (room - padding) // stride + 1,
-        "padding was left out": (room - 2 * padding) // stride + 1,
+        otherwise[up]: _steps(room, stride, not up) + 1,
+        "one window always fits at the start: add 1 at the end": _steps(room, stride, up),
+        "padding is added on both sides: 2 · padding": _steps(room - padding, stride, up) + 1,
+        "padding was left out": _steps(room - 2 * padding, stride, up) + 1,
         "the stride was left out": room + 1,
-        "its input is the output of the layer before, not the image": from_image // stride + 1,
+        "its input is the output of the layer before, not the image": (
+            _steps(from_image, stride, up) + 1
+        ),
     }
 
 
@@ -92,7 +110,7 @@ def _lrn(
     axis: int = 1,
     wrap: bool = False,
 ) -> Tensor:
-    """The paper's formula as one sum of shifted channels; the options are the likely mistakes."""
+    """The program's formula as one sum of shifted channels; the options are the likely mistakes."""
     before, after = (size // 2 if reach is None else reach for reach in (before, after))
     terms = term(x).movedim(axis, 1)
     total = torch.zeros_like(terms)
@@ -103,14 +121,17 @@ def _lrn(
             index = torch.arange(channels) + shift
             moved = moved * ((index >= 0) & (index < channels))[:, None, None]
         total = total + moved
-    return x / (k + alpha * total.movedim(1, axis)) ** beta
+    return x / (k + alpha / size * total.movedim(1, axis)) ** beta
 
 
 def _lrn_mistakes(x: Tensor, **o: Any) -> dict[str, Callable[[], Tensor]]:
     size, alpha, beta, k = o["size"], o["alpha"], o["beta"], o["k"]
     return {
-        "here alpha is not divided by the size: that is PyTorch's convention, not the paper's": (
-            lambda: _lrn(x, **o | dict(alpha=alpha / size))
+        "alpha is divided by the size, as in the program and in PyTorch (not in the paper)": (
+            lambda: _lrn(x, **o | dict(alpha=alpha * size))
+        ),
+        "alpha is divided by the size, also where the window is cut off at the border": (
+            lambda: _lrn_by_channels_there(x, **o)
         ),
         "add up the squares of the activations, not the activations": (
             lambda: _lrn(x, **o, term=identity)
@@ -142,7 +163,7 @@ def _lrn_mistakes(x: Tensor, **o: Any) -> dict[str, Callable[[], Tensor]]:
         "raise the sum in the denominator to the power beta": (
             lambda: _lrn(x, **o | dict(beta=1.0))
         ),
-        "k belongs inside the power: (k + alpha · sum) ** beta": (
+        "k belongs inside the power: (k + alpha / size · sum) ** beta": (
             lambda: x / (k + (x / _lrn(x, size, alpha, 1.0, 0.0)).nan_to_num(0.0) ** beta)
         ),
         "this is only the denominator: divide x by it": (
@@ -151,8 +172,17 @@ def _lrn_mistakes(x: Tensor, **o: Any) -> dict[str, Callable[[], Tensor]]:
     }
 
 
+def _lrn_by_channels_there(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    """The mean of the squares in the window, which has fewer channels at the border."""
+    squares, there = (
+        F.pad(values, (0, 0, 0, 0, size // 2, size // 2)).unfold(1, size, 1).sum(dim=-1)
+        for values in (x.square(), torch.ones_like(x))
+    )
+    return x / (k + alpha * squares / there) ** beta
+
+
 class ResponseNorm(Examiner):
-    """The paper's formula, with windows up to more channels than there are."""
+    """The program's formula, with windows up to more channels than there are."""
 
     id = "04.2"
 
@@ -201,7 +231,7 @@ def _paper_shapes(num_classes: int, unit: int) -> dict[str, list[int]]:
     return numbered(shape for weight in weights for shape in (weight, weight[:1]))
 
 
-def _normalized(x: Tensor, alpha: float = 5e-4, k: float = 2.0) -> Tensor:
+def _normalized(x: Tensor, alpha: float = 1e-4, k: float = 2.0) -> Tensor:
     return F.local_response_norm(x, size=5, alpha=alpha, beta=0.75, k=k)
 
 
@@ -214,11 +244,12 @@ def _paper_logits(
     pool: Callable = lambda x: F.max_pool2d(x, 3, 2),
     order: str = "relu norm pool",
     last: Callable = identity,
+    edge: tuple[int, ...] = (0, 3, 0, 3),
 ) -> Tensor:
-    """The network of the paper, with functions only; the options are the likely mistakes."""
+    """The network of 2012, with functions only; the options are the likely mistakes."""
     w = iter(case["state"].values())
     steps = {"relu": relu, "norm": norm, "pool": pool}
-    x = case["x"]
+    x = F.pad(case["x"], edge)
     for options in (dict(stride=4), dict(padding=2, groups=2)):
         x = F.conv2d(x, next(w), next(w), **options)
         for step in order.split():
@@ -237,13 +268,15 @@ class BuildTheNetOfThePaper(ModuleExaminer):
     id = "04.3"
     mistakes = {
         "the response normalisation is missing": dict(norm=identity),
-        "alpha of the response normalisation: PyTorch divides it by the size, so the paper's "
-        "0.0001 is alpha=5e-4 here": dict(norm=lambda x: _normalized(x, alpha=1e-4)),
-        "k of the response normalisation is 2 in the paper; PyTorch's default is 1": dict(
+        "alpha=5e-4 follows the formula of the paper; the program divided alpha by the size, as "
+        "PyTorch does, so it is alpha=1e-4 here": dict(norm=lambda x: _normalized(x, alpha=5e-4)),
+        "k of the response normalisation is 2; PyTorch's default is 1": dict(
             norm=lambda x: _normalized(x, k=1.0)
         ),
-        "the response normalisation has PyTorch's defaults: the paper's are alpha=5e-4 (in "
-        "PyTorch's convention) and k=2": dict(norm=lambda x: _normalized(x, alpha=1e-4, k=1.0)),
+        "conv 1 reads three zeros to the right of the image and below it: padding=2 on every "
+        "side is torchvision's": dict(edge=(2, 2, 2, 2)),
+        "the three zeros stand to the right of the image and below it, not to the left and "
+        "above": dict(edge=(3, 0, 3, 0)),
         "normalise before you pool, not after": dict(order="relu pool norm"),
         "normalise after the ReLU, not before": dict(order="norm relu pool"),
         "there is no ReLU after the two hidden layers": dict(hidden=identity),
@@ -261,7 +294,8 @@ class BuildTheNetOfThePaper(ModuleExaminer):
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         yield self._case("shapes", int(rng.integers(500, 2000)), unit=32)
-        yield self._case("shapes", int(rng.integers(2, 100)), unit=2 * int(rng.integers(2, 9)))
+        for _ in range(3):  # the eight layers are nearly half of the work
+            yield self._case("shapes", int(rng.integers(2, 100)), unit=2 * int(rng.integers(2, 9)))
         for _ in range(3):
             case = self._case("logits", int(rng.integers(2, 20)), unit=2)
             yield case | {"numbers": normal(rng, 4099)}  # a prime: no two rows are the same
@@ -279,117 +313,4 @@ class BuildTheNetOfThePaper(ModuleExaminer):
         return _paper_logits(case, **mistake)
 
 
-# --- 04.4 ----------------------------------------------------------------------------------------
-
-
-class Dropout(Examiner):
-    """Each probability twice in training and once in evaluation; 0 and 1 leave no chance."""
-
-    id = "04.4"
-
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        for probability in (0.5, 0.2):
-            yield self._case(rng, [30, 40], probability)
-        yield self._case(rng, [6, 4, 8, 7], 0.8)
-        # Together, so that an answer that drops nothing has no case of its own.
-        calls = [[0.0, True], [1.0, True], [float(rng.uniform(0.5, 1)), False]]
-        yield {"x": self._numbers(rng, [20, 30]), "calls": calls}
-        for _ in range(5):
-            shape = [int(n) for n in rng.integers(30, 45, 2)]
-            yield self._case(rng, shape, float(rng.uniform(0.15, 0.85)))
-
-    def _case(self, rng: Generator, shape: list[int], probability: float) -> Case:
-        calls = [[probability, True], [probability, True], [probability, False]]
-        return {"x": self._numbers(rng, shape), "calls": calls}
-
-    def _numbers(self, rng: Generator, shape: list[int]) -> Tensor:
-        x = normal(rng, *shape)
-        return x + 0.01 * x.sign()  # no zero that could be taken for a dropped one
-
-    def key(self, case: Case) -> Any:
-        return [self._wanted(*call) for call in case["calls"]]
-
-    def _wanted(self, probability: float, training: bool) -> dict[str, Any]:
-        """Return what x is multiplied by where it is kept, and what else it could be."""
-        kept = 1 - probability
-        if training and 0 < probability < 1:
-            factor, otherwise = 1 / kept, "what is kept should be x / (1 − probability)"
-            mistakes = {
-                "what is kept must grow by 1 / (1 − probability), so that sums stay the same on "
-                "average": 1.0,
-                "divide by 1 − probability, the chance of being kept, instead of multiplying": kept,
-                "divide by 1 − probability, the chance of being kept, not by probability": (
-                    1 / probability
-                ),
-            }
-        elif training:
-            factor, mistakes = kept, {}
-            what = "everything" if probability else "nothing"
-            otherwise = f"with probability {probability:g}, {what} is dropped"
-        else:
-            factor = 1.0
-            otherwise = "in evaluation nothing is dropped and nothing is scaled: return x"
-            mistakes = {
-                "in evaluation x comes back as it is: here the scaling belongs to training (the "
-                "form of 2012 scaled in evaluation)": kept
-            }
-        mistakes = mistaken(mistakes, identity, factor)
-        want = dict(factor=factor, mistakes=mistakes, otherwise=otherwise)
-        return want | ({"dropped": probability} if training and 0 < probability < 1 else {})
-
-
-# --- 04.5 ----------------------------------------------------------------------------------------
-
-
-def _crops(size: torch.Size, padding: int, *, mode: str = "constant", flip: int = -1) -> Tensor:
-    """Every crop of a padded image, (rows, columns, 2, H, W): which pixel stands where.
-
-    The second of two is mirrored; -1 stands for what comes in from outside.
-    """
-    height, width = size
-    pixels = torch.arange(1.0, 1 + size.numel()).reshape(1, 1, height, width)
-    padded = F.pad(pixels, (padding,) * 4, mode=mode)[0, 0] - 1
-    windows = padded.unfold(0, height, 1).unfold(1, width, 1)
-    return torch.stack([windows, windows.flip(flip)], dim=2).to(torch.int8)
-
-
-class Augment(Examiner):
-    """Images of random pixels, which any crop tells apart; most often enough of them to count."""
-
-    id = "04.5"
-    mistakes: dict[str, dict[str, Any]] = {
-        "mirror left to right (the last dimension), not upside down": dict(flip=-2),
-        "what comes in from outside should be 0; yours is filled from the other side": dict(
-            mode="circular"
-        ),
-        "what comes in from outside should be 0; yours is filled by repeating the border": dict(
-            mode="replicate"
-        ),
-    }
-
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        yield self._case(rng, [150, 1, 6, 6], padding=2)
-        yield self._case(rng, [150, 3, 4, 7], padding=1)
-        yield self._case(rng, [150, 1, 5, 4], padding=2, real=True)
-        yield self._case(rng, [150, 1, 5, 5], padding=0)
-        yield self._case(rng, [1, 3, 7, 7], padding=3)
-        yield self._case(rng, [200, 1, 6, 6], padding=4)
-        for _ in range(4):
-            count, channels = int(rng.integers(150, 180)), int(rng.integers(1, 3))
-            height, width = (int(n) for n in rng.integers(5, 7, 2))
-            padding, real = int(rng.integers(1, 4)), bool(rng.integers(2))
-            yield self._case(rng, [count, channels, height, width], padding=padding, real=real)
-
-    def _case(self, rng: Generator, shape: list[int], *, padding: int, real: bool = False) -> Case:
-        images = torch.from_numpy(rng.integers(1, 256, shape).astype(np.uint8))
-        return dict(images=images.float() / 255 if real else images, padding=padding)
-
-    def key(self, case: Case) -> Any:
-        def crops(mistake: dict[str, Any]) -> Tensor:
-            return _crops(case["images"].shape[2:], case["padding"], **mistake)
-
-        want = crops({})
-        return dict(want=want, mistakes=mistaken(self.mistakes, crops, want))
-
-
-EXAMINERS = [SizesThroughTheNet(), ResponseNorm(), BuildTheNetOfThePaper(), Dropout(), Augment()]
+EXAMINERS = [SizesThroughTheNet(), ResponseNorm(), BuildTheNetOfThePaper()]

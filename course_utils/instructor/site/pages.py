@@ -7,13 +7,31 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 from ...lectures import BADGE, Lecture, course_map, readme_figure
+from ...lectures.evidence import claims_table, evidence_of
 from ..release.edition import students_readme
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 FIGURE_NAME = "first_page.png"
+EVIDENCE = """\
+## Evidence
+
+Each line with ✓ above is a claim. It was tried before you read it: this lecture was run with
+{seeds} seeds, and at {budgets} times its training length. *Tried* says in how many runs, *held* in
+how many of them the claim was true. The *margin* is how far inside its bound the number lay in the
+worst run. *Deviations* is the distance of the mean from the bound, in standard deviations between
+the runs; a dash says that all runs gave the same number.
+
+<details>
+<summary>{count} claims, tried {tried} times, held {held} times</summary>
+
+{table}
+
+</details>
+"""
 BADGE_LINK = re.compile(rf"\[!\[([^]]*)\]\({re.escape(BADGE)}\)\]\(([^)]*)\)")
 
 
@@ -79,12 +97,27 @@ def first_page(lectures: list[Lecture], repository: str, branch: str) -> str:
     return "\n".join([text, "```{toctree}", ":hidden:", "", *entries, "```", ""])
 
 
+def with_evidence(notebook: NotebookNode, lecture: str) -> NotebookNode:
+    """Add what became of a lecture's claims in its stored runs, in place, if there are any."""
+    if found := evidence_of(lecture):
+        text = EVIDENCE.format(
+            seeds=max(one.seeds for one in found),
+            budgets=" and ".join(f"{budget:g}" for budget in found[0].budgets),
+            count=len(found),
+            tried=sum(one.tried for one in found),
+            held=sum(one.held for one in found),
+            table="\n".join(claims_table(found)),
+        )
+        notebook.cells.append(new_markdown_cell(text))
+    return notebook
+
+
 def write_pages(folder: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
     """Write the sources of all pages. Raises ValueError, naming the notebook."""
     for lecture in lectures:
         notebook = nbformat.read(lecture.path, as_version=4)
         try:
-            text = nbformat.writes(page(notebook))
+            text = nbformat.writes(with_evidence(page(notebook), lecture.id))
         except ValueError as error:
             raise ValueError(f"{lecture.path.name}: {error}") from error
         (folder / lecture.path.name).write_text(text, "utf-8")

@@ -12,11 +12,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course_utils.__main__ import main
 from course_utils.instructor.release.stubs import answers
 from course_utils.instructor.site import build as module
+from course_utils.instructor.site import pages
 from course_utils.instructor.site.build import build, missing_packages
 from course_utils.instructor.site.checks import problems, read_page
-from course_utils.instructor.site.pages import WIDGET_VIEW, page, with_buttons
+from course_utils.instructor.site.pages import WIDGET_VIEW, page, with_buttons, with_evidence
 from course_utils.instructor.solutions import solution
 from course_utils.lectures import BADGE, all_lectures, repository
+from course_utils.lectures.evidence import Tried
 
 LECTURES = all_lectures()
 STEMS = [lecture.path.stem for lecture in LECTURES]
@@ -49,6 +51,16 @@ def test_a_figure_keeps_its_description():
     cell = new_code_cell("plot()", outputs=[figure(alt="A line that falls.", width=10)])
     made = page(new_notebook(cells=[new_markdown_cell("# Title"), cell]))
     assert made.cells[1].metadata.mystnb.image.alt == "A line that falls."
+
+
+def test_a_page_ends_with_what_became_of_its_claims(monkeypatch):
+    one = Tried("A | B", "≥ 0.1", 4, 4, 2, (1, 3), (0.2, 0.3) * 2, ((0.1, 0.2),) * 2, 1.0, "")
+    monkeypatch.setattr(pages, "evidence_of", {"05": [one], "06": []}.get)
+    made = with_evidence(new_notebook(), "05").cells
+    assert "run with\n2 seeds, and at 1 and 3 times its training length" in made[0].source
+    assert "<summary>1 claims, tried 4 times, held 4 times</summary>" in made[0].source
+    assert "\n| A \\| B | ≥ 0.1 | 4 | 4 | 0.25 | 0.1 | 2.1 |\n" in made[0].source
+    assert with_evidence(new_notebook(), "06").cells == []
 
 
 @pytest.mark.parametrize(

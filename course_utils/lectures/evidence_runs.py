@@ -1,0 +1,181 @@
+"""Lectures run again with other seeds and longer training; what each run found goes into files."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import nbformat
+
+from ..runtime import get_device, progress, write_whole
+from ..runtime.claims import Bound, verdict
+from .code_marks import code_of, words_of
+from .evidence import (
+    CLAIM_COLUMNS,
+    RUN_COLUMNS,
+    as_csv,
+    claims_file,
+    read_rows,
+    runs_file,
+)
+from .files import Lecture
+from .running import execute
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of one lecture that is to be made. code, words: the lecture's marks now."""
+
+    lecture: Lecture
+    seed: int
+    budget: float
+    code: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"lecture {self.lecture.id}, seed {self.seed}, budget {self.budget:g}"
+
+
+def missing_trials(
+    lectures: Sequence[Lecture], seeds: int, budgets: Sequence[float]
+) -> list[Trial]:
+    """Return the runs that are not stored yet, or were made with code that has changed.
+
+    Where only sentences or bounds of claims have changed, one run is enough: `store` judges the
+    numbers of the others anew.
+    """
+    found = []
+    for lecture in lectures:
+        code, words = code_of(lecture.path), words_of(lecture.path)
+        rows = [row for row in read_rows(claims_file(lecture.id)) if row["code"] == code]
+        stored = {(int(row["seed"]), float(row["budget"])) for row in rows}
+        wanted = [(seed, budget) for budget in sorted(budgets) for seed in range(seeds)]
+        missing = [one for one in wanted if one not in stored]
+        if not missing and {row["words"] for row in rows} != {words}:
+            missing = wanted[:1]
+        # The longest last: a fault shows in the first minutes.
+        found += [Trial(lecture, seed, budget, code, words) for seed, budget in missing]
+    return found
+
+
+def expected_seconds(trials: Sequence[Trial], jobs: int) -> float | None:
+    """Return about how long runs will take, from the stored ones; None if that is not known."""
+    total = 0.0
+    for trial in trials:
+        rows = read_rows(claims_file(trial.lecture.id))
+        same = {r["seed"]: float(r["seconds"]) for r in rows if float(r["budget"]) == trial.budget}
+        if not same:
+            return None
+        total += median(same.values())
+    return total / jobs
+
+
+def run_all(trials: Sequence[Trial], jobs: int) -> list[str]:
+    """Make runs, ``jobs`` at a time, and store each as soon as it is finished.
+
+    Returns:
+        What failed, each with the name of the run. Those are made again by the next call.
+    """
+    failures = []
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+    pending = {pool.submit(_run, trial, jobs): trial for trial in trials}
+    try:
+        for done in progress(
+            as_completed(pending), total=len(pending), description="evidence", unit="run"
+        ):
+            failures += _stored(pending[done], done)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return failures
+
+
+def _stored(trial: Trial, done: Future) -> list[str]:
+    try:
+        store(trial, done.result())
+    except RuntimeError as error:
+        return [f"{trial}: {error}"]
+    return []
+
+
+def _run(trial: Trial, jobs: int) -> list[dict[str, Any]]:
+    """Run a lecture once. Return what its run noted."""
+    notebook = nbformat.read(trial.lecture.path, as_version=4)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        record = Path(folder) / "record.jsonl"
+        variables = {
+            "COURSE_RUN": str(trial.seed),
+            "COURSE_BUDGET": f"{trial.budget:g}",
+            "COURSE_RECORD": str(record),
+            "COURSE_PROFILE": os.environ.get("COURSE_PROFILE", "quick"),
+            "OMP_NUM_THREADS": str(threads),
+        }
+        execute(notebook, trial.lecture.path, variables)
+        lines = record.read_text("utf-8").splitlines() if record.exists() else []
+    facts = dict(
+        seed=trial.seed,
+        budget=trial.budget,
+        code=trial.code,
+        words=trial.words,
+        profile=variables["COURSE_PROFILE"],
+        device=get_device().type,
+        threads=threads,
+        torch=version("torch").partition("+")[0],
+        seconds=round(time.perf_counter() - start),
+    )
+    return [json.loads(line) | facts for line in lines]
+
+
+def store(trial: Trial, rows: Sequence[dict[str, Any]]) -> None:
+    """Put the rows of one run into the lecture's files, in place of what other code had left.
+
+    Raises:
+        RuntimeError: the lecture states nothing.
+    """
+    claims = [row for row in rows if "sentence" in row]
+    if not claims:
+        raise RuntimeError(f"{trial.lecture.path.name} states nothing")
+    path = claims_file(trial.lecture.id)
+    path.parent.mkdir(exist_ok=True)
+    kept = [_judged_anew(row, claims) for row in _others(path, trial)]
+    write_whole(path, as_csv(_in_order(kept + claims), CLAIM_COLUMNS).encode())
+    path = runs_file(trial.lecture.id)
+    measured = _others(path, trial) + [row for row in rows if "experiment" in row]
+    if measured:
+        write_whole(path, as_csv(_in_order(measured), RUN_COLUMNS).encode())
+
+
+def _others(path: Path, trial: Trial) -> list[dict[str, Any]]:
+    """Return the stored rows of the same code's other runs."""
+    return [
+        row
+        for row in read_rows(path)
+        if row["code"] == trial.code
+        and (int(row["seed"]), float(row["budget"])) != (trial.seed, trial.budget)
+    ]
+
+
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: (float(row["budget"]), int(row["seed"])))
+
+
+def _judged_anew(row: dict[str, Any], claims: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a stored row with the words and the bound that its claim has now."""
+    now = next((claim for claim in claims if int(claim["number"]) == int(row["number"])), None)
+    if now is None or row["words"] == now["words"]:
+        return row
+    words = {name: now.get(name, "") for name in ("sentence", "bound", "share", "wide", "words")}
+    value = float(row["value"])
+    judged = verdict(Bound.read(now["bound"]), value) if now["bound"] else {}
+    return row | words | judged

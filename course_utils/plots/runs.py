@@ -1,0 +1,167 @@
+"""Figures that show one run, the reader's own, in front of many stored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import mean, stdev
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from ..runtime import Runs
+from .style import COLORS, Figure, new_figure, series
+
+BAND = dict(alpha=0.2, lw=0)
+YOURS: dict[str, Any] = dict(marker="D", color=COLORS[1], ms=9, zorder=3)
+STORED: dict[str, Any] = dict(marker="o", color=COLORS[0], ms=4)
+
+
+def as_percent(share: float, _: int | None = None) -> str:
+    """Write a share as a label of an axis: 62.5 %."""
+    return f"{100 * share:g} %"
+
+
+def compared_arms(
+    live: Mapping[str, float], runs: Runs, *, value: str, title: str, percent: bool = True
+) -> Figure:
+    """Draw one number of each arm: the reader's run as a large mark, stored runs as dots.
+
+    One panel for each budget of the stored runs; the reader's run belongs to the first. The bar
+    behind the dots reaches one standard deviation to both sides of their mean.
+
+    Lectures 01, 02, 03, 04, 05 and 06.
+
+    Args:
+        live: the number of each arm in this run. Empty if the runs are too long to be made live.
+        runs: the stored ones; none if there are none yet.
+        value: what the number is, with its unit: the label of the axis.
+        title: what is compared, with its budget: "Slim VGG-11, 4 epochs".
+        percent: whether the numbers are shares, to be shown as percentages.
+
+    Example:
+        >>> figure = compared_arms({"A": 0.8}, Runs(), value="accuracy", title="A, 4 epochs")
+        >>> print(figure.alt_text)
+        A, 4 epochs. accuracy. A: yours 80.0%.
+    """
+    arms = list(dict.fromkeys([*live, *runs.arms]))
+    budgets = runs.budgets or [1.0]
+    height = 1.3 + 0.42 * len(arms)
+    figure, panels = new_figure(
+        1, len(budgets), width=8, height=height, sharey=True, sharex=True, squeeze=False
+    )
+    spoken = []
+    for axes, budget in zip(panels[0], budgets, strict=True):
+        here = runs.at(budget)
+        for row, arm in enumerate(arms):
+            is_live = budget == 1 and arm in live
+            _draw_runs(axes, row, here.values(arm), is_live)
+            if is_live:
+                axes.plot(live[arm], row, **YOURS)
+            spoken.append(_spoken(arm, budget, here.values(arm), live.get(arm), percent))
+        times = "" if len(budgets) == 1 else _times(budget)
+        axes.set(xlabel=value, title=times, ylim=(len(arms) - 0.5, -0.5))
+        axes.set_yticks(range(len(arms)), arms)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        if percent:
+            axes.xaxis.set_major_formatter(FuncFormatter(as_percent))
+        axes.grid(axis="x", color="0.9")
+    _legend(figure, bool(live), len(runs) // len(budgets))
+    figure.suptitle(title, fontsize=11)
+    return figure.described(f"{title}. {value}. " + " ".join(filter(None, spoken)))
+
+
+def _draw_runs(axes: Axes, row: int, values: list[float], beside: bool) -> None:
+    """Dots of stored runs, a little lower where the reader's own mark stands on the line."""
+    if not values:
+        return
+    place = row + 0.22 * beside
+    if len(values) > 1:
+        half, middle = stdev(values), mean(values)
+        axes.barh(place, 2 * half, left=middle - half, height=0.34, color=COLORS[0], alpha=0.25)
+    axes.plot(values, [place] * len(values), ls="", **STORED)
+
+
+def _legend(figure: Figure, live: bool, stored: int) -> None:
+    handles = [Line2D([], [], label="yours", ls="", **YOURS)] if live else []
+    if stored:
+        label = f"{stored} stored runs, mean ± one standard deviation"
+        handles.append(Line2D([], [], label=label, ls="", **STORED))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+
+
+def _times(budget: float) -> str:
+    return "as here" if budget == 1 else f"trained {budget:g} times as long"
+
+
+def _spoken(arm: str, budget: float, values: list[float], live: float | None, percent: bool) -> str:
+    number = "{:.1%}" if percent else "{:.3g}"
+    parts = [f"yours {number.format(live)}"] if live is not None and budget == 1 else []
+    if values:
+        parts.append(f"mean of {len(values)} stored runs {number.format(mean(values))}")
+    longer = "" if budget == 1 else f", {_times(budget)}"
+    return f"{arm}{longer}: {', '.join(parts)}." if parts else ""
+
+
+def compared_curves(
+    live: Mapping[str, Mapping[float, float]],
+    runs: Runs,
+    *,
+    x: str,
+    value: str,
+    title: str,
+    log_x: bool = False,
+    percent: bool = True,
+) -> Figure:
+    """Draw a curve of each arm: the reader's run as a line, stored runs as the band behind it.
+
+    The band reaches from the lowest to the highest of the stored runs. Lectures 01, 03, 04 and 05.
+
+    Args:
+        live: the numbers of each arm in this run, by place. Empty if they are too long to make.
+        runs: the stored ones, of one budget; none if there are none yet.
+        x: the label of the horizontal axis, with its unit.
+        value: that of the vertical one.
+        title: what is compared, with its budget.
+        log_x: whether the horizontal axis is logarithmic.
+        percent: whether the numbers are shares, to be shown as percentages.
+
+    Example:
+        >>> figure = compared_curves(
+        ...     {"LeNet-5": {0: 0.86, 4: 0.19}}, Runs(), x="shift (pixels)", value="accuracy",
+        ...     title="LeNet-5, 8 epochs")
+        >>> print(figure.alt_text)
+        LeNet-5, 8 epochs. LeNet-5: from 86.0% at 0 to 19.0% at 4.
+    """
+    figure, axes = new_figure(width=8, height=3.8)
+    number = "{:.1%}" if percent else "{:.3g}"
+    spoken = []
+    for index, arm in enumerate(dict.fromkeys([*live, *runs.arms])):
+        look = series(index)
+        places = runs.xs(arm)
+        if places:
+            found = [runs.values(arm, place) for place in places]
+            low, high = [min(values) for values in found], [max(values) for values in found]
+            axes.fill_between(places, low, high, color=look["color"], **BAND)
+        middle = {place: mean(runs.values(arm, place)) for place in places}
+        line: Mapping[Any, float] = live.get(arm) or middle
+        axes.plot(list(line), list(line.values()), label=arm, ms=5, **look)
+        (first, start), (last, end) = list(line.items())[0], list(line.items())[-1]
+        ends = f"from {number.format(start)} at {first:g} to {number.format(end)} at {last:g}"
+        spoken.append(f"{arm}: {ends}.")
+    axes.set(xlabel=x, ylabel=value, title=title)
+    if log_x:
+        axes.set_xscale("log")
+        ticks = sorted({float(place) for line in axes.lines for place in line.get_xdata()})
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if percent:
+        axes.yaxis.set_major_formatter(FuncFormatter(as_percent))
+    axes.grid(color="0.9")
+    lines = "lines: yours; " if live else "lines: means; "
+    behind = f"{lines}bands: all of {len(runs)} stored runs" if len(runs) else None
+    axes.legend(title=behind, title_fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure.described(f"{title}. " + " ".join(spoken))

@@ -1,0 +1,204 @@
+"""One run of a lecture among many: its seed and budget from outside, and what it measures.
+
+A lecture runs with seed 0 and the budget 1. ``python -m course_utils evidence`` runs it again with
+other seeds and longer training, and keeps what each run measured in ``data/evidence``. Three
+environment variables carry that into the kernel: ``COURSE_RUN`` (the number of the run, 0, 1, ...),
+``COURSE_BUDGET`` (a factor) and ``COURSE_RECORD`` (the file that the run writes its results to).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .folders import project_root
+
+SEEDS_APART = 1000  # the seeds that a lecture itself uses are smaller
+EXPERIMENT = re.compile(r"\d\d \S.*")
+_measured: list[Measured] = []  # by this run, if it is recorded
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One number of one run. x: where on a curve it stands, for example an epoch; "" if nowhere."""
+
+    experiment: str
+    arm: str
+    x: float | str
+    value: float
+    seed: int
+    budget: float
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What stored runs measured in one experiment.
+
+    Example:
+        >>> rows = [Measured("99 a", arm, "", v, 0, 1.0) for arm, v in (("new", 0.8), ("old", 0.7))]
+        >>> [round(gain, 2) for gain in Runs(tuple(rows)).differences("new", "old")]
+        [0.1]
+    """
+
+    rows: tuple[Measured, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of runs: of seeds, each at each budget."""
+        return len({(row.seed, row.budget) for row in self.rows})
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms, in the order in which they were measured."""
+        return list(dict.fromkeys(row.arm for row in self.rows))
+
+    @property
+    def budgets(self) -> list[float]:
+        """The budgets, the smallest first."""
+        return sorted({row.budget for row in self.rows})
+
+    def at(self, budget: float) -> Runs:
+        """Return the runs of one budget."""
+        return Runs(tuple(row for row in self.rows if row.budget == budget))
+
+    def xs(self, arm: str) -> list[float | str]:
+        """Return the places at which an arm was measured, in order."""
+        return list(dict.fromkeys(row.x for row in self.rows if row.arm == arm))
+
+    def by_run(self, arm: str, x: float | str = "") -> dict[tuple[float, int], float]:
+        """Return an arm's number in each run, by (budget, seed)."""
+        found = [row for row in self.rows if row.arm == arm and row.x == x]
+        return {(row.budget, row.seed): row.value for row in found}
+
+    def values(self, arm: str, x: float | str = "") -> list[float]:
+        """Return an arm's number in each run."""
+        return list(self.by_run(arm, x).values())
+
+    def differences(self, arm: str, other: str, x: float | str = "") -> list[float]:
+        """Return, for each run that has both, the number of an arm minus that of another."""
+        first, second = self.by_run(arm, x), self.by_run(other, x)
+        return [value - second[run] for run, value in first.items() if run in second]
+
+
+def run_seed(seed: int = 0) -> int:
+    """Return ``seed`` as this run uses it: another one in each run of the evidence.
+
+    ``torch.manual_seed``, ``fit`` and ``batches`` do this themselves. Call it for a generator:
+    ``torch.Generator().manual_seed(run_seed(0))``.
+
+    Example:
+        >>> run_seed(7)
+        7
+    """
+    return seed + SEEDS_APART * int(os.environ.get("COURSE_RUN", "0"))
+
+
+def length(count: int) -> int:
+    """Return a number of epochs or of steps, times the budget of this run (1, unless it is said).
+
+    Example:
+        >>> length(4)
+        4
+    """
+    return max(1, round(count * budget()))
+
+
+def budget() -> float:
+    """Return by how much training is longer in this run."""
+    return float(os.environ.get("COURSE_BUDGET", "1"))
+
+
+def recording() -> bool:
+    """Return whether this run is one of the evidence: then there is time for long training.
+
+    Example:
+        >>> recording()
+        False
+    """
+    return bool(os.environ.get("COURSE_RECORD"))
+
+
+def record(experiment: str, arm: str, value: float, x: float | str = "") -> float:
+    """Note what this run measured, if it is one of the evidence, and return it.
+
+    Args:
+        experiment: the lecture's two digits and a name: "05 depth".
+        arm: which of the things compared.
+        value: a number, for example an accuracy from 0 to 1.
+        x: where on a curve it stands: an epoch, a shift in pixels, a learning rate.
+
+    Raises:
+        ValueError: the experiment is called otherwise.
+
+    Example:
+        >>> record("99 depth", "11 layers", 0.8)
+        0.8
+    """
+    if not EXPERIMENT.fullmatch(experiment):
+        raise ValueError(f"an experiment is called like '05 depth', not {experiment!r}")
+    value = float(value)
+    if recording():
+        x = x if isinstance(x, str) else float(x)
+        _measured.append(
+            Measured(experiment, arm, x, value, int(os.environ.get("COURSE_RUN", "0")), budget())
+        )
+        append(experiment=experiment, arm=arm, x=x, value=value)
+    return value
+
+
+def append(**row: Any) -> None:
+    """Add one line to the record of this run, if there is one."""
+    if recording():
+        with open(os.environ["COURSE_RECORD"], "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def stored(experiment: str) -> Runs:
+    """Return what the stored runs measured in an experiment, by `record`.
+
+    Without stored runs it is empty. A run of the evidence sees its own numbers alone.
+
+    Raises:
+        ValueError: the experiment is not called like "05 depth".
+
+    Example:
+        >>> stored("99 depth").values("11 layers")
+        []
+    """
+    if not EXPERIMENT.fullmatch(experiment):
+        raise ValueError(f"an experiment is called like '05 depth', not {experiment!r}")
+    found: Sequence[Measured] = _measured
+    if not recording():
+        found = read_measured(project_root() / "data" / "evidence" / f"{experiment[:2]}_runs.csv")
+    return Runs(tuple(row for row in found if row.experiment == experiment))
+
+
+def read_measured(path: Path) -> list[Measured]:
+    """Return the rows of a file of stored runs, by budget and seed; none if there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [
+            Measured(
+                row["experiment"],
+                row["arm"],
+                _number_or_text(row["x"]),
+                float(row["value"]),
+                int(row["seed"]),
+                float(row["budget"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+    return sorted(rows, key=lambda row: (row.budget, row.seed))
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,166 @@
+"""Runs of a lecture with other seeds and budgets, and what is made of them."""
+
+import csv
+import math
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_utils.__main__ import main
+from course_utils.lectures import evidence, read_lecture
+from course_utils.lectures.code_marks import code_of, words_of
+from course_utils.lectures.evidence import evidence_of, is_stale, tried
+from course_utils.lectures.evidence_runs import expected_seconds, missing_trials, run_all
+
+CELLS = [
+    "from course_utils.runtime import claim, length, record, run_seed, stored",
+    "epochs = length(4)\nnoise = run_seed(0) / 1e5",
+    "gain = record('98 gain', 'new', 0.7 + noise) - record('98 gain', 'old', 0.6)",
+    "claim('the new one gains at least 9 points', gain, at_least=0.09)",
+    "claim('no more than ten epochs', epochs, at_most=10)",
+    "claim('in the stored runs, it gains at least 9 points',"
+    " stored('98 gain').differences('new', 'old'), at_least=0.09)",
+    "claim('two and two are four', 2 + 2 == 4)",
+]
+COURSE = {"id": "98", "title": "A lecture", "minutes": 1, "points": 0, "requires": []}
+
+
+@pytest.fixture
+def lecture(tmp_path, monkeypatch):
+    """A lecture of four claims, one of which three times the budget breaks."""
+    monkeypatch.setattr(evidence, "project_root", lambda: tmp_path)
+    (tmp_path / "data").mkdir()
+    return written(tmp_path, CELLS)
+
+
+def written(folder: Path, cells):
+    notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
+    notebook.metadata.course = COURSE
+    nbformat.write(notebook, folder / "98_lecture.ipynb")
+    return read_lecture(folder / "98_lecture.ipynb")
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_runs_have_their_seed_and_budget_and_are_made_once(lecture, tmp_path):
+    trials = missing_trials([lecture], 2, [1, 3])
+    assert [(t.seed, t.budget) for t in trials] == [(0, 1), (1, 1), (0, 3), (1, 3)]
+    assert expected_seconds(trials, 1) is None
+    assert run_all(trials, jobs=2) == []
+    gain, epochs, again, fact = evidence_of("98")
+    assert (gain.tried, gain.held, gain.seeds, gain.budgets) == (4, 4, 2, (1.0, 3.0))
+    assert gain.values == pytest.approx((0.1, 0.11, 0.1, 0.11))
+    assert gain.least_margin == pytest.approx(0.01)
+    assert gain.deviations == pytest.approx(0.015 / (0.01 / math.sqrt(2)))
+    assert (epochs.values, epochs.held, epochs.holds) == ((4, 4, 12, 12), 2, False)
+    assert math.isnan(epochs.deviations)
+    assert (again.values, again.holds) == (gain.values, True)
+    assert (fact.bound, fact.held, math.isnan(fact.least_margin)) == ("", 4, True)
+    stored = rows(tmp_path / "data" / "evidence" / "98.csv")
+    assert {(r["profile"], r["device"], r["threads"]) for r in stored} == {("quick", "cpu", "1")}
+    measured = rows(tmp_path / "data" / "evidence" / "98_runs.csv")
+    assert [(r["arm"], r["value"], r["seed"], r["budget"]) for r in measured[:4]] == [
+        ("new", "0.7", "0", "1"),
+        ("old", "0.6", "0", "1"),
+        ("new", "0.71", "1", "1"),
+        ("old", "0.6", "1", "1"),
+    ]
+    assert missing_trials([lecture], 2, [1, 3]) == []
+    assert len(more := missing_trials([lecture], 3, [1, 3])) == 2
+    assert expected_seconds(more, 1) > 0
+    assert not is_stale(lecture)
+
+
+def test_other_code_is_run_anew_and_a_failure_leaves_the_rest(lecture, tmp_path):
+    assert run_all(missing_trials([lecture], 1, [1]), jobs=1) == []
+    changed = written(tmp_path, [*CELLS[:2], "if run_seed():\n    1 / 0", *CELLS[2:]])
+    assert is_stale(changed)
+    trials = missing_trials([changed], 2, [1])
+    assert [t.seed for t in trials] == [0, 1]
+    (failure,) = run_all(trials, jobs=1)
+    assert "lecture 98, seed 1, budget 1: " in failure
+    assert "ZeroDivisionError" in failure
+    assert {row["seed"] for row in rows(tmp_path / "data" / "evidence" / "98.csv")} == {"0"}
+    assert [t.seed for t in missing_trials([changed], 2, [1])] == [1]
+
+
+def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_path):
+    assert run_all(missing_trials([lecture], 2, [1]), jobs=2) == []
+    assert evidence_of("98")[0].held == 2
+    sharper = [
+        cell.replace("9 points', gain, at_least=0.09", "10.5', gain, at_least=0.105")
+        for cell in CELLS
+    ]
+    changed = written(tmp_path, [*sharper, "print('the end')  # no number"])
+    assert is_stale(changed)
+    (trial,) = missing_trials([changed], 2, [1])
+    assert (trial.seed, trial.budget) == (0, 1)
+    assert run_all([trial], jobs=1) == []
+    gain = evidence_of("98")[0]
+    assert (gain.sentence, gain.bound, gain.tried, gain.held) == (
+        "the new one gains at least 10.5",
+        "≥ 0.105",
+        2,
+        1,
+    )
+    assert gain.least_margin == pytest.approx(-0.005)
+    assert not is_stale(changed)
+
+
+@pytest.mark.parametrize(
+    ("cell", "same_code", "same_words"),
+    [
+        ("a = 1\nclaim('b', a, above=3, wide='why')  # a comment", True, False),
+        ("a = 1\nprint(a)\nclaim('a', a, above=0)\nplots.bars(a)", True, True),
+        ("a = (1).to(device)\nclaim('a', a, above=0)", True, True),
+        ("a = 2\nclaim('a', a, above=0)", False, True),
+        ("a = 1\nclaim('a', a + 1, above=0)", False, False),
+    ],
+)
+def test_marks_tell_numbers_from_words(tmp_path, cell, same_code, same_words):
+    first = written(tmp_path, ["setup", "a = 1\nclaim('a', a, above=0)"]).path
+    marks = code_of(first), words_of(first)
+    second = written(tmp_path, ["another setup", cell]).path
+    assert (code_of(second) == marks[0], words_of(second) == marks[1]) == (same_code, same_words)
+
+
+def test_a_lecture_that_states_nothing_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "project_root", lambda: tmp_path)
+    silent = written(tmp_path, ["1", "2"])
+    (failure,) = run_all(missing_trials([silent], 1, [1]), jobs=1)
+    assert failure == "lecture 98, seed 0, budget 1: 98_lecture.ipynb states nothing"
+
+
+def test_a_share_of_the_runs_may_be_promised():
+    row = dict(
+        number="0",
+        sentence="s",
+        bound="> 0",
+        value="1",
+        margin="1",
+        share="0.9",
+        wide="",
+        budget="1",
+    )
+    runs = [row | {"seed": str(n), "holds": str(n > 0)} for n in range(10)]
+    assert tried(runs)[0].holds
+    assert not tried([r | {"share": "1"} for r in runs])[0].holds
+
+
+def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, capsys):
+    monkeypatch.setattr("course_utils.lectures.all_lectures", lambda: [lecture])
+    monkeypatch.setattr("course_utils.lectures.store_part", lambda *part: None)
+    assert main(["evidence", "98", "--seeds", "1", "--budgets", "1", "--jobs", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 run to make, 1 at a time: how long is not known yet" in printed
+    assert "| the new one gains at least 9 points | ≥ 0.09 | 1 | 1 | 0.1 | 0.01 | – |" in printed
+    assert "| 98 A lecture | 4 | 1 seeds × budgets 1 | 4 | 4 | nan | as now |" in printed
+    assert main(["evidence", "98", "--seeds", "1", "--budgets", "1,3", "--jobs", "1"]) == 1
+    assert main(["evidence"]) == 1  # it goes on with what is there: a claim did not hold
+    assert main(["evidence", "97"]) == 2
+    assert "no lecture 97: choose from 98" in capsys.readouterr().err

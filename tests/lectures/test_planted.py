@@ -1,0 +1,162 @@
+"""Wrong conclusions, planted: a claim of the lecture must notice each.
+
+Only the cells that the claim needs are run, with the fault in them.
+"""
+
+import re
+from dataclasses import dataclass
+
+import nbformat
+import pytest
+
+from course_utils.instructor.cell_names import read_cell
+from course_utils.lectures import all_lectures
+from course_utils.lectures.running import execute, printed
+
+PATHS = {lecture.id: lecture.path for lecture in all_lectures()}
+TRAINED = re.compile(r"\b(?:fit|train\w*)\((\w+)")
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A fault: in a lecture's code, ``old`` becomes ``new``; the claim that must not hold then."""
+
+    name: str
+    lecture: str
+    old: str
+    new: str
+    claim: str
+
+
+PLANTED = [
+    Planted(
+        "labels shuffled",
+        "01",
+        "train_images[data.train.labels == k]",
+        "train_images[data.train.labels.flip(0) == k]",
+        "ten pictures reach more than 64 %",
+    ),
+    Planted(
+        "one arm is the other",
+        "02",
+        "shared[i, i : i + 3] = weights",
+        "shared[i, i : i + 3] = local[i, i : i + 3]",
+        "8, 3, 1 examples for a convolution; else 8, 3, over 9",
+    ),
+    Planted(
+        "one arm untrained",
+        "02",
+        "batch_size=64, learning_rate=0.03, fast=False)",
+        "batch_size=64, learning_rate=1e-9 if name == '20-10-5' else 0.03, fast=False)",
+        "the three networks lie within 4 points of each other",
+    ),
+    Planted(
+        "the arms do not differ",
+        "03",
+        "train_on(some_batches, rate, zero_grad)",
+        "train_on(some_batches, rate, True)",
+        "at its best rate, training without zero_grad ends at least 0.7 higher",
+    ),
+    Planted(
+        "the fault is not there",
+        "03",
+        "train_on([one_batch] * 80, softmax=True)",
+        "train_on([one_batch] * 80, softmax=False)",
+        "with the softmax twice, the loss never reaches that lowest value",
+    ),
+    Planted(
+        "arms swapped",
+        "03",
+        'modern.train(mode == "train")',
+        'modern.train(mode == "eval")',
+        "train, sorted: at most 21 %",
+    ),
+    Planted(
+        "activations ten times as large",
+        "04",
+        "return normalize(x)",
+        "return normalize(10 * x) / 10",
+        "LRN divides no activation by more than 1.684",
+    ),
+    Planted(
+        "the arms do not differ",
+        "05",
+        'initialize(network, linear="Kaiming")',
+        'initialize(network, linear="0.01")',
+        "Kaiming: the last ten of 60 losses are at least 0.4 lower on average",
+    ),
+    Planted(
+        "arms swapped",
+        "06",
+        '"Kaiming": nn.init.kaiming_normal_}\nfor n',
+        '"Kaiming": small}\nfor n',
+        "Kaiming: after 60 steps it is below 1.9",
+    ),
+    Planted(
+        "labels shuffled",
+        "06",
+        "split.labels[chosen].to(device)\n    images = amp",
+        "split.labels[chosen.flip(0)].to(device)\n    images = amp",
+        "Kaiming: after 60 steps it is below 1.9",
+    ),
+]
+
+
+def needed(cells, target):
+    """The places of the cells that the cell at ``target`` needs: by what they bind or change."""
+    chosen, before = {0, 1, target}, None
+    while chosen != before:
+        before = set(chosen)
+        wanted = outside(cells[target])
+        for place in range(target - 1, -1, -1):
+            code = read_cell(cells[place].source)
+            changed = {name for part in code.statements for name in part.changed} - code.own
+            trained = {match[1] for match in TRAINED.finditer(code.source)}
+            if place in chosen or (code.bound | changed | trained) & wanted:
+                chosen.add(place)
+                wanted = (wanted - code.bound) | outside(cells[place])
+        # A function may call one that is defined after it.
+        used = set().union(*(outside(cells[place]) for place in chosen))
+        chosen |= {
+            place
+            for place in range(target)
+            if used & set(read_cell(cells[place].source).definitions)
+        }
+    return sorted(chosen)
+
+
+def outside(cell):
+    """The names that a cell takes from others."""
+    code = read_cell(cell.source)
+    return code.used - code.bound
+
+
+def with_fault(fault):
+    """The part of a lecture that a claim needs, with the fault in it."""
+    notebook = nbformat.read(PATHS[fault.lecture], as_version=4)
+    cells = [c for c in notebook.cells if c.cell_type == "code" and not is_check(c)]
+    faulty = [place for place, cell in enumerate(cells) if fault.old in cell.source]
+    stating = [place for place, cell in enumerate(cells) if fault.claim in printed_by(cell)]
+    assert len(faulty) == 1, f"{fault.old!r} stands in {len(faulty)} cells"
+    assert len(stating) == 1, f"{len(stating)} cells claim {fault.claim!r}"
+    kept = needed(cells, stating[0])
+    assert faulty[0] in kept, "the claim does not need the cell with the fault"
+    cells[faulty[0]].source = cells[faulty[0]].source.replace(fault.old, fault.new)
+    notebook.cells = [cells[place] for place in kept]
+    return notebook
+
+
+def is_check(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade", False)
+
+
+def printed_by(cell):
+    return "\n".join(output.get("text", "") for output in cell.outputs)
+
+
+@pytest.mark.parametrize("fault", PLANTED, ids=lambda fault: f"{fault.lecture} {fault.name}")
+def test_a_wrong_conclusion_is_noticed(fault):
+    notebook = with_fault(fault)
+    execute(notebook, PATHS[fault.lecture], {"COURSE_DEVICE": "cpu"}, timeout=300)
+    lines = printed(notebook).splitlines()
+    assert any(line.startswith(f"✗ does not hold: {fault.claim}") for line in lines)

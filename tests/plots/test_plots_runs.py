@@ -1,0 +1,81 @@
+"""The reader's run in front of stored ones."""
+
+import pytest
+from figures import assert_good_figure, points
+
+from course_utils import plots
+from course_utils.runtime import Runs
+from course_utils.runtime.trials import Measured
+
+ARMS = {"batch norm": (0.72, 0.74), "nothing": (0.66, 0.67)}
+ROWS = [
+    Measured("99 a", arm, "", value + 0.05 * (budget == 3), seed, budget)
+    for arm, values in ARMS.items()
+    for seed, value in enumerate(values)
+    for budget in (1.0, 3.0)
+]
+SHIFTS = {"flatten": (0.86, 0.5, 0.2), "pool": (0.85, 0.7, 0.5)}
+CURVES = [
+    Measured("99 b", arm, float(x), value + 0.02 * seed, seed, 1.0)
+    for arm, values in SHIFTS.items()
+    for x, value in enumerate(values)
+    for seed in (0, 1)
+]
+LIVE = {"batch norm": 0.735}
+AXES = dict(x="shift (pixels)", value="accuracy", title="LeNet-5, 8 epochs")
+
+
+def arms(live=LIVE, rows=ROWS):
+    return plots.compared_arms(
+        live, Runs(tuple(rows)), value="validation accuracy", title="Slim VGG-11, 4 epochs"
+    )
+
+
+def curves(live, rows=CURVES, **options):
+    return plots.compared_curves(live, Runs(tuple(rows)), **AXES | options)
+
+
+def test_arms_are_a_good_figure():
+    texts = ["Slim VGG-11, 4 epochs", "as here", "trained 3 times as long", "batch norm", "nothing"]
+    texts += ["yours", "2 stored runs, mean ± one standard deviation"]
+    alt = ["batch norm: yours 73.5%, mean of 2 stored runs 73.0%."]
+    alt += ["nothing, trained 3 times as long: mean of 2 stored runs 71.5%."]
+    assert_good_figure(arms(), *texts, alt=alt)
+
+
+def test_stored_runs_are_dots_with_a_bar_and_the_readers_run_is_in_the_first_panel():
+    first, longer = arms().axes
+    dots = [list(line.get_xdata()) for line in first.lines if line.get_marker() == "o"]
+    assert dots == [[0.72, 0.74], [0.66, 0.67]]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in longer.patches] == pytest.approx(
+        [0.78, 0.715]
+    )
+    marks = [[x for line in a.lines if line.get_marker() == "D" for x in line.get_xdata()]
+             for a in (first, longer)]  # fmt: skip
+    assert marks == [[0.735], []]
+
+
+def test_without_stored_runs_the_readers_run_stands_alone():
+    (axes,) = arms(rows=()).axes
+    assert not axes.patches
+    assert axes.get_title() == ""
+
+
+def test_curves_are_a_good_figure():
+    live = {arm: dict(enumerate(values)) for arm, values in SHIFTS.items()}
+    texts = ["shift (pixels)", "accuracy", "flatten", "pool", "0", "1", "2"]
+    alt = ["flatten: from 86.0% at 0 to 20.0% at 2."]
+    assert_good_figure(curves(live), *texts, alt=alt)
+    assert_good_figure(curves(live, log_x=False), "lines: yours; bands: all of 2 stored runs")
+
+
+def test_a_band_reaches_from_the_lowest_to_the_highest_run():
+    (axes,) = curves({}).axes
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((0.2, 0.88))
+    assert points(axes)["flatten"] == [(0, 0.87), (1, 0.51), (2, pytest.approx(0.21))]
+
+
+def test_a_logarithmic_axis_has_a_tick_for_each_place():
+    (axes,) = curves({"new": {0.01: 0.5}}, rows=(), log_x=True).axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01"]
