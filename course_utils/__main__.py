@@ -11,6 +11,7 @@ if __name__ == "__main__" and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 IS_INSTRUCTORS = Path(__file__).with_name("instructor").is_dir()  # students do not have it
@@ -49,11 +50,16 @@ def main(arguments: list[str] | None = None) -> int:
     evidence.add_argument(
         "lectures", nargs="*", help="numbers, for example 05 (default: all that have evidence)"
     )
-    evidence.add_argument("--seeds", type=int, default=5, help="seeds of each (default: 5)")
+    evidence.add_argument("--seeds", type=at_least_one, default=5, help="of each (default: 5)")
     evidence.add_argument(
-        "--budgets", default="1,3", help="times the usual training length (default: 1,3)"
+        "--budgets",
+        type=positive_numbers,
+        default="1,3",
+        help="times the usual training length (default: 1,3)",
     )
-    evidence.add_argument("--jobs", type=int, help="runs at the same time (default: one a core)")
+    evidence.add_argument(
+        "--jobs", type=at_least_one, help="runs at the same time (default: one a core)"
+    )
     evidence.set_defaults(do=gather_evidence)
     search = commands.add_parser(
         "search",
@@ -74,6 +80,24 @@ def main(arguments: list[str] | None = None) -> int:
     add_instructors_commands(commands)
     options = parser.parse_args(arguments)
     return options.do(options)
+
+
+def at_least_one(text: str) -> int:
+    """Read a number of seeds or jobs. argparse makes one line of the error."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def positive_numbers(text: str) -> list[float]:
+    """Read budgets: numbers with commas between them. argparse makes one line of the error."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 < number < float("inf") for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} are no positive numbers like 1,3")
+    return numbers
 
 
 def add_instructors_commands(commands: argparse._SubParsersAction) -> None:
@@ -204,9 +228,7 @@ def run_at_full_size(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    if unknown := set(options.lectures) - set(paths):
-        names = ", ".join(sorted(unknown))
-        print(f"no lecture {names}: choose from {', '.join(paths)}", file=sys.stderr)
+    if not are_lectures(options.lectures, paths):
         return 2
     folder = options.out or cache_dir() / "results"
     failed = False
@@ -221,6 +243,14 @@ def run_at_full_size(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def are_lectures(numbers: Sequence[str], lectures: Mapping[str, object]) -> bool:
+    """Return whether all numbers are those of lectures; if not, say which are not."""
+    if unknown := set(numbers) - set(lectures):
+        names = ", ".join(sorted(unknown))
+        print(f"no lecture {names}: choose from {', '.join(lectures)}", file=sys.stderr)
+    return not unknown
+
+
 def gather_evidence(options: argparse.Namespace) -> int:
     """Make the runs that are missing, and print what became of each claim."""
     from .lectures import all_lectures, store_part
@@ -230,29 +260,31 @@ def gather_evidence(options: argparse.Namespace) -> int:
 
     jobs = options.jobs or os.cpu_count() or 1
     try:
-        budgets = [float(text) for text in options.budgets.split(",")]
         lectures = {lecture.id: lecture for lecture in all_lectures()}
     except ValueError as error:
         print(error, file=sys.stderr)
-        return 2
-    if unknown := set(options.lectures) - set(lectures):
-        names = ", ".join(sorted(unknown))
-        print(f"no lecture {names}: choose from {', '.join(lectures)}", file=sys.stderr)
+        return 1
+    if not are_lectures(options.lectures, lectures):
         return 2
     chosen = options.lectures or [number for number in lectures if claims_file(number).is_file()]
-    trials = missing_trials([lectures[number] for number in chosen], options.seeds, budgets)
+    wanted = [lectures[number] for number in chosen]
+    trials = missing_trials(wanted, options.seeds, options.budgets)
     seconds = expected_seconds(trials, jobs)
     about = "how long is not known yet" if seconds is None else f"about {seconds / 60:.0f} minutes"
     runs = f"{len(trials)} run{'s' * (len(trials) != 1)} to make"
     print(f"{runs}, {jobs} at a time: {about}" if trials else "nothing to run")
-    failures = run_all(trials, jobs)
-    for number in chosen:
-        print(f"\n{lectures[number].title}", *claims_table(evidence_of(number)), sep="\n")
+    try:
+        failures = run_all(trials, jobs)
+    except KeyboardInterrupt:
+        failures = ["Interrupted. The finished runs are stored: the same command goes on."]
+    found = {number: evidence_of(number) for number in chosen}
+    for number, claims in found.items():
+        print(f"\n{lectures[number].title}", *claims_table(claims), sep="\n")
     table = overview(lectures.values())
     if (project_root() / "benchmarks" / "RESULTS.md").is_file():
         store_part("benchmarks/RESULTS.md", "evidence", table)
     print("", *table, *failures, sep="\n")
-    held = all(one.holds for number in chosen for one in evidence_of(number))
+    held = all(one.holds for claims in found.values() for one in claims)
     return 1 if failures or not held else 0
 
 

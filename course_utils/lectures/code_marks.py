@@ -63,6 +63,7 @@ class Computes(ast.NodeTransformer):
         if _called(node) == "claim":
             node.args = node.args[1:]
             node.keywords = [word for word in node.keywords if word.arg not in BOUNDS]
-        if isinstance(node.func, ast.Attribute) and ast.unparse(node).endswith(".to(device)"):
-            return self.visit(node.func.value)
+        match node:
+            case ast.Call(ast.Attribute(value, "to"), [ast.Name("device")], []):
+                return self.visit(value)
         return self.generic_visit(node)

@@ -11,11 +11,10 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from ..runtime import project_root
+from ..runtime.trials import claims_file, read_rows
 from .code_marks import code_of, words_of
 from .files import Lecture
 
@@ -42,31 +41,13 @@ CLAIM_COLUMNS = (
 RUN_COLUMNS = ("experiment", "arm", "x", "value", "seed", "budget", "code")
 
 
-def claims_file(lecture: str) -> Path:
-    """Return the file of a lecture's claims in its stored runs."""
-    return project_root() / "data" / "evidence" / f"{lecture}.csv"
-
-
-def runs_file(lecture: str) -> Path:
-    """Return the file of what a lecture's stored runs measured."""
-    return project_root() / "data" / "evidence" / f"{lecture}_runs.csv"
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a file of evidence; none if there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def as_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
-    """Return rows as a CSV text. Numbers have six digits: more are noise."""
+    """Return rows as a CSV text. Numbers have ten digits: they may be judged by another bound."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: f"{v:.6g}" if type(v) is float else v for k, v in row.items()})
+        writer.writerow({k: f"{v:.10g}" if type(v) is float else v for k, v in row.items()})
     return text.getvalue()
 
 

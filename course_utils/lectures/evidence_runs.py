@@ -8,9 +8,10 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,15 +20,9 @@ import nbformat
 
 from ..runtime import get_device, progress, write_whole
 from ..runtime.claims import Bound, verdict
+from ..runtime.trials import claims_file, read_rows, runs_file
 from .code_marks import code_of, words_of
-from .evidence import (
-    CLAIM_COLUMNS,
-    RUN_COLUMNS,
-    as_csv,
-    claims_file,
-    read_rows,
-    runs_file,
-)
+from .evidence import CLAIM_COLUMNS, RUN_COLUMNS, as_csv
 from .files import Lecture
 from .running import execute
 
@@ -51,8 +46,8 @@ def missing_trials(
 ) -> list[Trial]:
     """Return the runs that are not stored yet, or were made with code that has changed.
 
-    Where only sentences or bounds of claims have changed, one run is enough: `store` judges the
-    numbers of the others anew.
+    Where only sentences or bounds of claims have changed, one run at each budget is enough: `store`
+    judges the numbers of the others anew. A claim may be about one of the budgets.
     """
     found = []
     for lecture in lectures:
@@ -62,7 +57,7 @@ def missing_trials(
         wanted = [(seed, budget) for budget in sorted(budgets) for seed in range(seeds)]
         missing = [one for one in wanted if one not in stored]
         if not missing and {row["words"] for row in rows} != {words}:
-            missing = wanted[:1]
+            missing = [(seed, budget) for seed, budget in wanted if seed == 0]
         # The longest last: a fault shows in the first minutes.
         found += [Trial(lecture, seed, budget, code, words) for seed, budget in missing]
     return found
@@ -71,9 +66,10 @@ def missing_trials(
 def expected_seconds(trials: Sequence[Trial], jobs: int) -> float | None:
     """Return about how long runs will take, from the stored ones; None if that is not known."""
     total = 0.0
+    rows = {trial.lecture.id: read_rows(claims_file(trial.lecture.id)) for trial in trials}
     for trial in trials:
-        rows = read_rows(claims_file(trial.lecture.id))
-        same = {r["seed"]: float(r["seconds"]) for r in rows if float(r["budget"]) == trial.budget}
+        earlier = [row for row in rows[trial.lecture.id] if float(row["budget"]) == trial.budget]
+        same = {row["seed"]: float(row["seconds"]) for row in earlier}
         if not same:
             return None
         total += median(same.values())
@@ -83,25 +79,59 @@ def expected_seconds(trials: Sequence[Trial], jobs: int) -> float | None:
 def run_all(trials: Sequence[Trial], jobs: int) -> list[str]:
     """Make runs, ``jobs`` at a time, and store each as soon as it is finished.
 
+    Each has a process of its own, which ends with its run, or when this one is interrupted.
+
     Returns:
         What failed, each with the name of the run. Those are made again by the next call.
     """
-    failures = []
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
-    pending = {pool.submit(_run, trial, jobs): trial for trial in trials}
-    try:
-        for done in progress(
-            as_completed(pending), total=len(pending), description="evidence", unit="run"
-        ):
-            failures += _stored(pending[done], done)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    failures, waiting = [], list(trials)
+    running: dict[Connection, tuple[Trial, SpawnProcess]] = {}
+    with progress(total=len(trials), description="evidence", unit="run") as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    trial = waiting.pop(0)
+                    running |= _started(trial, jobs)
+                ready = set(wait(running))
+                for end in [end for end in running if end in ready]:
+                    trial, _ = running.pop(end)
+                    failures += _stored(trial, end)
+                    bar.update()
+        finally:
+            for _, process in running.values():
+                process.kill()  # its kernel notices that it is alone, and ends too
     return failures
 
 
-def _stored(trial: Trial, done: Future) -> list[str]:
+def _started(trial: Trial, jobs: int) -> dict[Connection, tuple[Trial, SpawnProcess]]:
+    """Start a run. Return where its rows will come from, and its process."""
+    context = multiprocessing.get_context("spawn")
+    ours, its = context.Pipe(duplex=False)
+    process = context.Process(target=_send_rows, args=(its, trial, jobs), daemon=True)
+    process.start()
+    its.close()
+    return {ours: (trial, process)}
+
+
+def _send_rows(connection: Connection, trial: Trial, jobs: int) -> None:
+    if os.name == "posix":
+        os.setsid()  # Ctrl+C reaches only the process that started this one, which ends it
     try:
-        store(trial, done.result())
+        connection.send(_run(trial, jobs))
+    except RuntimeError as error:
+        connection.send(str(error))
+
+
+def _stored(trial: Trial, end: Connection) -> list[str]:
+    """Store what a run has sent. Return what failed."""
+    try:
+        sent = end.recv()
+    except EOFError:
+        sent = "its process died"
+    if isinstance(sent, str):
+        return [f"{trial}: {sent}"]
+    try:
+        store(trial, sent)
     except RuntimeError as error:
         return [f"{trial}: {error}"]
     return []

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from ..runtime import Runs
 from .style import COLORS, Figure, new_figure, series
 
-BAND = dict(alpha=0.2, lw=0)
+BAND: dict[str, Any] = dict(alpha=0.2, lw=0)
 YOURS: dict[str, Any] = dict(marker="D", color=COLORS[1], ms=9, zorder=3)
 STORED: dict[str, Any] = dict(marker="o", color=COLORS[0], ms=4)
 
@@ -28,7 +28,7 @@ def compared_arms(
 ) -> Figure:
     """Draw one number of each arm: the reader's run as a large mark, stored runs as dots.
 
-    One panel for each budget of the stored runs; the reader's run belongs to the first. The bar
+    One panel for each budget of the stored runs; the reader's run has the budget 1. The bar
     behind the dots reaches one standard deviation to both sides of their mean.
 
     Lectures 01, 02, 03, 04, 05 and 06.
@@ -60,7 +60,7 @@ def compared_arms(
             if is_live:
                 axes.plot(live[arm], row, **YOURS)
             spoken.append(_spoken(arm, budget, here.values(arm), live.get(arm), percent))
-        times = "" if len(budgets) == 1 else _times(budget)
+        times = "" if len(budgets) == 1 else trained(budget)
         axes.set(xlabel=value, title=times, ylim=(len(arms) - 0.5, -0.5))
         axes.set_yticks(range(len(arms)), arms)
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -91,7 +91,8 @@ def _legend(figure: Figure, live: bool, stored: int) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
 
 
-def _times(budget: float) -> str:
+def trained(budget: float) -> str:
+    """Say how long stored runs were trained, beside the reader's."""
     return "as here" if budget == 1 else f"trained {budget:g} times as long"
 
 
@@ -100,7 +101,7 @@ def _spoken(arm: str, budget: float, values: list[float], live: float | None, pe
     parts = [f"yours {number.format(live)}"] if live is not None and budget == 1 else []
     if values:
         parts.append(f"mean of {len(values)} stored runs {number.format(mean(values))}")
-    longer = "" if budget == 1 else f", {_times(budget)}"
+    longer = "" if budget == 1 else f", {trained(budget)}"
     return f"{arm}{longer}: {', '.join(parts)}." if parts else ""
 
 

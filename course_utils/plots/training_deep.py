@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from ..runtime import Runs
-from .runs import as_percent
+from .runs import BAND, as_percent, trained
 from .style import Figure, new_figure, series
 
 
@@ -18,7 +18,7 @@ def accuracy_by_rate(
 ) -> Figure:
     """Accuracy against the learning rate: means of stored runs as lines, the reader's run as marks.
 
-    A panel for each budget of the stored runs; the reader's run belongs to the first. Bands reach
+    A panel for each budget of the stored runs; the reader's run has the budget 1. Bands reach
     from the lowest to the highest of the stored runs.
 
     Lecture 06.
@@ -40,19 +40,19 @@ def accuracy_by_rate(
     )
     said = []
     for axes, budget in zip(panels[0], budgets, strict=True):
-        here, first = runs.at(budget), budget == budgets[0]
+        here = runs.at(budget)
         for index, arm in enumerate(arms):
             best = _draw_by_rate(axes, here, arm, index)
             if best:
                 said.append(f"{arm}, budget {budget:g}: best at {best[0]:g}, {best[1]:.1%}.")
-            if first and arm in live:
+            if budget == 1 and arm in live:
                 look = series(index) | {"ls": "", "marker": "D", "label": None}
                 rates, values = list(live[arm]), list(live[arm].values())
                 axes.plot(rates, values, ms=9, markeredgecolor="black", **look)
                 said += [f"{arm}: yours {live[arm][rate]:.1%} at {rate:g}." for rate in rates]
         axes.set_xscale("log")
-        longer = "as here" if budget == 1 else f"trained {budget:g} times as long"
-        axes.set(xlabel="learning rate (log scale)", title=longer if len(budgets) > 1 else "")
+        title_of_panel = trained(budget) if len(budgets) > 1 else ""
+        axes.set(xlabel="learning rate (log scale)", title=title_of_panel)
         axes.yaxis.set_major_formatter(FuncFormatter(as_percent))
         axes.grid(color="0.9")
     places = [row.x for row in runs.rows] + [rate for arm in live.values() for rate in arm]
@@ -85,6 +85,6 @@ def _draw_by_rate(axes: Axes, runs: Runs, arm: str, index: int) -> tuple[float, 
     if not means:
         return None
     lows, highs = ([end(found[rate]) for rate in means] for end in (min, max))
-    axes.fill_between(list(means), lows, highs, color=look["color"], alpha=0.2, lw=0)
+    axes.fill_between(list(means), lows, highs, color=look["color"], **BAND)
     best = max(means, key=lambda rate: means[rate])
     return best, means[best]

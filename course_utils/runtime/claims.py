@@ -11,8 +11,6 @@ from itertools import count
 from .trials import append, recording
 
 _numbers = count()  # of the claims of this run, in order: their words and bounds may change
-
-
 SIGNS = {"≥": "at_least", ">": "above", "≤": "at_most", "<": "below"}
 
 
@@ -48,10 +46,10 @@ class Bound:
 
     def __str__(self) -> str:
         limits = ((sign, getattr(self, name)) for sign, name in SIGNS.items())
-        parts = [f"{sign} {limit:g}" for sign, limit in limits if limit is not None]
+        parts = [f"{sign} {limit:.10g}" for sign, limit in limits if limit is not None]
         if self.equal_to is not None:
-            within = f" ± {self.tolerance:g}" if self.tolerance else ""
-            parts.append(f"= {self.equal_to:g}{within}")
+            within = f" ± {self.tolerance:.10g}" if self.tolerance else ""
+            parts.append(f"= {self.equal_to:.10g}{within}")
         return ", ".join(parts)
 
     @classmethod

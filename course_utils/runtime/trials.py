@@ -12,7 +12,6 @@ import csv
 import json
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,8 +138,7 @@ def record(experiment: str, arm: str, value: float, x: float | str = "") -> floa
         >>> record("99 depth", "11 layers", 0.8)
         0.8
     """
-    if not EXPERIMENT.fullmatch(experiment):
-        raise ValueError(f"an experiment is called like '05 depth', not {experiment!r}")
+    _lecture_of(experiment)
     value = float(value)
     if recording():
         x = x if isinstance(x, str) else float(x)
@@ -170,30 +168,49 @@ def stored(experiment: str) -> Runs:
         >>> stored("99 depth").values("11 layers")
         []
     """
+    lecture = _lecture_of(experiment)
+    found = _measured if recording() else read_measured(runs_file(lecture))
+    return Runs(tuple(row for row in found if row.experiment == experiment))
+
+
+def _lecture_of(experiment: str) -> str:
+    """Return the two digits that an experiment's name begins with. Raises ValueError."""
     if not EXPERIMENT.fullmatch(experiment):
         raise ValueError(f"an experiment is called like '05 depth', not {experiment!r}")
-    found: Sequence[Measured] = _measured
-    if not recording():
-        found = read_measured(project_root() / "data" / "evidence" / f"{experiment[:2]}_runs.csv")
-    return Runs(tuple(row for row in found if row.experiment == experiment))
+    return experiment[:2]
+
+
+def claims_file(lecture: str) -> Path:
+    """Return the file of a lecture's claims in its stored runs."""
+    return project_root() / "data" / "evidence" / f"{lecture}.csv"
+
+
+def runs_file(lecture: str) -> Path:
+    """Return the file of what a lecture's stored runs measured."""
+    return claims_file(f"{lecture}_runs")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of evidence; none if there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def read_measured(path: Path) -> list[Measured]:
     """Return the rows of a file of stored runs, by budget and seed; none if there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [
-            Measured(
-                row["experiment"],
-                row["arm"],
-                _number_or_text(row["x"]),
-                float(row["value"]),
-                int(row["seed"]),
-                float(row["budget"]),
-            )
-            for row in csv.DictReader(file)
-        ]
+    rows = [
+        Measured(
+            row["experiment"],
+            row["arm"],
+            _number_or_text(row["x"]),
+            float(row["value"]),
+            int(row["seed"]),
+            float(row["budget"]),
+        )
+        for row in read_rows(path)
+    ]
     return sorted(rows, key=lambda row: (row.budget, row.seed))
 
 

@@ -9,10 +9,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.__main__ import main
-from course_utils.lectures import evidence, read_lecture
+from course_utils.lectures import read_lecture
 from course_utils.lectures.code_marks import code_of, words_of
 from course_utils.lectures.evidence import evidence_of, is_stale, tried
 from course_utils.lectures.evidence_runs import expected_seconds, missing_trials, run_all
+from course_utils.runtime import trials as module
 
 CELLS = [
     "from course_utils.runtime import claim, length, record, run_seed, stored",
@@ -30,7 +31,7 @@ COURSE = {"id": "98", "title": "A lecture", "minutes": 1, "points": 0, "requires
 @pytest.fixture
 def lecture(tmp_path, monkeypatch):
     """A lecture of four claims, one of which three times the budget breaks."""
-    monkeypatch.setattr(evidence, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(module, "project_root", lambda: tmp_path)
     (tmp_path / "data").mkdir()
     return written(tmp_path, CELLS)
 
@@ -112,6 +113,20 @@ def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_pa
     assert not is_stale(changed)
 
 
+def test_a_claim_about_one_budget_gets_its_new_words_too(lecture, tmp_path):
+    late = "claim('late: {0}', stored('98 gain').at(3).values('new'), at_least={0})"
+    before = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.6)])
+    assert run_all(missing_trials([before], 2, [1, 3]), jobs=2) == []
+    after = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.705)])
+    again = missing_trials([after], 2, [1, 3])
+    assert [(trial.seed, trial.budget) for trial in again] == [(0, 1), (0, 3)]
+    assert run_all(again, jobs=2) == []
+    claim = evidence_of("98")[1]
+    assert (claim.sentence, claim.values, claim.held) == ("late: 0.705", (0.7, 0.71), 1)
+    assert missing_trials([after], 2, [1, 3]) == []
+    assert not is_stale(after)
+
+
 @pytest.mark.parametrize(
     ("cell", "same_code", "same_words"),
     [
@@ -130,7 +145,7 @@ def test_marks_tell_numbers_from_words(tmp_path, cell, same_code, same_words):
 
 
 def test_a_lecture_that_states_nothing_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(evidence, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(module, "project_root", lambda: tmp_path)
     silent = written(tmp_path, ["1", "2"])
     (failure,) = run_all(missing_trials([silent], 1, [1]), jobs=1)
     assert failure == "lecture 98, seed 0, budget 1: 98_lecture.ipynb states nothing"
@@ -163,4 +178,7 @@ def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, caps
     assert main(["evidence", "98", "--seeds", "1", "--budgets", "1,3", "--jobs", "1"]) == 1
     assert main(["evidence"]) == 1  # it goes on with what is there: a claim did not hold
     assert main(["evidence", "97"]) == 2
+    for wrong in (["--budgets", "1,x"], ["--budgets", "0"], ["--seeds", "0"], ["--jobs", "-1"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(["evidence", "98", *wrong])
     assert "no lecture 97: choose from 98" in capsys.readouterr().err
