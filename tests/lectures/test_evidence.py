@@ -2,6 +2,7 @@
 
 import csv
 import math
+from itertools import count
 from pathlib import Path
 
 import nbformat
@@ -9,10 +10,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.__main__ import main
-from course_utils.lectures import read_lecture
+from course_utils.lectures import evidence_runs, read_lecture
 from course_utils.lectures.code_marks import code_of, words_of
 from course_utils.lectures.evidence import evidence_of, is_stale, tried
 from course_utils.lectures.evidence_runs import expected_seconds, missing_trials, run_all
+from course_utils.runtime import claims
 from course_utils.runtime import trials as module
 
 CELLS = [
@@ -41,6 +43,36 @@ def written(folder: Path, cells):
     notebook.metadata.course = COURSE
     nbformat.write(notebook, folder / "98_lecture.ipynb")
     return read_lecture(folder / "98_lecture.ipynb")
+
+
+@pytest.fixture
+def run_here(monkeypatch):
+    """What `run_all` does, one run after the other in this process: no kernel has to start."""
+
+    def execute(notebook, path, variables):
+        monkeypatch.setattr(claims, "_numbers", count())
+        monkeypatch.setattr(module, "_measured", [])
+        names = {}
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in variables.items():
+                environment.setenv(name, value)
+            try:
+                for cell in notebook.cells:
+                    exec(cell.source, names)
+            except ArithmeticError as error:
+                raise RuntimeError(repr(error)) from None
+
+    def run(trials, jobs):
+        failures = []
+        for trial in trials:
+            try:
+                evidence_runs.store(trial, evidence_runs._run(trial, jobs))
+            except RuntimeError as error:
+                failures.append(f"{trial}: {error}")
+        return failures
+
+    monkeypatch.setattr(evidence_runs, "execute", execute)
+    return run
 
 
 def rows(path):
@@ -77,21 +109,21 @@ def test_runs_have_their_seed_and_budget_and_are_made_once(lecture, tmp_path):
     assert not is_stale(lecture)
 
 
-def test_other_code_is_run_anew_and_a_failure_leaves_the_rest(lecture, tmp_path):
-    assert run_all(missing_trials([lecture], 1, [1]), jobs=1) == []
+def test_other_code_is_run_anew_and_a_failure_leaves_the_rest(lecture, tmp_path, run_here):
+    assert run_here(missing_trials([lecture], 1, [1]), jobs=1) == []
     changed = written(tmp_path, [*CELLS[:2], "if run_seed():\n    1 / 0", *CELLS[2:]])
     assert is_stale(changed)
     trials = missing_trials([changed], 2, [1])
     assert [t.seed for t in trials] == [0, 1]
-    (failure,) = run_all(trials, jobs=1)
+    (failure,) = run_here(trials, jobs=1)
     assert "lecture 98, seed 1, budget 1: " in failure
     assert "ZeroDivisionError" in failure
     assert {row["seed"] for row in rows(tmp_path / "data" / "evidence" / "98.csv")} == {"0"}
     assert [t.seed for t in missing_trials([changed], 2, [1])] == [1]
 
 
-def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_path):
-    assert run_all(missing_trials([lecture], 2, [1]), jobs=2) == []
+def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_path, run_here):
+    assert run_here(missing_trials([lecture], 2, [1]), jobs=2) == []
     assert evidence_of("98")[0].held == 2
     sharper = [
         cell.replace("9 points', gain, at_least=0.09", "10.5', gain, at_least=0.105")
@@ -101,7 +133,7 @@ def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_pa
     assert is_stale(changed)
     (trial,) = missing_trials([changed], 2, [1])
     assert (trial.seed, trial.budget) == (0, 1)
-    assert run_all([trial], jobs=1) == []
+    assert run_here([trial], jobs=1) == []
     gain = evidence_of("98")[0]
     assert (gain.sentence, gain.bound, gain.tried, gain.held) == (
         "the new one gains at least 10.5",
@@ -113,14 +145,14 @@ def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_pa
     assert not is_stale(changed)
 
 
-def test_a_claim_about_one_budget_gets_its_new_words_too(lecture, tmp_path):
+def test_a_claim_about_one_budget_gets_its_new_words_too(lecture, tmp_path, run_here):
     late = "claim('late: {0}', stored('98 gain').at(3).values('new'), at_least={0})"
     before = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.6)])
-    assert run_all(missing_trials([before], 2, [1, 3]), jobs=2) == []
+    assert run_here(missing_trials([before], 2, [1, 3]), jobs=2) == []
     after = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.705)])
     again = missing_trials([after], 2, [1, 3])
     assert [(trial.seed, trial.budget) for trial in again] == [(0, 1), (0, 3)]
-    assert run_all(again, jobs=2) == []
+    assert run_here(again, jobs=2) == []
     claim = evidence_of("98")[1]
     assert (claim.sentence, claim.values, claim.held) == ("late: 0.705", (0.7, 0.71), 1)
     assert missing_trials([after], 2, [1, 3]) == []
@@ -144,10 +176,10 @@ def test_marks_tell_numbers_from_words(tmp_path, cell, same_code, same_words):
     assert (code_of(second) == marks[0], words_of(second) == marks[1]) == (same_code, same_words)
 
 
-def test_a_lecture_that_states_nothing_says_so(tmp_path, monkeypatch):
+def test_a_lecture_that_states_nothing_says_so(tmp_path, monkeypatch, run_here):
     monkeypatch.setattr(module, "project_root", lambda: tmp_path)
     silent = written(tmp_path, ["1", "2"])
-    (failure,) = run_all(missing_trials([silent], 1, [1]), jobs=1)
+    (failure,) = run_here(missing_trials([silent], 1, [1]), jobs=1)
     assert failure == "lecture 98, seed 0, budget 1: 98_lecture.ipynb states nothing"
 
 
@@ -167,7 +199,8 @@ def test_a_share_of_the_runs_may_be_promised():
     assert not tried([r | {"share": "1"} for r in runs])[0].holds
 
 
-def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, capsys):
+def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, capsys, run_here):
+    monkeypatch.setattr(evidence_runs, "run_all", run_here)
     monkeypatch.setattr("course_utils.lectures.all_lectures", lambda: [lecture])
     monkeypatch.setattr("course_utils.lectures.store_part", lambda *part: None)
     assert main(["evidence", "98", "--seeds", "1", "--budgets", "1", "--jobs", "1"]) == 0
