@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..withheld import asked_for
 from .initialization import kaiming_weights, zero_biases
@@ -61,37 +59,6 @@ def make_layers(
         layers.append(nn.ReLU(inplace=True))
         in_channels = entry
     return nn.Sequential(*layers)
-
-
-@asked_for("05.3")
-def count_layers(
-    configuration: Sequence[int | str], image_size: int = 224, in_channels: int = 3
-) -> tuple[int, int]:
-    """Return the parameters of the layers that ``configuration`` lists, and their multiplications.
-
-    The multiplications are those of the convolutions for one square image; windows that reach into
-    the padding count in full. Used in lecture 05.
-
-    Args:
-        configuration: in the notation of ``CONFIGURATIONS``.
-        image_size: height and width of the image.
-        in_channels: of the image.
-
-    Raises:
-        ValueError: as `make_layers`.
-        RuntimeError: the image is too small for the poolings.
-
-    Example:
-        >>> count_layers([64, "M", 128, "M"], image_size=4)
-        (75648, 322560)
-    """
-    with torch.device("meta"):
-        layers = make_layers(configuration, in_channels=in_channels)
-        image = torch.empty(1, in_channels, image_size, image_size)
-    with FlopCounterMode(display=False) as counter:
-        layers(image)
-    parameters = sum(parameter.numel() for parameter in layers.parameters())
-    return parameters, counter.get_total_flops() // 2  # a multiplication and an addition
 
 
 @asked_for("05.2")
