@@ -6,6 +6,7 @@ from .receptive import ReceptiveField, receptive_field
 from .sizes import (
     adaptive_windows,
     conv_output_size,
+    layer_sizes,
     pad_widths,
     pool_output_size,
     read_counts,
@@ -23,6 +24,7 @@ __all__ = [
     "conv_output_size",
     "conv_parameters",
     "count_flops",
+    "layer_sizes",
     "linear_flops",
     "linear_parameters",
     "pad_widths",

@@ -7,7 +7,7 @@ a pair (height, width); the answer is a pair when any of them is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import index
 from typing import overload
 
@@ -86,6 +86,36 @@ def pool_output_size(
         return _pool_axis(size, kernel, stride, padding, dilation, ceil_mode)
 
     return _per_axis(axis, size, kernel_size, stride, padding, dilation)
+
+
+@asked_for("04.1")
+def layer_sizes(
+    size: int, layers: Sequence[tuple[int, int, int]], round_up: bool = False
+) -> list[tuple[int, int]]:
+    """Follow one axis of an image through convolutions and poolings. Used in lecture 04.
+
+    Args:
+        size: pixels of the image.
+        layers: (kernel size, stride, padding) of each layer, from the image on.
+        round_up: as the program of 2012 does; PyTorch rounds down.
+
+    Returns:
+        (output size, pixels of the padded input behind the last window) for each layer, up to the
+        first one that does not fit. A negative number: the last window reaches over the edge.
+
+    Example:
+        >>> layer_sizes(224, [(11, 4, 0)]), layer_sizes(224, [(11, 4, 0)], round_up=True)
+        ([(54, 1)], [(55, -3)])
+    """
+    found: list[tuple[int, int]] = []
+    for kernel_size, stride, padding in layers:
+        room = size + 2 * padding - kernel_size
+        if room < 0:
+            break
+        steps = -(-room // stride) if round_up else room // stride
+        size = steps + 1
+        found.append((size, room - steps * stride))
+    return found
 
 
 def adaptive_windows(size: int, output_size: int) -> list[tuple[int, int]]:

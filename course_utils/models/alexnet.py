@@ -9,8 +9,6 @@ Used in lectures 04, 09 and 11.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -158,36 +156,6 @@ def cross_channel_norm(
     """
     squares = F.pad(x.square(), (0, 0, 0, 0, size // 2, size // 2))
     return x / (k + alpha / size * squares.unfold(1, size, 1).sum(dim=-1)) ** beta
-
-
-@asked_for("04.1")
-def layer_sizes(
-    size: int, layers: Sequence[tuple[int, int, int]], round_up: bool = False
-) -> list[tuple[int, int]]:
-    """Follow one axis of an image through convolutions and poolings. Used in lecture 04.
-
-    Args:
-        size: pixels of the image.
-        layers: (kernel size, stride, padding) of each layer, from the image on.
-        round_up: as the program of 2012 does; PyTorch rounds down.
-
-    Returns:
-        (output size, pixels of the padded input behind the last window) for each layer, up to the
-        first one that does not fit. A negative number: the last window reaches over the edge.
-
-    Example:
-        >>> layer_sizes(224, [(11, 4, 0)]), layer_sizes(224, [(11, 4, 0)], round_up=True)
-        ([(54, 1)], [(55, -3)])
-    """
-    found: list[tuple[int, int]] = []
-    for kernel_size, stride, padding in layers:
-        room = size + 2 * padding - kernel_size
-        if room < 0:
-            break
-        steps = -(-room // stride) if round_up else room // stride
-        size = steps + 1
-        found.append((size, room - steps * stride))
-    return found
 
 
 class SlimAlexNet(nn.Module):

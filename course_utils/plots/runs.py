@@ -77,6 +77,7 @@ def _draw_runs(axes: Axes, row: int, values: list[float], beside: bool) -> None:
     if not values:
         return
     place = row + 0.22 * beside
+    axes.use_sticky_edges = False  # a bar does not touch the frame
     if len(values) > 1:
         half, middle = stdev(values), mean(values)
         axes.barh(place, 2 * half, left=middle - half, height=0.34, color=COLORS[0], alpha=0.25)

@@ -14,6 +14,7 @@ from course_utils.arithmetic import (
     conv_flops,
     conv_output_size,
     conv_parameters,
+    layer_sizes,
     linear_flops,
     linear_parameters,
     pool_output_size,
@@ -460,3 +461,21 @@ def test_table_prints_as_text_and_html():
 )
 def test_scaled_numbers(number, text):
     assert scaled(number) == text
+
+
+def test_rounding_up_makes_the_sizes_of_the_paper():
+    paper = [(11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0), *[(3, 1, 1)] * 3, (3, 2, 0)]
+    sizes = [size for size, _ in layer_sizes(224, paper, round_up=True)]
+    assert sizes == [55, 27, 27, 13, 13, 13, 13, 6]
+    assert layer_sizes(224, paper)[0] == (54, 1)
+    assert layer_sizes(224, paper, round_up=True)[0] == (55, -3)
+
+
+def test_rounding_up_makes_pytorch_s_sizes_with_ceil_mode():
+    for size in range(3, 40):
+        pooled = nn.functional.max_pool1d(torch.zeros(1, 1, size), 3, 2, ceil_mode=True)
+        assert layer_sizes(size, [(3, 2, 0)], round_up=True)[0][0] == pooled.shape[-1]
+
+
+def test_sizes_end_before_a_layer_that_does_not_fit():
+    assert layer_sizes(6, [(3, 2, 0), (5, 1, 1)]) == [(2, 1)]

@@ -16,7 +16,6 @@ from course_utils.models.alexnet import (
     SlimAlexNet,
     TwoTowerAlexNet,
     cross_channel_norm,
-    layer_sizes,
     response_normalization,
 )
 
@@ -101,24 +100,6 @@ def test_response_norm_is_pytorch_s(size):
     settings = dict(alpha=0.7, beta=0.6, k=1.5)
     want = F.local_response_norm(x, size, **settings)
     torch.testing.assert_close(cross_channel_norm(x, size, **settings), want)
-
-
-def test_rounding_up_makes_the_sizes_of_the_paper():
-    paper = [(11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0), *[(3, 1, 1)] * 3, (3, 2, 0)]
-    sizes = [size for size, _ in layer_sizes(224, paper, round_up=True)]
-    assert sizes == [55, 27, 27, 13, 13, 13, 13, 6]
-    assert layer_sizes(224, paper)[0] == (54, 1)
-    assert layer_sizes(224, paper, round_up=True)[0] == (55, -3)
-
-
-def test_rounding_up_makes_pytorch_s_sizes_with_ceil_mode():
-    for size in range(3, 40):
-        pooled = F.max_pool1d(torch.zeros(1, 1, size), 3, 2, ceil_mode=True)
-        assert layer_sizes(size, [(3, 2, 0)], round_up=True)[0][0] == pooled.shape[-1]
-
-
-def test_sizes_end_before_a_layer_that_does_not_fit():
-    assert layer_sizes(6, [(3, 2, 0), (5, 1, 1)]) == [(2, 1)]
 
 
 def test_slim_form_starts_without_an_opinion_and_with_a_signal_in_every_layer():
