@@ -3,8 +3,9 @@
     python benchmarks/gpu_memory.py [NOTEBOOK ...]
 
 Each lecture runs on the strict device of the tests, which counts what its tensors hold. What only
-repeats is shortened: 20 steps, two seeds, two batches in a pass over a data set, two blocks of
-images in a search of K-NN. Memory is at its peak by then; the numbers that come out mean nothing.
+repeats is shortened: 20 steps, a tenth of each `length`, two seeds, two batches in a pass over a
+data set, two blocks of images in a search of K-NN. Memory is at its peak by then; the numbers that
+come out mean nothing.
 Needs all images of Fashion-MNIST (COURSE_DATA, the cache, or the download). Without arguments all
 lectures are run, and the table goes into RESULTS.md.
 """
@@ -79,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path)
     given = parser.parse_args().notebooks
-    device = {"COURSE_DEVICE": "strict", "COURSE_PROFILE": "full"}
+    device = {"COURSE_DEVICE": "strict", "COURSE_PROFILE": "full", "COURSE_BUDGET": "0.1"}
     device["PYTHONPATH"] = str(project_root() / "tests" / "strict_device")
     os.environ.update(notebook_variables() | device)
     lines = [f"| lecture | peak (GB) | of a T4's {T4:g} GB | cells in error |", "|---|---|---|---|"]

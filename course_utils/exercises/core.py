@@ -72,6 +72,9 @@ class Unusable:
 class Watch:
     """Notes what of PyTorch is used inside its `with` block.
 
+    Args:
+        packages: whether to note packages too. Every call of a Python function then takes longer.
+
     Attributes:
         calls: names of the functions that were called, in their order.
         names: these, and the names of the operations that ran; of a convolution also whether it
@@ -79,15 +82,13 @@ class Watch:
         packages: names of the packages of which Python functions ran, for example "scipy".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, packages: bool = False) -> None:
         self.calls: list[str] = []
         self.operations: set[str] = set()
         self.packages: set[str] = set()
-        self.modes = (
-            _Calls(self.calls),
-            _Operations(self.operations),
-            _Packages(self.packages),
-        )
+        self.modes: list[Any] = [_Calls(self.calls), _Operations(self.operations)]
+        if packages:
+            self.modes.append(_Packages(self.packages))
 
     def __enter__(self) -> Watch:
         for mode in self.modes:
@@ -159,6 +160,7 @@ class Exercise(ABC):
         ready_made: names of what PyTorch has and the answer must write itself. ``check`` watches
             for them; a grader names them to a person.
         ready_made_hint: what ``check`` says of an answer that uses them.
+        watches_packages: whether ``check`` also notes which packages an answer calls.
     """
 
     id: str
@@ -166,6 +168,7 @@ class Exercise(ABC):
     title: str
     ready_made: tuple[str, ...] = ()
     ready_made_hint: str = ""
+    watches_packages = False
     worth_a_look: tuple[str, ...] = ()  # names that a person should see in an answer
     no_loops: bool = False  # a person should see a loop in an answer
 
@@ -244,7 +247,7 @@ def _watched(exercise: Exercise, answer: Any, case: Case) -> Outcome:
     """Run one case, and note the objection to how it was done, where the exercise can have one."""
     if not exercise.ready_made and type(exercise).objection is Exercise.objection:
         return outcome_of(exercise, answer, case)
-    with Watch() as watch:
+    with Watch(exercise.watches_packages) as watch:
         outcome = outcome_of(exercise, answer, case)
     return replace(outcome, objection=exercise.objection(case, watch))
 

@@ -54,6 +54,7 @@ class PairwiseDistances(_Shown):
 
     id, points, title = "01.1", 5, "Distances between all pairs, without loops"
     no_loops = True
+    watches_packages = True
     ready_made = (
         *("cdist", "_cdist_forward", "_euclidean_dist", "pdist", "_pdist_forward"),
         *("pairwise_distance", "PairwiseDistance"),

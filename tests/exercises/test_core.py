@@ -199,7 +199,7 @@ def test_a_watch_notes_the_packages_at_work_and_leaves_a_profiler_as_it_was():
     before = sys.getprofile()
     sys.setprofile(profiler)
     try:
-        with Watch() as watch:
+        with Watch(packages=True) as watch:
             euclidean_distances([[0.0]], [[3.0]])
         assert sys.getprofile() is profiler
     finally:
