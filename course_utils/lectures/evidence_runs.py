@@ -29,15 +29,21 @@ from .running import execute
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of one lecture that is to be made. code, words: the lecture's marks now."""
+    """One run of one lecture that is to be made. code, words: the lecture's marks now.
+
+    words_only: an ordinary run, for the words and bounds of the claims.
+    """
 
     lecture: Lecture
     seed: int
     budget: float
     code: str
     words: str
+    words_only: bool = False
 
     def __str__(self) -> str:
+        if self.words_only:
+            return f"lecture {self.lecture.id}, for its words"
         return f"lecture {self.lecture.id}, seed {self.seed}, budget {self.budget:g}"
 
 
@@ -46,8 +52,8 @@ def missing_trials(
 ) -> list[Trial]:
     """Return the runs that are not stored yet, or were made with code that has changed.
 
-    Where only sentences or bounds of claims have changed, one run at each budget is enough: `store`
-    judges the numbers of the others anew. A claim may be about one of the budgets.
+    Where only sentences or bounds of claims have changed, one ordinary run is enough: `store`
+    judges the stored numbers anew.
     """
     found = []
     for lecture in lectures:
@@ -56,10 +62,10 @@ def missing_trials(
         stored = {(int(row["seed"]), float(row["budget"])) for row in rows}
         wanted = [(seed, budget) for budget in sorted(budgets) for seed in range(seeds)]
         missing = [one for one in wanted if one not in stored]
-        if not missing and {row["words"] for row in rows} != {words}:
-            missing = [(seed, budget) for seed, budget in wanted if seed == 0]
         # The longest last: a fault shows in the first minutes.
         found += [Trial(lecture, seed, budget, code, words) for seed, budget in missing]
+        if not missing and {row["words"] for row in rows} != {words}:
+            found.append(Trial(lecture, 0, 1, code, words, words_only=True))
     return found
 
 
@@ -147,7 +153,7 @@ def _run(trial: Trial, jobs: int) -> list[dict[str, Any]]:
         variables = {
             "COURSE_RUN": str(trial.seed),
             "COURSE_BUDGET": f"{trial.budget:g}",
-            "COURSE_RECORD": str(record),
+            "COURSE_CLAIMS" if trial.words_only else "COURSE_RECORD": str(record),
             "COURSE_PROFILE": os.environ.get("COURSE_PROFILE", "quick"),
             "OMP_NUM_THREADS": str(threads),
         }
@@ -171,12 +177,15 @@ def store(trial: Trial, rows: Sequence[dict[str, Any]]) -> None:
     """Put the rows of one run into the lecture's files, in place of what other code had left.
 
     Raises:
-        RuntimeError: the lecture states nothing.
+        RuntimeError: the lecture states nothing, or other things than its stored runs.
     """
     claims = [row for row in rows if "sentence" in row]
     if not claims:
         raise RuntimeError(f"{trial.lecture.path.name} states nothing")
     path = claims_file(trial.lecture.id)
+    if trial.words_only:
+        _store_words(path, trial, claims)
+        return
     path.parent.mkdir(exist_ok=True)
     kept = [_judged_anew(row, claims) for row in _others(path, trial)]
     write_whole(path, as_csv(_in_order(kept + claims), CLAIM_COLUMNS).encode())
@@ -184,6 +193,15 @@ def store(trial: Trial, rows: Sequence[dict[str, Any]]) -> None:
     measured = _others(path, trial) + [row for row in rows if "experiment" in row]
     if measured:
         write_whole(path, as_csv(_in_order(measured), RUN_COLUMNS).encode())
+
+
+def _store_words(path: Path, trial: Trial, claims: list[dict[str, Any]]) -> None:
+    """Give the stored rows the words and bounds that their claims have now."""
+    kept: list[dict[str, Any]] = [row for row in read_rows(path) if row["code"] == trial.code]
+    if {int(row["number"]) for row in kept} - {int(claim["number"]) for claim in claims}:
+        raise RuntimeError(f"{trial.lecture.path.name} states less than its stored runs did")
+    judged = [_judged_anew(row, claims) | {"words": trial.words} for row in kept]
+    write_whole(path, as_csv(judged, CLAIM_COLUMNS).encode())
 
 
 def _others(path: Path, trial: Trial) -> list[dict[str, Any]]:

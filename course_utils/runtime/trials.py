@@ -4,6 +4,7 @@ A lecture runs with seed 0 and the budget 1. ``python -m course_utils evidence``
 other seeds and longer training, and keeps what each run measured in ``data/evidence``. Three
 environment variables carry that into the kernel: ``COURSE_RUN`` (the number of the run, 0, 1, ...),
 ``COURSE_BUDGET`` (a factor) and ``COURSE_RECORD`` (the file that the run writes its results to).
+An ordinary run writes its claims alone into the file that ``COURSE_CLAIMS`` names, if it does.
 """
 
 from __future__ import annotations
@@ -150,9 +151,9 @@ def record(experiment: str, arm: str, value: float, x: float | str = "") -> floa
 
 
 def append(**row: Any) -> None:
-    """Add one line to the record of this run, if there is one."""
-    if recording():
-        with open(os.environ["COURSE_RECORD"], "a", encoding="utf-8") as file:
+    """Add one line to the file of this run, if there is one."""
+    if name := os.environ.get("COURSE_RECORD") or os.environ.get("COURSE_CLAIMS"):
+        with open(name, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -132,7 +132,7 @@ def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_pa
     changed = written(tmp_path, [*sharper, "print('the end')  # no number"])
     assert is_stale(changed)
     (trial,) = missing_trials([changed], 2, [1])
-    assert (trial.seed, trial.budget) == (0, 1)
+    assert (trial.words_only, str(trial)) == (True, "lecture 98, for its words")
     assert run_here([trial], jobs=1) == []
     gain = evidence_of("98")[0]
     assert (gain.sentence, gain.bound, gain.tried, gain.held) == (
@@ -150,13 +150,21 @@ def test_a_claim_about_one_budget_gets_its_new_words_too(lecture, tmp_path, run_
     before = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.6)])
     assert run_here(missing_trials([before], 2, [1, 3]), jobs=2) == []
     after = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.705)])
-    again = missing_trials([after], 2, [1, 3])
-    assert [(trial.seed, trial.budget) for trial in again] == [(0, 1), (0, 3)]
-    assert run_here(again, jobs=2) == []
+    assert run_here(missing_trials([after], 2, [1, 3]), jobs=1) == []
     claim = evidence_of("98")[1]
     assert (claim.sentence, claim.values, claim.held) == ("late: 0.705", (0.7, 0.71), 1)
     assert missing_trials([after], 2, [1, 3]) == []
     assert not is_stale(after)
+
+
+def test_new_words_need_the_same_claims(lecture, tmp_path, run_here):
+    cells = [*CELLS[:3], "from course_utils.runtime import recording", *CELLS[3:5]]
+    before = written(tmp_path, [*cells, "if recording(): claim('in stored runs', 2, above=1)"])
+    assert run_here(missing_trials([before], 1, [1]), jobs=1) == []
+    after = written(tmp_path, [*cells, "if recording(): claim('in stored runs', 2, above=0)"])
+    (failure,) = run_here(missing_trials([after], 1, [1]), jobs=1)
+    assert failure.endswith("98_lecture.ipynb states less than its stored runs did")
+    assert len(evidence_of("98")) == 3
 
 
 @pytest.mark.parametrize(
