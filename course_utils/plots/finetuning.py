@@ -4,94 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
-from torch import Tensor
 
-from .parts import cells, draw_arrow, draw_box
-from .style import COLORS, Figure, new_figure, series
-
-
-def shares_of_guesses(
-    shares: Tensor, row_names: Sequence[str], column_names: Sequence[str], title: str = ""
-) -> Figure:
-    """What a network says to classes it does not know, as shares of each row.
-
-    Lecture 07.
-
-    Args:
-        shares: float (rows, columns) in [0, 1].
-        row_names: the true classes.
-        column_names: the classes that the network knows.
-        title: above the table.
-
-    Raises:
-        ValueError: the names do not fit the shares.
-
-    Example:
-        >>> import torch
-        >>> from course_utils import plots
-        >>> shares = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
-        >>> print(plots.shares_of_guesses(shares, ["coat", "bag"], ["shirt", "boot"]).alt_text)
-        Most frequent answer for each class. coat: shirt 90%; bag: boot 80%.
-    """
-    shares = shares.cpu()
-    if shares.shape != (len(row_names), len(column_names)):
-        raise ValueError(f"{len(row_names)} x {len(column_names)} names do not fit {shares.shape}")
-    figure, axes = new_figure(width=7.2, height=1.2 + 0.45 * len(row_names))
-    axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (row, column), share in cells(shares):
-        color = "white" if share > 0.5 else "black"
-        axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=color, fontsize=9)
-    axes.set_xticks(range(len(column_names)), column_names)
-    axes.set_yticks(range(len(row_names)), row_names)
-    axes.set(xlabel="what the network says", ylabel="what it is", title=title)
-    most = [
-        f"{name}: {column_names[row.argmax()]} {row.max():.0%}"
-        for name, row in zip(row_names, shares, strict=True)
-    ]
-    return figure.described(f"Most frequent answer for each class. {'; '.join(most)}.")
-
-
-def accuracy_by_labels(
-    results: Mapping[str, Mapping[int, Sequence[float]]], title: str = ""
-) -> Figure:
-    """Accuracy against the labels per class.
-
-    The line is the mean over the seeds; the band goes from the worst to the best.
-
-    Lecture 07.
-
-    Args:
-        results: name -> {labels per class: accuracies of the seeds}.
-        title: above the lines.
-
-    Example:
-        >>> from course_utils import plots
-        >>> figure = plots.accuracy_by_labels({"frozen": {10: [0.3, 0.3], 50: [0.5, 0.7]}})
-        >>> print(figure.alt_text)
-        Accuracy against labels per class. frozen: 30% at 10, 60% at 50.
-    """
-    figure, axes = new_figure(width=7.6, height=3.8)
-    said = []
-    for index, (name, by_count) in enumerate(results.items()):
-        counts = sorted(by_count)
-        runs = [torch.tensor(by_count[count]) for count in counts]
-        means = [run.mean().item() for run in runs]
-        axes.plot(counts, means, label=name, **series(index))
-        low, high = [run.min() for run in runs], [run.max() for run in runs]
-        axes.fill_between(counts, low, high, color=COLORS[index % 8], alpha=0.15, linewidth=0)
-        points = ", ".join(f"{m:.0%} at {c}" for c, m in zip(counts, means, strict=True))
-        said.append(f"{name}: {points}")
-    axes.set_xscale("log")
-    axes.set_xticks(counts, [str(count) for count in counts])
-    axes.minorticks_off()
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set(xlabel="labelled images per class (log scale)", ylabel="test accuracy", title=title)
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
-    return figure.described(f"Accuracy against labels per class. {'; '.join(said)}.")
+from .parts import draw_arrow, draw_box
+from .style import COLORS, Figure, new_figure
 
 
 def shared_objects(ways: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> Figure:

@@ -31,7 +31,7 @@ def compared_arms(
     One panel for each budget of the stored runs; the reader's run has the budget 1. The bar
     behind the dots reaches one standard deviation to both sides of their mean.
 
-    Lectures 01, 02, 03, 04, 05 and 06.
+    Lectures 01, 02, 03, 04, 05, 06 and 07.
 
     Args:
         live: the number of each arm in this run. Empty if the runs are too long to be made live.
@@ -118,7 +118,9 @@ def compared_curves(
 ) -> Figure:
     """Draw a curve of each arm: the reader's run as a line, stored runs as the band behind it.
 
-    The band reaches from the lowest to the highest of the stored runs. Lectures 01, 03, 04 and 05.
+    The band reaches from the lowest to the highest of the stored runs.
+
+    Lectures 01, 03, 04, 05 and 07.
 
     Args:
         live: the numbers of each arm in this run, by place. Empty if they are too long to make.

@@ -134,7 +134,7 @@ def need(package: str) -> None:
     """Make sure of a package that Colab may lack, or that is optional. Colab installs it.
 
     Args:
-        package: its name, for ``import`` and for pip.
+        package: its name for pip; that for ``import`` has underscores in place of hyphens.
 
     Raises:
         Missing: it is not installed; in a notebook this shows as one line, with the remedy.
@@ -142,9 +142,10 @@ def need(package: str) -> None:
     Example:
         >>> need("torch")  # it is here: nothing happens
     """
-    if find_spec(package) is None and in_colab():
+    module = package.replace("-", "_")
+    if find_spec(module) is None and in_colab():
         command = [sys.executable, "-m", "pip", "install", "--quiet", package]
         subprocess.run(command, capture_output=True)
         invalidate_caches()
-    if find_spec(package) is None:
+    if find_spec(module) is None:
         raise Missing(f"This lecture needs {package}. To get it, run: %pip install {package}")

@@ -1,6 +1,7 @@
 """Lecture 07: other right answers, and wrong ones with the hint that each should get."""
 
 import copy
+from random import Random
 
 import torch
 from torch import nn
@@ -141,6 +142,84 @@ def permutation(size, seed):
     return torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
 
 
+def draw_with(
+    *,
+    order=permutation,
+    wanted=lambda n: n,
+    finish=lambda chosen: torch.tensor(chosen),
+    twice=False,
+):
+    """Make a draw; the options are mistakes or other ways to write it."""
+
+    def draw_few(labels, per_class, seed):
+        chosen = []
+        for name in sorted(set(labels.tolist())):
+            places = (labels == name).nonzero().flatten()
+            picked = places[order(len(places), seed)][: wanted(per_class)].tolist()
+            chosen += picked[:1] * len(picked) if twice else picked
+        return finish(chosen)
+
+    return draw_few
+
+
+def draw_by_one_order(labels, per_class, seed):
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    return torch.cat([order[labels[order] == name][:per_class] for name in labels.unique()])
+
+
+def draw_by_random(labels, per_class, seed):
+    names = labels.tolist()
+    by_class = {name: [i for i, n in enumerate(names) if n == name] for name in set(names)}
+    return [i for places in by_class.values() for i in Random(seed).sample(places, per_class)]
+
+
+def draw_by_loop(labels, per_class, seed):
+    torch.manual_seed(seed)
+    left, chosen = dict.fromkeys(labels.tolist(), per_class), []
+    for place in torch.randperm(len(labels)).tolist():
+        if left[labels[place].item()]:
+            left[labels[place].item()] -= 1
+            chosen.append(place)
+    return torch.tensor(chosen)
+
+
+def draw_any(labels, per_class, seed):
+    count = per_class * len(labels.unique())
+    return torch.tensor(permutation(len(labels), seed)[:count])
+
+
+# --- 07.4 ----------------------------------------------------------------------------------------
+
+
+def means_with(*, centre=lambda x: x.mean(0), score=lambda x, c: -torch.cdist(x, c), name=None):
+    """Make the classifier; the options are mistakes or other ways to write it."""
+
+    def nearest_mean(features, labels, new_features):
+        names = labels.unique()
+        centres = torch.stack([centre(features[labels == n]) for n in names])
+        place = score(new_features, centres).argmax(dim=1)
+        return name(place, names) if name else names[place]
+
+    return nearest_mean
+
+
+def nearest_example(features, labels, new_features):
+    return labels[torch.cdist(new_features, features).argmin(dim=1)]
+
+
+def means_one_by_one(features, labels, new_features):
+    centres = {n: features[labels == n].mean(0) for n in labels.tolist()}
+    found = [min(centres, key=lambda n: (centres[n] - x).norm().item()) for x in new_features]
+    return torch.tensor(found)
+
+
+def by_squares(x, points):
+    return -((x[:, None] - points[None]) ** 2).sum(dim=2)
+
+
+# --- 07.5 ----------------------------------------------------------------------------------------
+
+
 def split_with(
     *, copied=copy.copy, order=permutation, exchange=False, swap=False, overlap=0, validate=None
 ):
@@ -206,42 +285,13 @@ def split_twice(dataset, count, train_transform, validation_transform, seed):
     return train, validation
 
 
-# --- 07.4 ----------------------------------------------------------------------------------------
-
-
-def few_shot_with(
-    *,
-    seeded=lambda seed, seeds: seed,
-    order=lambda labels, g: torch.randperm(len(labels), generator=g),
-    keep=lambda per_class: per_class,
-    known=lambda points, labels: None,
-    score=lambda x, points: -torch.cdist(x, points),
-    measure=lambda train, test: test,
-    finish=lambda shares: shares,
-):
-    """Make the experiment; the options are mistakes or other ways to write it."""
-
-    def few_shot(features, labels, test_features, test_labels, per_class, seeds):
-        shares = []
-        for seed in seeds:
-            generator = torch.Generator().manual_seed(seeded(seed, seeds))
-            positions, chosen, classes = order(labels, generator), [], sorted(set(labels.tolist()))
-            for label in classes:
-                chosen.append(positions[labels[positions] == label][: keep(per_class)])
-            points = torch.stack([features[places].mean(0) for places in chosen])
-            of_class = torch.tensor(classes)
-            if (single := known(features, chosen)) is not None:
-                points, of_class = single, labels[torch.cat(chosen)]
-            x, y = measure((features, labels), (test_features, test_labels))
-            hits = of_class[score(x, points).argmax(dim=1)] == y
-            shares.append(hits.float().mean().item())
-        return finish(shares)
-
-    return few_shot
-
-
-def by_squares(x, points):
-    return -((x[:, None] - points[None]) ** 2).sum(dim=2)
+def one_part_copied(dataset, count, train_transform, validation_transform, seed):
+    generator = torch.Generator().manual_seed(seed)
+    train, validation = random_split(dataset, [len(dataset) - count, count], generator)
+    validation = copy.deepcopy(validation)
+    train.dataset.transform = train_transform
+    validation.dataset.transform = validation_transform
+    return train, validation
 
 
 ANSWERS = {
@@ -289,6 +339,63 @@ ANSWERS = {
     ),
     "07.3": dict(
         variants={
+            "one order of all": draw_by_one_order,
+            "random.sample, a list": draw_by_random,
+            "a loop": draw_by_loop,
+        },
+        wrong={
+            "the first ones": (
+                draw_with(order=lambda n, seed: list(range(n))),
+                "another seed should give another",
+            ),
+            "no seed": (
+                draw_with(order=lambda n, seed: torch.randperm(n).tolist()),
+                "same seed should give the same",
+            ),
+            "one too many": (draw_with(wanted=lambda n: n + 1), "should be drawn"),
+            "per class forgotten": (draw_any, "should be drawn"),
+            "twice": (draw_with(twice=True), "there twice"),
+            "a mask": (draw_with(finish=lambda c: torch.ones(len(c)) > 0), "return the positions"),
+            "counts from 1": (
+                draw_with(finish=lambda c: torch.tensor(c) + 100),
+                "a position lies outside",
+            ),
+            "never the last one": (
+                draw_with(order=lambda n, seed: permutation(n - 1, seed)),
+                "same chance",
+            ),
+        },
+        empty=dict(
+            all=lambda labels, *_: torch.arange(len(labels)),
+            first=lambda labels, n, _: torch.arange(n),
+        ),
+    ),
+    "07.4": dict(
+        variants={
+            "squared distances": means_with(score=by_squares),
+            "one by one": means_one_by_one,
+            "sum and divide": means_with(centre=lambda x: x.sum(0) / len(x)),
+        },
+        wrong={
+            "places": (means_with(name=lambda place, names: place), "not their places"),
+            "nearest example": (nearest_example, "mean of each class"),
+            "largest product": (means_with(score=lambda x, c: x @ c.T), "smallest distance to a"),
+            "sums": (means_with(centre=lambda x: x.sum(0)), "divide the sum"),
+            "farthest": (means_with(score=torch.cdist), "not the largest"),
+            "medians": (
+                means_with(centre=lambda x: x.median(0).values),
+                "should get class",
+            ),
+            "distances": (lambda x, y, new: torch.cdist(new, x), "return a tensor of shape"),
+            "floats": (lambda *case: means_with()(*case).float(), "whole numbers"),
+        },
+        empty=dict(
+            zeros=lambda x, y, new: torch.zeros(len(new), dtype=torch.long),
+            first=lambda x, y, new: y[:1].repeat(len(new)),
+        ),
+    ),
+    "07.5": dict(
+        variants={
             "deep copies": split_with(copied=copy.deepcopy),
             "a wrapper": wrapped,
             "shallow copies": split_with(),
@@ -298,8 +405,9 @@ ANSWERS = {
             "transform of the subset": (on_the_subset, "no transform"),
             "changes what it got": (
                 lambda d, *rest: (setattr(d, "transform", rest[1]), split_with()(d, *rest))[1],
-                "work on copies",
+                "both parts need a copy",
             ),
+            "only one part is a copy": (one_part_copied, "both parts need a copy"),
             "transforms exchanged": (split_with(exchange=True), "transforms are exchanged"),
             "parts exchanged": (split_with(swap=True), "parts are exchanged"),
             "not at random": (split_with(order=lambda n, s: list(range(n))), "choose at random"),
@@ -316,35 +424,5 @@ ANSWERS = {
             ),
         },
         empty=dict(twice=lambda dataset, *_: (dataset, dataset), nothing=lambda *_: ([], [])),
-    ),
-    "07.4": dict(
-        variants={
-            "squared distances": few_shot_with(score=by_squares),
-            "plain": few_shot_with(),
-        },
-        wrong={
-            "one seed": (
-                few_shot_with(seeded=lambda s, seeds: seeds[0]),
-                "every run uses the same",
-            ),
-            "not at random": (
-                few_shot_with(order=lambda labels, g: torch.arange(len(labels))),
-                "at random",
-            ),
-            "all labels": (few_shot_with(keep=lambda n: None), "all labels are used"),
-            "nearest example": (
-                few_shot_with(known=lambda x, chosen: x[torch.cat(chosen)]),
-                "mean of each class",
-            ),
-            "largest product": (few_shot_with(score=lambda x, p: x @ p.T), "smallest distance"),
-            "on training images": (few_shot_with(measure=lambda a, b: a), "on the test features"),
-            "per cent": (few_shot_with(finish=lambda s: [100 * x for x in s]), "percentage"),
-            "the mean": (few_shot_with(finish=lambda s: sum(s) / len(s)), "return a list"),
-            "tensors": (few_shot_with(finish=lambda s: [torch.tensor(x) for x in s]), r"\.item"),
-            "one too few": (few_shot_with(finish=lambda s: s[1:]), "should give"),
-        },
-        empty=dict(
-            zeros=lambda *case: [0.0 for _ in case[-1]], ones=lambda *case: [1.0 for _ in case[-1]]
-        ),
     ),
 }

