@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from statistics import mean, stdev
 from typing import Any
 
@@ -157,7 +158,7 @@ def compared_curves(
     axes.set(xlabel=x, ylabel=value, title=title)
     if log_x:
         axes.set_xscale("log")
-        ticks = sorted({float(place) for line in axes.lines for place in line.get_xdata()})
+        ticks = sorted({*chain(*live.values()), *chain(*map(runs.xs, runs.arms))})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xticks([], minor=True)
     else:

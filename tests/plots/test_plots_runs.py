@@ -79,3 +79,6 @@ def test_a_band_reaches_from_the_lowest_to_the_highest_run():
 def test_a_logarithmic_axis_has_a_tick_for_each_place():
     (axes,) = curves({"new": {0.01: 0.5}}, rows=(), log_x=True).axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01"]
+    rows = [Measured("99 c", "old", 0.1, 0.4, 0, 1.0), Measured("99 c", "new", 0.01, 0.5, 0, 1.0)]
+    (axes,) = curves({"new": {0.01: 0.5}}, rows, log_x=True).axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "0.1"]
