@@ -76,7 +76,7 @@ PLANTED = [
         "04",
         "return normalize(x)",
         "return normalize(10 * x) / 10",
-        "LRN divides no activation by more than 1.684",
+        "trained at 0.06, LRN's divisors differ by less than 0.2 %",
     ),
     Planted(
         "the arms do not differ",
