@@ -3,7 +3,7 @@
 from .alexnet import AlexNet, SlimAlexNet, TwoTowerAlexNet
 from .densenet import DenseNet, SmallDenseNet
 from .efficientnet import EfficientNet, slim_efficientnet
-from .efficientnet_lite import EfficientNetLite0
+from .efficientnet_lite import efficientnet_lite0
 from .googlenet import GoogLeNet, SmallGoogLeNet
 from .knn import KNearestNeighbors
 from .lab import LabVGG, SevenLayerVGG
@@ -18,7 +18,6 @@ __all__ = [
     "AlexNet",
     "DenseNet",
     "EfficientNet",
-    "EfficientNetLite0",
     "FlipAveraged",
     "GoogLeNet",
     "KNearestNeighbors",
@@ -33,6 +32,7 @@ __all__ = [
     "SmallResNet",
     "TwoTowerAlexNet",
     "WhitenedNet",
+    "efficientnet_lite0",
     "slim_efficientnet",
     "slim_vgg",
 ]

@@ -8,7 +8,7 @@ Layer names are torchvision's, so that its weights load unchanged. Used in lectu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -98,6 +98,8 @@ class MBConv(nn.Module):
         expand: how many times as many channels there are between the two 1x1 convolutions.
         drop: with this probability an image of the batch goes past the branch in training
             (stochastic depth: Huang et al., ECCV 2016).
+        layer: makes each convolution, with what follows it.
+        squeeze: whether there is squeeze and excitation.
     """
 
     def __init__(
@@ -108,6 +110,8 @@ class MBConv(nn.Module):
         stride: int = 1,
         expand: int = 6,
         drop: float = 0.0,
+        layer: Callable[..., nn.Sequential] = conv_norm,
+        squeeze: bool = True,
     ) -> None:
         from torchvision.ops import StochasticDepth  # takes a second: only this needs it
 
@@ -115,12 +119,11 @@ class MBConv(nn.Module):
         inner = scaled_channels(in_channels * expand)
         layers: list[nn.Module] = []
         if inner != in_channels:
-            layers.append(conv_norm(in_channels, inner, 1))
-        layers += [
-            conv_norm(inner, inner, kernel_size, stride, groups=inner),
-            SqueezeExcitation(inner, max(1, in_channels // 4), nn.SiLU),
-            conv_norm(inner, out_channels, 1, activation=False),
-        ]
+            layers.append(layer(in_channels, inner, 1))
+        layers.append(layer(inner, inner, kernel_size, stride, groups=inner))
+        if squeeze:
+            layers.append(SqueezeExcitation(inner, max(1, in_channels // 4), nn.SiLU))
+        layers.append(layer(inner, out_channels, 1, activation=False))
         self.block = nn.Sequential(*layers)
         self.stochastic_depth = StochasticDepth(drop, "row")
         self.adds = stride == 1 and in_channels == out_channels
@@ -146,6 +149,8 @@ class EfficientNet(nn.Module):
         divisor: of all numbers of channels.
         dropout: share of the features that are set to 0 in training.
         drop: of the last block's branch; it grows evenly from 0 at the first.
+        layer: makes each convolution, with what follows it.
+        squeeze: whether the blocks have squeeze and excitation.
     """
 
     def __init__(
@@ -160,10 +165,12 @@ class EfficientNet(nn.Module):
         divisor: int = 8,
         dropout: float = 0.2,
         drop: float = 0.2,
+        layer: Callable[..., nn.Sequential] = conv_norm,
+        squeeze: bool = True,
     ) -> None:
         super().__init__()
         channels = scaled_channels(stem * width, divisor)
-        parts = [conv_norm(3, channels, 3, stem_stride)]
+        parts = [layer(3, channels, 3, stem_stride)]
         counts = [math.ceil(stage.layers * depth) for stage in stages]
         done = 0
         for stage, count in zip(stages, counts, strict=True):
@@ -171,10 +178,11 @@ class EfficientNet(nn.Module):
             blocks = []
             for number in range(count):
                 shape = (channels, out, stage.kernel_size, 1 if number else stage.stride)
-                blocks.append(MBConv(*shape, stage.expand, drop * done / sum(counts)))
+                late = drop * done / sum(counts)
+                blocks.append(MBConv(*shape, stage.expand, late, layer, squeeze))
                 channels, done = out, done + 1
             parts.append(nn.Sequential(*blocks))
-        parts.append(conv_norm(channels, 4 * channels, 1))
+        parts.append(layer(channels, 4 * channels, 1))
         self.features = nn.Sequential(*parts)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         head = nn.Linear(4 * channels, num_classes)

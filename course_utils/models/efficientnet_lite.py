@@ -10,9 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .efficientnet import STAGES, STEM
-
-HEAD = 1280  # features of the image, which the last layer sees
+from .efficientnet import EfficientNet
 
 
 class SameConv2d(nn.Conv2d):
@@ -31,10 +29,10 @@ class SameConv2d(nn.Conv2d):
         return super().forward(F.pad(x, padding))
 
 
-def conv_norm(
+def lite_layer(
     in_channels: int,
     out_channels: int,
-    kernel_size: int = 1,
+    kernel_size: int,
     stride: int = 1,
     *,
     groups: int = 1,
@@ -48,68 +46,14 @@ def conv_norm(
     return nn.Sequential(convolution, norm, *([nn.ReLU6(inplace=True)] if activation else []))
 
 
-class LiteBlock(nn.Module):
-    """1x1 up, a depthwise convolution, 1x1 down without activation; the input is added if it fits.
-
-    Args:
-        in_channels: of the input.
-        out_channels: of the output.
-        kernel_size: of the depthwise convolution.
-        stride: of the depthwise convolution.
-        expand: how many times as many channels there are between the two 1x1 convolutions.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expand: int
-    ) -> None:
-        super().__init__()
-        inner = in_channels * expand
-        self.block = nn.Sequential(
-            *([conv_norm(in_channels, inner)] if expand > 1 else []),
-            conv_norm(inner, inner, kernel_size, stride, groups=inner),
-            conv_norm(inner, out_channels, activation=False),
-        )
-        self.adds = stride == 1 and in_channels == out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
-        return self.block(x) + x if self.adds else self.block(x)
-
-
-class EfficientNetLite0(nn.Module):
-    """A stem, seven stages of blocks, a 1x1 convolution, the mean of each map, a linear layer.
-
-    Input: float (N, 3, H, W); 224 x 224 is what its weights were trained with. Output: logits
-    (N, num_classes).
-
-    Args:
-        num_classes: how many logits.
-        dropout: share of the features that are set to 0 in training.
+def efficientnet_lite0(num_classes: int = 1000) -> EfficientNet:
+    """Return EfficientNet-Lite0. Images of 224 x 224 are what its weights were trained with.
 
     Example:
         >>> import torch
         >>> with torch.device("meta"):  # shapes without numbers
-        ...     model = EfficientNetLite0()
+        ...     model = efficientnet_lite0()
         >>> sum(parameter.numel() for parameter in model.parameters())
         4652008
     """
-
-    def __init__(self, num_classes: int = 1000, *, dropout: float = 0.2) -> None:
-        super().__init__()
-        parts, channels = [conv_norm(3, STEM, 3, 2)], STEM
-        for stage in STAGES:
-            blocks = []
-            for number in range(stage.layers):
-                stride = 1 if number else stage.stride
-                blocks.append(
-                    LiteBlock(channels, stage.channels, stage.kernel_size, stride, stage.expand)
-                )
-                channels = stage.channels
-            parts.append(nn.Sequential(*blocks))
-        self.features = nn.Sequential(*parts, conv_norm(channels, HEAD))
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(HEAD, num_classes))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (N, num_classes) of images (N, 3, H, W)."""
-        return self.classifier(self.avgpool(self.features(images)).flatten(1))
+    return EfficientNet(num_classes, drop=0.0, layer=lite_layer, squeeze=False)

