@@ -87,6 +87,10 @@ def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: in
         garments: uint8 (N, 28, 28), 0 where there is none.
         photographs: uint8 (3, H, W) each, of at least 32 x 32 pixels.
         seed: of tints, shifts and patches.
+
+    Example:
+        >>> on_photographs(np.zeros((5, 28, 28), np.uint8), backgrounds("test"), seed=0).shape
+        (5, 3, 32, 32)
     """
     draws = _draws(len(garments), seed)
     images = np.empty((len(garments), 3, SIZE, SIZE), np.uint8)
