@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 # `python -m` looks for modules first where it was started. Among submissions, a file called like a
@@ -273,10 +274,13 @@ def gather_evidence(options: argparse.Namespace) -> int:
     about = "how long is not known yet" if seconds is None else f"about {seconds / 60:.0f} minutes"
     runs = f"{len(trials)} run{'s' * (len(trials) != 1)} to make"
     print(f"{runs}, {jobs} at a time: {about}" if trials else "nothing to run")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the runs too
     try:
         failures = run_all(trials, jobs)
     except KeyboardInterrupt:
         failures = ["Interrupted. The finished runs are stored: the same command goes on."]
+    finally:
+        signal.signal(signal.SIGTERM, before)
     found = {number: evidence_of(number) for number in chosen}
     for number, claims in found.items():
         print(f"\n{lectures[number].title}", *claims_table(claims), sep="\n")

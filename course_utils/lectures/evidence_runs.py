@@ -70,15 +70,21 @@ def missing_trials(
 
 
 def expected_seconds(trials: Sequence[Trial], jobs: int) -> float | None:
-    """Return about how long runs will take, from the stored ones; None if that is not known."""
+    """Return about how long runs will take, from the stored ones; None if that is not known.
+
+    A budget that was never tried is taken to need its share more than one that was: training is
+    most of a run, so this is too long rather than too short.
+    """
     total = 0.0
     rows = {trial.lecture.id: read_rows(claims_file(trial.lecture.id)) for trial in trials}
     for trial in trials:
-        earlier = [row for row in rows[trial.lecture.id] if float(row["budget"]) == trial.budget]
-        same = {row["seed"]: float(row["seconds"]) for row in earlier}
-        if not same:
+        needed: dict[float, dict[str, float]] = {}  # seconds by budget and seed
+        for row in rows[trial.lecture.id]:
+            needed.setdefault(float(row["budget"]), {})[row["seed"]] = float(row["seconds"])
+        if not needed:
             return None
-        total += median(same.values())
+        nearest = min(needed, key=lambda one: abs(one - trial.budget))
+        total += median(needed[nearest].values()) * max(1, trial.budget / nearest)
     return total / jobs
 
 

@@ -2,6 +2,9 @@
 
 import csv
 import math
+import os
+import signal
+import time
 from itertools import count
 from pathlib import Path
 
@@ -104,9 +107,40 @@ def test_runs_have_their_seed_and_budget_and_are_made_once(lecture, tmp_path):
         ("old", "0.6", "1", "1"),
     ]
     assert missing_trials([lecture], 2, [1, 3]) == []
-    assert len(more := missing_trials([lecture], 3, [1, 3])) == 2
-    assert expected_seconds(more, 1) > 0
+    assert len(missing_trials([lecture], 3, [1, 3])) == 2
     assert not is_stale(lecture)
+
+
+def test_how_long_runs_will_take_is_known_from_those_of_another_budget_too(lecture, monkeypatch):
+    stored = [
+        {"budget": budget, "seed": seed, "seconds": seconds, "code": "other code"}
+        for budget, seed, seconds in [("1", "0", "40"), ("1", "0", "60"), ("1", "1", "80")]
+    ]
+    monkeypatch.setattr(evidence_runs, "read_rows", lambda path: stored)
+    assert expected_seconds(missing_trials([lecture], 2, [1]), 1) == 70 + 70
+    assert expected_seconds(missing_trials([lecture], 1, [1, 3]), 2) == (70 + 210) / 2
+    stored += [{"budget": "3", "seed": "0", "seconds": "100", "code": "other code"}]
+    assert expected_seconds(missing_trials([lecture], 1, [1, 3]), 1) == 170
+    stored.clear()
+    assert expected_seconds(missing_trials([lecture], 1, [1]), 1) is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_program_that_is_told_to_end_ends_its_runs_and_says_how_to_go_on(
+    lecture, monkeypatch, capsys
+):
+    def told_to_end(trials, jobs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        raise AssertionError("the signal had no effect")
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("course_utils.lectures.all_lectures", lambda: [lecture])
+    monkeypatch.setattr("course_utils.lectures.store_part", lambda *part: None)
+    monkeypatch.setattr(evidence_runs, "run_all", told_to_end)
+    assert main(["evidence", "98"]) == 1
+    assert "Interrupted. The finished runs are stored" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_other_code_is_run_anew_and_a_failure_leaves_the_rest(lecture, tmp_path, run_here):
