@@ -34,6 +34,7 @@ def test_bundled_weights_do_what_their_header_says():
     assert result.accuracy == pytest.approx(source.accuracy, abs=0.03)
     assert not source.model.training
     assert f"{source.accuracy:.1%}" in str(source)
+    assert "32,400 training images" in str(source)
 
 
 def test_bundled_file_is_small_and_described():
