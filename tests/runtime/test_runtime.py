@@ -1,6 +1,7 @@
 """The session's choices: device, profile, seeds, claims, progress; and the doctor's report."""
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -89,6 +90,19 @@ def test_timer_and_synchronize():
         sum(range(1000))
     assert timer.seconds > 0
     synchronize("cpu")
+
+
+@pytest.mark.parametrize(("threads", "waited"), [(1, False), (2, True)])
+def test_waiting_for_a_processor_is_no_time_of_a_run_of_the_evidence(monkeypatch, threads, waited):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("COURSE_RECORD", "runs.jsonl")
+    torch.set_num_threads(threads)
+    try:
+        with Timer("cpu") as timer:
+            time.sleep(0.2)  # as a process does for which there is no processor
+    finally:
+        torch.set_num_threads(before)
+    assert (timer.seconds >= 0.2) == waited
 
 
 def test_folders(monkeypatch, tmp_path):
