@@ -52,7 +52,6 @@ from .predictions import (
     precision_and_recall,
     probability_bars,
     reliability_diagram,
-    seeds_against_cost,
 )
 from .resnet import errors_by_epoch, loss_on_line, residual_blocks, values_by_layer
 from .runs import compared_arms, compared_curves
@@ -147,7 +146,6 @@ __all__ = [
     "reliability_diagram",
     "residual_blocks",
     "seconds_by_size",
-    "seeds_against_cost",
     "setting_grid",
     "shape_trace",
     "shared_objects",

@@ -23,7 +23,7 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str = ""
 
     The shade is the share of the row, so that the diagonal is the accuracy within each class.
 
-    Lectures 01, 03 and 09.
+    Lectures 01 and 03.
 
     Args:
         matrix: int64 (K, K).
@@ -83,7 +83,7 @@ def filters(weights: Tensor, title: str = "", columns: int = 8) -> Figure:
     One channel: red is positive, blue negative, white zero. Three channels: as colours, with grey
     for zero.
 
-    Lectures 03, 09 and 10.
+    Lectures 03 and 10.
 
     Args:
         weights: float (N, C, H, W), C is 1 or 3.
@@ -133,7 +133,7 @@ def filters(weights: Tensor, title: str = "", columns: int = 8) -> Figure:
 def feature_maps(maps: Tensor, images: Tensor, title: str = "") -> Figure:
     """One row an image: the image, then each of its feature maps, all on one scale.
 
-    Lectures 03 and 09.
+    Lecture 03.
 
     Args:
         maps: float (N, C, H, W), as `course_utils.inspection.feature_maps` returns them.
@@ -191,7 +191,7 @@ def mistakes(
 ) -> Figure:
     """Images, each under what was predicted and what is true.
 
-    Lectures 03 and 09.
+    Lecture 03.
 
     Args:
         split: the images that the predictions are for.
@@ -233,7 +233,7 @@ def accuracy_with_intervals(
 ) -> Figure:
     """The accuracy of several classifiers with Wilson's interval.
 
-    Lectures 03, 07, 08, 09, 11 and 12.
+    Lectures 03, 07, 08, 11 and 12.
 
     Args:
         results: name -> (correct, total).

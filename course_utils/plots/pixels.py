@@ -95,7 +95,7 @@ def neighbor_rows(
 
     A neighbour of the query's own class has a thick solid frame, any other a thin dashed one.
 
-    Lectures 01, 09 and 12.
+    Lectures 01 and 12.
 
     Args:
         queries: uint8 (M, C, H, W).

@@ -115,7 +115,7 @@ def values_by_layer(
 ) -> Figure:
     """One value a layer, a line for each name; values of 0 leave a gap on the log scale.
 
-    Lectures 08 and 09.
+    Lecture 08.
 
     Args:
         curves: name -> one value a layer.

@@ -241,7 +241,7 @@ ANSWERS = {
             "one too many": (error_with(keep=lambda k: k + 1), "not k"),
             "ties count as right": (top_k_tie_for, "at a tie"),
             "ties to the higher class": (error_with(order=upper_class_first), "at a tie"),
-            "topk": (top_k_of_any_order, "of equal scores the lower class comes first"),
+            "topk": (top_k_of_any_order, "at a tie"),
             "a tensor": (error_with(error=lambda hit: 1 - hit.float().mean()), r"\.item\(\)"),
             "nothing": (lambda scores, labels, k: None, "expected"),
         },

@@ -16,7 +16,6 @@ SLICES = {
     "size": {"small": (3, 10), "large": (11, 20)},
 }
 PANELS = {"pixels": torch.rand(6, 2), "logits": torch.rand(6, 2)}
-SEEDS = {"small": ([0.5, 0.75], 1e6), "large": ([0.7, 0.9], 4e6)}
 HEAT = torch.tensor([[[-1.0, 1.0], [2.0, 4.0]]] * 3)
 
 
@@ -76,14 +75,6 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         lambda: plots.embeddings(PANELS, torch.arange(6) % 3, NAMES, "t-SNE"),
         ["pixels", "logits", "t-SNE 1", "t-SNE 2", *NAMES],
         ["6 images of 3 classes", "by t-SNE: pixels; logits"],
-    ),
-    "seeds_against_cost": (
-        lambda: plots.seeds_against_cost(SEEDS, "FLOPs", "Data"),
-        [
-            *("FLOPs (log scale)", "test accuracy, mean and band", "Data", "80%"),
-            *("small\n62.5% (50.0% to 75.0%)", "large\n80.0% (70.0% to 90.0%)"),
-        ],
-        ["small 62.5%, from 50.0% to 75.0%, at 1e+06", "large 80.0%, from 70.0% to 90.0%"],
     ),
     "heat_maps": (
         lambda: plots.heat_maps(IMAGES, {"Grad-CAM": HEAT, "occlusion": 2 * HEAT}, NAMES),
@@ -179,17 +170,6 @@ def test_ten_classes_look_different():
         for points in figure.axes[0].collections
     }
     assert len(looks) == 10
-
-
-def test_seeds_have_a_dot_each_a_mean_and_a_band():
-    (axes,) = axes_of("seeds_against_cost")
-    dots = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "."]
-    assert dots == [[[1e6, 0.5], [1e6, 0.75]], [[4e6, 0.7], [4e6, 0.9]]]
-    means = [line.get_ydata()[0] for line in axes.lines if line.get_markersize() == 17]
-    assert means == pytest.approx([0.625, 0.8])
-    (band,) = axes.collections[0].get_segments()
-    assert band == pytest.approx(np.array([[1e6, 0.5], [1e6, 0.75]]))
-    assert axes.get_xscale() == "log"
 
 
 def test_each_heat_map_has_its_own_scale_from_zero_over_a_grey_image():
