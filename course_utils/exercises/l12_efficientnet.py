@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from operator import eq
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .core import Case, Exercise, Verdict, describe, right, tensor_problem, wrong
+from .core import Case, Exercise, Verdict, describe, right, same_number, tensor_problem, wrong
 from .shared import TOLERANCE, BuildModule, close, field, first_mistake
 
 # --- 12.1 ----------------------------------------------------------------------------------------
@@ -106,27 +105,32 @@ class CostOfMBConv(Exercise):
 
 
 class CompoundScaling(Exercise):
-    """The answer: `scaled_network(channels, layers, resolution, phi)` → three parts."""
+    """The answer: `compound_scaling(factor, alpha, beta, gamma)` → depth, width, resolution."""
 
     id, points, title = "12.4", 5, "Compound scaling"
-    worth_a_look = ("scaled_channels", "_make_divisible", "make_divisible")
 
     def run(self, answer: Any, case: Case) -> Any:
         result = answer(**case)
         return list(result) if isinstance(result, (list, tuple)) else result
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        want = key["want"]
         if not isinstance(result, list) or len(result) != 3:
-            return wrong("return three things: the channels, the layers, and the resolution")
-        if result == want:
-            whole = all(type(n) is int for n in [*result[0], *result[1], result[2]])
-            return right() if whole else wrong("all numbers should be whole: int, not float")
-        if hint := first_mistake(result, key["mistakes"], same=eq):
+            return wrong("return three numbers: depth, width, resolution")
+        if any(type(value) not in (int, float) for value in result):
+            return wrong(f"three plain numbers are wanted, not {describe(result)}")
+
+        def same(result: list, wanted: list) -> bool:
+            pairs = zip(result, wanted, strict=True)
+            return all(same_number(value, want, 1e-6 * max(1.0, want)) for value, want in pairs)
+
+        if same(result, key["want"]):
+            return right()
+        if hint := first_mistake(result, key["mistakes"], same=same):
             return wrong(hint)
-        parts = zip(("channels", "layers", "resolution"), result, want, strict=True)
-        name, have, expected = next(part for part in parts if part[1] != part[2])
-        return wrong(f"{name}: expected {expected}, got {describe(have)}")
+        if same([round(value, 2) for value in key["want"]], [round(value, 2) for value in result]):
+            return wrong("do not round: the three are exact factors")
+        want = ", ".join(f"{value:.4f}" for value in key["want"])
+        return wrong(f"expected {want}; got {', '.join(f'{value:.4f}' for value in result)}")
 
 
 # --- 12.5 ----------------------------------------------------------------------------------------

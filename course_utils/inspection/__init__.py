@@ -1,6 +1,6 @@
 """What a trained network does, in numbers. `course_utils.plots` draws them."""
 
-from .attribution import grad_cam, occlusion
+from .attribution import activation_map, grad_cam, occlusion
 from .calibration import Reliability, expected_calibration_error, fit_temperature, reliability
 from .features import feature_maps, first_layer_filters
 from .gradients import gradient_flow, loss_along, random_direction
@@ -22,6 +22,7 @@ __all__ = [
     "Predictions",
     "Reliability",
     "accuracy_by_shift",
+    "activation_map",
     "confusion_matrix",
     "expected_calibration_error",
     "feature_maps",

@@ -1,5 +1,7 @@
-"""Where a network looks: Grad-CAM, and occlusion.
+"""Where a network looks: class activation maps, Grad-CAM, and occlusion.
 
+Zhou, Khosla, Lapedriza, Oliva and Torralba, "Learning deep features for discriminative
+localization", CVPR 2016 (class activation maps).
 Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
 localization", ICCV 2017. Zeiler and Fergus, "Visualizing and understanding convolutional
 networks", ECCV 2014 (occlusion).
@@ -13,6 +15,25 @@ from torch import Tensor, nn
 
 from ..runtime.evaluation import evaluation_mode
 from ..withheld import asked_for
+
+
+@asked_for("12.5")
+def activation_map(maps: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
+    """Return for each image the map (N, h, w) whose mean is its logit of a class, without bias.
+
+    It is for a network that ends with the mean of each map and one linear layer.
+
+    Args:
+        maps: float (N, C, h, w), what goes into the mean.
+        weight: float (K, C), that of the linear layer.
+        classes: int64 (N,), the class asked about for each image.
+
+    Example:
+        >>> maps = torch.tensor([[[[1.0, 2.0]], [[0.0, 4.0]]]])
+        >>> activation_map(maps, torch.tensor([[3.0, -1.0]]), torch.tensor([0]))
+        tensor([[[3., 2.]]])
+    """
+    return torch.einsum("nc,nchw->nhw", weight[classes], maps)
 
 
 @asked_for("09.5")

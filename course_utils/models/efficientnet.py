@@ -56,7 +56,63 @@ SCALES = {  # name: (width, depth, resolution in pixels, dropout)
 }
 
 
+class Scale(NamedTuple):
+    """By how much a network grows: its layers, its channels, and its images' height and width."""
+
+    depth: float
+    width: float
+    resolution: float
+
+
 @asked_for("12.4")
+def scales_for(factor: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Scale:
+    """Return the three scales with which the FLOPs grow by ``factor``, section 3.3 of the paper.
+
+    FLOPs grow with depth, with the square of the width and with the square of the resolution.
+    Used in lecture 12.
+
+    Args:
+        factor: of the FLOPs, above 0.
+        alpha: the depth of one step; the default is the paper's.
+        beta: the width of one step, likewise.
+        gamma: the resolution of one step, likewise.
+
+    Example:
+        >>> depth, width, resolution = scales_for(4)
+        >>> f"{depth:.2f} {width:.2f} {resolution:.2f}, {depth * width**2 * resolution**2:.2f}"
+        '1.47 1.22 1.35, 4.00'
+    """
+    phi = math.log(factor) / math.log(alpha * beta**2 * gamma**2)
+    return Scale(alpha**phi, beta**phi, gamma**phi)
+
+
+@asked_for("12.3")
+def cost_of_mbconv(
+    in_channels: int, out_channels: int, kernel_size: int, expand: int, size: int, stride: int
+) -> tuple[int, int]:
+    """Return weights and FLOPs of the convolutions of one MBConv block.
+
+    A multiply-add counts as two FLOPs. Squeeze and excitation, batch norm and the addition are not
+    counted. Used in lecture 12.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel_size: of the depthwise convolution, odd.
+        expand: how many times as many channels there are inside; 1 has no first convolution.
+        size: height and width of the input.
+        stride: of the depthwise convolution.
+
+    Example:
+        >>> cost_of_mbconv(32, 16, 3, expand=1, size=112, stride=1)
+        (800, 20070400)
+    """
+    inner, after = in_channels * expand, math.ceil(size / stride)
+    up = in_channels * inner if expand > 1 else 0
+    rest = kernel_size**2 * inner + inner * out_channels
+    return up + rest, 2 * (up * size**2 + rest * after**2)
+
+
 def scaled_channels(channels: float, divisor: int = 8) -> int:
     """Round to a multiple of ``divisor``, but never below 90 % of ``channels``."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)

@@ -60,7 +60,6 @@ from .scaling import (
     channel_weights,
     located,
     networks_by_cost,
-    time_against_flops,
 )
 from .search import best_by_trial, importances, setting_grid
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
@@ -152,7 +151,6 @@ __all__ = [
     "signal_by_layer",
     "sliding_step",
     "stage_maps",
-    "time_against_flops",
     "to_picture",
     "two_towers",
     "values_by_layer",

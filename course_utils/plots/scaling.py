@@ -1,17 +1,16 @@
-"""Groups of channels, channel weights, networks by cost, time against FLOPs, objects located."""
+"""Groups of channels, channel weights, networks by cost, objects located."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 from torch import Tensor
 
 from .images import draw_heat, draw_image
-from .style import COLORS, MARKERS, Figure, new_figure, series
+from .style import COLORS, MARKERS, Figure, new_figure
 
 
 def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
@@ -45,40 +44,39 @@ def channel_connections(tables: Mapping[str, Tensor]) -> Figure:
     return figure.described(f"Which input channels an output channel reads. {'; '.join(said)}.")
 
 
-def channel_weights(panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
-    """Weights of squeeze and excitation by channel.
+def channel_weights(panels: Mapping[str, Tensor], names: Sequence[str]) -> Figure:
+    """Weights of squeeze and excitation: a row for each class, a column for each channel.
+
+    The channels of a panel are sorted by their mean weight.
 
     Lecture 12.
 
     Args:
-        panels: title -> {class name: float (C,)}, the same classes in all.
+        panels: title -> float (classes, C), from 0 to 1.
+        names: of the classes.
 
     Example:
         >>> import torch
         >>> from course_utils import plots
-        >>> classes = {"bag": torch.tensor([0.25, 0.5]), "boot": torch.tensor([0.25, 0.75])}
-        >>> figure = plots.channel_weights({"early": classes})
-        >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
-        Weights of channels for 2 classes. early: from 0.25 to 0.75, classes differ by 0.12 on
-        average.
+        >>> weights = torch.tensor([[0.25, 0.5], [0.25, 0.75]])
+        >>> print(plots.channel_weights({"early": weights}, ["bag", "boot"]).alt_text)
+        Weights of channels for 2 classes. early: 2 channels, from 0.25 to 0.75, median 0.25.
     """
-    figure, places = new_figure(1, len(panels), width=9.4, height=3.5, sharey=True, squeeze=False)
+    figure, places = new_figure(1, len(panels), width=9.4, height=3.4, sharey=True, squeeze=False)
     said = []
-    for axes, (title, classes) in zip(places[0], panels.items(), strict=True):
-        for index, (name, weights) in enumerate(classes.items()):
-            look = series(index) | {"markersize": 4, "linewidth": 1, "label": name}
-            axes.plot(range(len(weights)), weights.cpu().numpy(), **look)
-        stack = torch.stack([weights.cpu().float() for weights in classes.values()])
-        spread = (stack.amax(0) - stack.amin(0)).mean().item()
-        axes.set(title=title, xlabel="channel")
-        axes.grid(alpha=0.3)
-        said.append(
-            f"{title}: from {stack.min():.2f} to {stack.max():.2f}, "
-            f"classes differ by {spread:.2f} on average"
+    for axes, (title, weights) in zip(places[0], panels.items(), strict=True):
+        weights = weights.cpu().float()
+        order = weights.mean(dim=0).argsort()
+        shown = axes.imshow(
+            weights[:, order].numpy(), vmin=0, vmax=1, aspect="auto", interpolation="nearest"
         )
-    places[0, 0].set_ylabel("mean weight of the channel")
-    handles, names = places[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+        axes.set(title=title, xlabel="channel, sorted by mean weight")
+        said.append(
+            f"{title}: {weights.shape[1]} channels, from {weights.min():.2f} to "
+            f"{weights.max():.2f}, median {weights.median():.2f}"
+        )
+    places[0, 0].set_yticks(range(len(names)), names)
+    figure.colorbar(shown, ax=places[0], label="mean weight of the channel")
     return figure.described(f"Weights of channels for {len(names)} classes. {'; '.join(said)}.")
 
 
@@ -127,42 +125,6 @@ def networks_by_cost(
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     return figure.described(f"Accuracy against FLOPs. {'; '.join(said)}.")
-
-
-def time_against_flops(measured: Mapping[str, tuple[float, float]]) -> Figure:
-    """Time against FLOPs, both on a log scale.
-
-    The dotted lines are constant speeds: on one line, time is proportional to FLOPs.
-
-    Lecture 12.
-
-    Args:
-        measured: name -> (FLOPs, seconds).
-
-    Example:
-        >>> from course_utils import plots
-        >>> print(plots.time_against_flops({"depthwise": (1e6, 4e-3)}).alt_text)
-        Time against FLOPs. depthwise 1 million FLOPs in 4 ms.
-    """
-    figure, axes = new_figure(width=8.2, height=3.9)
-    said = []
-    for index, (name, (flops, seconds)) in enumerate(measured.items()):
-        style = dict(color=COLORS[index % 8], marker=MARKERS[index % 8], ls="")
-        speed = flops / seconds / 1e9
-        label = f"{name}: {speed:.3g} GFLOP/s"
-        axes.plot(flops / 1e6, 1000 * seconds, markersize=8, label=label, **style)
-        said.append(f"{name} {flops / 1e6:.3g} million FLOPs in {1000 * seconds:.2g} ms")
-    axes.set(xscale="log", yscale="log")
-    axes.margins(x=0.15, y=0.2)
-    low, high = axes.get_xlim()
-    bottom, top = axes.get_ylim()
-    for power in range(-1, 5):
-        speed = 10.0**power  # million FLOPs in a millisecond are GFLOP/s
-        axes.plot([low, high], [low / speed, high / speed], ":", color="0.75", zorder=0)
-    axes.set(xlim=(low, high), ylim=(bottom, top))
-    axes.set(xlabel="million FLOPs (log scale)", ylabel="milliseconds (log scale)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure.described(f"Time against FLOPs. {'; '.join(said)}.")
 
 
 def located(

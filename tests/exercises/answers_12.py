@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision import ops
-from torchvision.models._utils import _make_divisible
 
 from course_utils.arithmetic import conv_flops, conv_output_size, conv_parameters
-from course_utils.models.efficientnet import scaled_channels
+from course_utils.inspection import activation_map
+from course_utils.models.efficientnet import cost_of_mbconv, scales_for
 from course_utils.models.senet import SqueezeExcitation
 
 # --- 12.1 ----------------------------------------------------------------------------------------
@@ -137,6 +137,7 @@ def cost_with(
     def mbconv_cost(in_channels, out_channels, kernel_size, expand, size, stride):
         inner = wide(in_channels, out_channels, expand)
         area = {"size": size**2, "after": math.ceil(size / stride) ** 2}
+        area["down"] = (size // stride) ** 2
         layers = [(in_channels, inner, area[first])] if expand != 1 or always else []
         if middle:
             layers.append((kernel_size**2 * (inner if full else 1), inner, area[rest]))
@@ -176,42 +177,30 @@ def cost_by_the_course(in_channels, out_channels, kernel_size, expand, size, str
 # --- 12.4 ----------------------------------------------------------------------------------------
 
 
-def in_eights(count):
-    """Round to a multiple of 8, and up where that would lose more than a tenth."""
-    nearest = max(8, int(count + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * count else nearest
-
-
 def scaling_with(
     *,
-    factors=lambda phi: (1.2**phi, 1.1**phi, 1.15**phi),
-    layer=math.ceil,
-    channel=in_eights,
-    size=round,
+    steps=lambda a, b, c: a * b**2 * c**2,
+    phi=lambda factor, step: math.log(factor) / math.log(step),
+    grow=pow,
+    give=lambda depth, width, resolution: (depth, width, resolution),
 ):
     """Make an answer; the options are mistakes."""
 
-    def scaled_network(channels, layers, resolution, phi):
-        depth, width, larger = factors(phi)
-        wide = [channel(count * width) for count in channels]
-        return wide, [layer(count * depth) for count in layers], size(resolution * larger)
+    def compound_scaling(factor, alpha, beta, gamma):
+        power = phi(factor, steps(alpha, beta, gamma))
+        return give(*(grow(base, power) for base in (alpha, beta, gamma)))
 
-    return scaled_network
-
-
-def scaling_by_loss_of_the_original(channels, layers, resolution, phi):
-    """The rule of 90 % with the channels as they were before scaling."""
-    nearest = [max(8, int(count * 1.1**phi + 4) // 8 * 8) for count in channels]
-    wide = [new + 8 * (new < 0.9 * old) for new, old in zip(nearest, channels, strict=True)]
-    return wide, *scaling_with()(channels, layers, resolution, phi)[1:]
+    return compound_scaling
 
 
-def scaling_by_tensors(channels, layers, resolution, phi):
-    wide = torch.tensor(channels, dtype=torch.float64) * 1.1**phi
-    rounded = (torch.floor(wide / 8 + 0.5) * 8).clamp(min=8)
-    rounded = torch.where(rounded < 0.9 * wide, rounded + 8, rounded)
-    deep = torch.ceil(torch.tensor(layers, dtype=torch.float64) * 1.2**phi)
-    return [int(n) for n in rounded], [int(n) for n in deep], int(resolution * 1.15**phi + 0.5)
+def scaling_by_halving(factor, alpha, beta, gamma):
+    """Look for φ between two ends."""
+    low, high = -100.0, 100.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        flops = alpha**middle * beta ** (2 * middle) * gamma ** (2 * middle)
+        low, high = (middle, high) if flops < factor else (low, middle)
+    return [alpha**low, beta**low, gamma**low]
 
 
 # --- 12.5 ----------------------------------------------------------------------------------------
@@ -310,6 +299,7 @@ ANSWERS = {
             "no depthwise": (cost_with(middle=False), "is missing"),
             "expands after the stride": (cost_with(first="after"), "before the stride"),
             "no stride": (cost_with(rest="size"), "fewer pixels"),
+            "rounded down": (cost_with(rest="down"), "rounded up"),
             "biases": (cost_with(bias=1), "no biases"),
             "wide by outputs": (cost_with(wide=lambda i, o, e: o * e), "in_channels"),
             "floats": (cost_with(give=lambda w, f: (float(w), f)), "whole numbers"),
@@ -320,40 +310,42 @@ ANSWERS = {
             "zeros": lambda **case: (0, 0),
             "two arguments": lambda in_channels, out_channels, **case: (in_channels, out_channels),
         },
-        "adapters": {"the course's": (cost_by_the_course, 0)},
+        "adapters": {
+            "the course's formulas": (cost_by_the_course, 0),
+            "the course's": (lambda **case: cost_of_mbconv(**case), 0),
+        },
     },
     "12.4": {
-        "variants": {"one line each": scaling_with(), "tensors": scaling_by_tensors},
+        "variants": {"logarithms": scaling_with(), "halving": scaling_by_halving},
         "wrong": {
-            "α for width": (
-                scaling_with(factors=lambda phi: (1.1**phi, 1.2**phi, 1.15**phi)),
-                "not the other way round",
+            "width once": (scaling_with(steps=lambda a, b, c: a * b * c**2), "β², not β"),
+            "resolution once": (scaling_with(steps=lambda a, b, c: a * b**2 * c), "γ², not γ"),
+            "both once": (scaling_with(steps=lambda a, b, c: a * b * c), "width and resolution"),
+            "always 2": (scaling_with(phi=lambda factor, step: math.log2(factor)), "need not be 2"),
+            "φ is the factor": (scaling_with(phi=lambda factor, step: factor), "find φ first"),
+            "no logarithm": (
+                scaling_with(phi=lambda factor, step: factor / step),
+                "φ is a logarithm",
             ),
-            "products": (
-                scaling_with(factors=lambda phi: (1.2 * phi, 1.1 * phi, 1.15 * phi)),
-                "are powers",
+            "products": (scaling_with(grow=lambda base, phi: base * phi), "are powers"),
+            "width first": (scaling_with(give=lambda d, w, r: (w, d, r)), "depth comes first"),
+            "resolution second": (
+                scaling_with(give=lambda d, w, r: (d, r, w)),
+                "resolution third",
             ),
-            "γ for width": (
-                scaling_with(factors=lambda phi: (1.2**phi, 1.15**phi, 1.1**phi)),
-                "for the resolution",
+            "rounded": (
+                scaling_with(give=lambda *scales: [round(scale, 2) for scale in scales]),
+                "do not round",
             ),
-            "layers down": (scaling_with(layer=int), "no stage gets shorter"),
-            "layers nearest": (scaling_with(layer=round), "not to the nearest"),
-            "no 90 % rule": (
-                scaling_with(channel=lambda n: max(8, int(n + 4) // 8 * 8)),
-                "more than 10 %",
-            ),
-            "90 % of the original": (scaling_by_loss_of_the_original, "not of the original"),
-            "no multiple": (scaling_with(channel=round), "multiples of 8"),
-            "always up": (scaling_with(channel=lambda n: math.ceil(n / 8) * 8), "not always up"),
-            "resolution as float": (scaling_with(size=float), "resolution: expected"),
-            "floats": (scaling_with(layer=lambda n: float(math.ceil(n))), "int, not float"),
-            "nothing": (lambda **case: None, "three things"),
+            "text": (scaling_with(give=lambda *scales: [str(s) for s in scales]), "plain numbers"),
+            "nothing": (lambda **case: None, "three numbers"),
         },
-        "empty": {"unscaled": scaling_with(factors=lambda phi: (1, 1, 1), layer=int, channel=int)},
+        "empty": {"unscaled": lambda **case: (1.0, 1.0, 1.0)},
         "adapters": {
-            "the course's rounding": (scaling_with(channel=scaled_channels), 0),
-            "torchvision's": (scaling_with(channel=lambda count: _make_divisible(count, 8)), 5),
+            "the course's": (
+                lambda factor, alpha, beta, gamma: scales_for(factor, alpha, beta, gamma),
+                0,
+            ),
         },
     },
     "12.5": {
@@ -374,6 +366,6 @@ ANSWERS = {
             "zeros": map_with(after=lambda maps: 0 * maps),
             "the first map": lambda maps, weight, classes: maps[:, 0],
         },
-        "adapters": {},
+        "adapters": {"the course's": (lambda **case: activation_map(**case), 0)},
     },
 }

@@ -339,12 +339,10 @@ def groups_by_one_large_weight(x, weight, groups):
     return F.conv2d(x, full, padding="same")
 
 
-def scaled_by_round(channels, layers, resolution, phi):
-    wide = np.array(channels) * 1.1**phi
-    near = np.maximum(8, np.rint(wide / 8) * 8)
-    near = np.where(near < 0.9 * wide, near + 8, near).astype(int)
-    deep = np.ceil(np.array(layers) * 1.2**phi).astype(int)
-    return near.tolist(), deep.tolist(), np.int64(np.round(resolution * 1.15**phi))
+def scaled_by_numpy(factor, alpha, beta, gamma):
+    bases = np.array([alpha, beta, gamma])
+    powers = bases ** (np.log(factor) / (np.log(bases) @ [1, 2, 2]))
+    return powers.tolist()
 
 
 MORE_VARIANTS = {
@@ -412,7 +410,7 @@ MORE_VARIANTS = {
         "quantile": prune_with(lambda there: torch.tensor(there).quantile(0.5).item()),
     },
     "12.1": {"one large weight": groups_by_one_large_weight},
-    "12.4": {"NumPy": scaled_by_round},
+    "12.4": {"NumPy": scaled_by_numpy},
     "12.5": {
         "matrix products": lambda maps, weight, classes: (
             weight[classes][:, None] @ maps.flatten(2)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.inspection import grad_cam, occlusion
+from course_utils.inspection import activation_map, grad_cam, occlusion
 from course_utils.models import LeNet5
 
 
@@ -20,8 +20,10 @@ def test_with_global_average_pooling_the_weights_are_those_of_the_linear_layer()
     net, images = small_net().eval(), torch.rand(3, 3, 8, 8)
     classes = torch.tensor([0, 4, 2])
     maps = net[2](net[1](net[0](images)))
-    cam = torch.einsum("nc,nchw->nhw", net[5].weight[classes], maps).relu() / 64
-    torch.testing.assert_close(grad_cam(net, images, classes, "2"), cam.detach())
+    cam = activation_map(maps, net[5].weight, classes).detach()
+    torch.testing.assert_close(grad_cam(net, images, classes, "2"), cam.relu() / 64)
+    logits = net(images)[torch.arange(3), classes] - net[5].bias[classes]
+    torch.testing.assert_close(cam.mean((1, 2)), logits.detach())
 
 
 def test_the_layer_before_a_relu_that_works_in_place():

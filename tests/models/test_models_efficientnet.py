@@ -1,5 +1,7 @@
 """ResNeXt, squeeze and excitation, MBConv and EfficientNet: torchvision's, and no other."""
 
+import math
+
 import pytest
 import torch
 import torchvision
@@ -10,12 +12,15 @@ from torch import nn
 from torchvision.models._utils import _make_divisible
 from torchvision.ops import SqueezeExcitation as TorchvisionSE
 
+from course_utils.arithmetic import count_flops
 from course_utils.models.efficientnet import (
     STAGES,
     EfficientNet,
     MBConv,
+    cost_of_mbconv,
     efficientnet,
     scaled_channels,
+    scales_for,
     slim_efficientnet,
 )
 from course_utils.models.resnet import Bottleneck, ResNet, SmallResNet
@@ -142,6 +147,25 @@ def test_mbconv_adds_only_where_the_shapes_fit():
         assert block(x).shape == shape
     assert [MBConv(8, 8).adds, MBConv(8, 8, 3, 2).adds, MBConv(8, 16).adds] == [True, False, False]
     assert len(MBConv(8, 8, expand=1).block) == 3, "nothing to expand"
+
+
+@pytest.mark.parametrize(("kernel_size", "expand"), [(3, 1), (3, 6), (5, 4)])
+@pytest.mark.parametrize(("size", "stride"), [(8, 1), (8, 2), (9, 2), (7, 3)])
+def test_the_cost_of_a_block_is_that_of_its_convolutions(kernel_size, expand, size, stride):
+    block = MBConv(8, 12, kernel_size, stride, expand, squeeze=False)
+    weights = sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Conv2d))
+    got = cost_of_mbconv(8, 12, kernel_size, expand, size, stride)
+    assert got == (weights, count_flops(block, (8, size, size)))
+
+
+@given(factor=st.floats(0.1, 100), bases=st.tuples(*[st.floats(1.05, 2)] * 3))
+def test_compound_scaling_meets_the_factor(factor, bases):
+    depth, width, resolution = scales_for(factor, *bases)
+    assert depth * width**2 * resolution**2 == pytest.approx(factor)
+    powers = [
+        math.log(s) / math.log(b) for s, b in zip((depth, width, resolution), bases, strict=True)
+    ]
+    assert max(powers) == pytest.approx(min(powers), rel=1e-6, abs=1e-9)
 
 
 @given(channels=st.floats(1, 4000), divisor=st.sampled_from([2, 4, 8]))

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from ...exercises.core import Case
 from ...exercises.shared import identity
-from ...models.efficientnet import scaled_channels
 from .core import Examiner, ModuleExaminer, mistaken
 from .tensors import layer_state, normal
 
@@ -167,7 +166,7 @@ def _cost(
     full: bool = False,
     depthwise: bool = True,
     expand_size: str = "before",
-    rest_size: str = "after",
+    rest_size: str = "after",  # or "before", "down"
     biases: int = 0,
     inner_of: str = "in_channels",
 ) -> list[int]:
@@ -175,6 +174,7 @@ def _cost(
     inputs, outputs, kernel_size, expand, size, stride = case.values()
     inner = case[inner_of] * expand
     pixels = {"before": size**2, "after": ((size - 1) // stride + 1) ** 2}
+    pixels["down"] = (size // stride) ** 2
     layers = [(inputs * inner, inner, expand_size)] if expand > 1 or always_expand else []
     if depthwise:
         spatial = kernel_size**2 * inner * (inner if full else 1)
@@ -198,6 +198,7 @@ class AskCostOfMBConv(Examiner):
         "the stride makes the outputs smaller: the depthwise and the last 1×1 have fewer pixels": (
             dict(rest_size="before")
         ),
+        "an odd size is rounded up: a stride of 2 makes 5 pixels 3, not 2": dict(rest_size="down"),
         "batch norm follows: there are no biases to count": dict(biases=1),
         "the middle has in_channels · expand channels": dict(inner_of="out_channels"),
     }
@@ -236,117 +237,72 @@ class AskCostOfMBConv(Examiner):
 
 # --- 12.4 ----------------------------------------------------------------------------------------
 
-ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15  # depth, width, resolution: section 3.3 of the paper
-B0 = {"channels": [32, 16, 24, 40, 80, 112, 192, 320], "layers": [1, 2, 2, 3, 3, 4, 1]}
+PAPER = {"alpha": 1.2, "beta": 1.1, "gamma": 1.15}  # depth, width, resolution: section 3.3
 
 
-def _scaled(
+def _scales(
     case: Case,
     *,
-    depth: Callable[[float], float] = lambda phi: ALPHA**phi,
-    width: Callable[[float], float] = lambda phi: BETA**phi,
-    resolution: Callable[[float], float] = lambda phi: GAMMA**phi,
-    layers: Callable[[float], int] = math.ceil,
-    channels: Callable[[float, int], int] = lambda wide, count: scaled_channels(wide),
-) -> list:
-    """[channels, layers, resolution]; the options are the likely mistakes."""
-    phi = case["phi"]
-    return [
-        [channels(count * width(phi), count) for count in case["channels"]],
-        [layers(count * depth(phi)) for count in case["layers"]],
-        round(case["resolution"] * resolution(phi)),
-    ]
-
-
-def _nearest(wide: float, count: int = 0) -> int:
-    return max(8, int(wide + 4) // 8 * 8)
-
-
-def _loss_of_original(wide: float, count: int) -> int:
-    """Rounded, where what is lost is compared with the channels before scaling."""
-    rounded = _nearest(wide)
-    return rounded + 8 if rounded < 0.9 * count else rounded
-
-
-def _is_clear(case: Case) -> bool:
-    """Whether no number lies so near to a step of the rounding that float errors count."""
-    numbers = [count * ALPHA ** case["phi"] for count in case["layers"]]
-    numbers.append(case["resolution"] * GAMMA ** case["phi"] + 0.5)
-    for count in case["channels"]:
-        wide = count * BETA ** case["phi"]
-        numbers += [wide / 8 + 0.5, 1 + _nearest(wide) - 0.9 * wide]
-    return all(abs(number - round(number)) > 1e-6 for number in numbers)
+    width_power: int = 2,
+    resolution_power: int = 2,
+    phi: Callable[[float, float], float] = lambda factor, step: math.log(factor) / math.log(step),
+    grow: Callable[[float, float], float] = pow,
+    order: tuple[int, int, int] = (0, 1, 2),
+) -> list[float]:
+    """[depth, width, resolution]; the options are the likely mistakes."""
+    factor, *bases = case.values()
+    steps = bases[0] * bases[1] ** width_power * bases[2] ** resolution_power
+    scales = [grow(base, phi(factor, steps)) for base in bases]
+    return [scales[place] for place in order]
 
 
 class AskCompoundScaling(Examiner):
-    """B0 and other networks; channels that rounding would change too much, or that are few."""
+    """The paper's numbers and any others; one knob alone; networks that become smaller."""
 
     id = "12.4"
     mistakes: dict[str, dict[str, Any]] = {
-        "depth grows with α = 1.2 and width with β = 1.1, not the other way round": dict(
-            depth=lambda phi: BETA**phi, width=lambda phi: ALPHA**phi
+        "width counts twice in the FLOPs, as inputs and as outputs: β², not β": dict(width_power=1),
+        "resolution counts twice in the FLOPs, in height and in width: γ², not γ": dict(
+            resolution_power=1
         ),
-        "the factors are powers: α^φ, β^φ and γ^φ, not α · φ": dict(
-            depth=lambda phi: ALPHA * phi,
-            width=lambda phi: BETA * phi,
-            resolution=lambda phi: GAMMA * phi,
+        "width and resolution count twice in the FLOPs: α · β² · γ²": dict(
+            width_power=1, resolution_power=1
         ),
-        "β^φ is for the channels and γ^φ for the resolution, not the other way round": dict(
-            width=lambda phi: GAMMA**phi, resolution=lambda phi: BETA**phi
+        "α · β² · γ² need not be 2: solve (α · β² · γ²)^φ = factor for φ": dict(
+            phi=lambda factor, step: math.log2(factor)
         ),
-        "the number of layers is rounded up: no stage gets shorter": dict(layers=math.floor),
-        "the number of layers is rounded up, not to the nearest number": dict(layers=round),
-        "compare the rounded channels with 90 % of the scaled ones, not of the original ones": dict(
-            channels=_loss_of_original
+        "factor is that of the FLOPs, not φ: find φ first": dict(phi=lambda factor, step: factor),
+        "φ is a logarithm: factor = (α · β² · γ²)^φ, not (α · β² · γ²) · φ": dict(
+            phi=lambda factor, step: factor / step
         ),
-        "more than 10 % of the channels are lost by rounding: then take the next multiple of 8": (
-            dict(channels=_nearest)
+        "the scales are powers: α^φ, β^φ and γ^φ, not α · φ": dict(
+            grow=lambda base, phi: base * phi
         ),
-        "channels are rounded to multiples of 8": dict(channels=lambda wide, count: round(wide)),
-        "round channels to the nearest multiple of 8, not always up": dict(
-            channels=lambda wide, count: math.ceil(wide / 8) * 8
-        ),
+        "depth comes first, then width, then resolution": dict(order=(1, 0, 2)),
+        "width comes second, and resolution third": dict(order=(0, 2, 1)),
     }
 
     def examples(self) -> Iterator[Case]:
-        yield B0 | {"resolution": 224, "phi": 1.01}
-        yield {"channels": [11, 18], "layers": [2, 4], "resolution": 64, "phi": 0.05}  # 90 % rule
-        yield {"channels": [8, 24], "layers": [1, 2], "resolution": 64, "phi": 1.5}  # of 9.2, not 8
+        yield {"factor": 4.0} | PAPER
+        yield {"factor": 8.0, "alpha": 2.0, "beta": 1.0, "gamma": 1.0}  # depth alone
+        yield {"factor": 0.5} | PAPER  # a smaller network
 
     def cases(self, rng: Generator) -> Iterator[Case]:
-        yield self._clear(lambda: B0 | {"resolution": 224, "phi": self._phi(rng, 1, 4)})
+        yield self._case(rng, 3, 30) | PAPER
+        yield self._case(rng, 3, 30) | {"alpha": 1.0, "beta": 1.3, "gamma": 1.0}  # width alone
         for _ in range(2):
-            yield self._clear(lambda: self._any(rng, 9, 20, 0.4), shows=_nearest)  # 90 % rule
-            yield self._clear(lambda: self._any(rng, 7, 20, 3), shows=_loss_of_original)
-            yield self._clear(lambda: self._any(rng, 1, 7, 1))  # at least 8
+            yield self._case(rng, 0.2, 0.8)
         for _ in range(6):
-            yield self._clear(lambda: self._any(rng, 4, 200, 4))
+            yield self._case(rng, 1.5, 100)
 
-    def _clear(
-        self, draw: Callable[[], Case], *, shows: Callable[[float, int], int] | None = None
-    ) -> Case:
-        """Draw until no float error counts, and until a wrong way to round ``shows``."""
-        while True:
-            case = draw()
-            shown = shows is None or _scaled(case, channels=shows) != _scaled(case)
-            if _is_clear(case) and shown:
-                return case
-
-    def _any(self, rng: Generator, low: int, high: int, most: float) -> Case:
-        """Return a case with channels from ``low`` to below ``high``, and a φ of at most this."""
-        return {
-            "channels": rng.integers(low, high, int(rng.integers(2, 6))).tolist(),
-            "layers": rng.integers(1, 6, int(rng.integers(1, 5))).tolist(),
-            "resolution": int(rng.integers(32, 300)),
-            "phi": self._phi(rng, 0.05, most),
-        }
-
-    def _phi(self, rng: Generator, low: float, high: float) -> float:
-        return round(float(rng.uniform(low, high)), 3)
+    def _case(self, rng: Generator, low: float, high: float) -> Case:
+        alpha, beta, gamma = (round(float(value), 2) for value in rng.uniform(1.05, 1.5, 3))
+        factor = round(float(rng.uniform(low, high)), 2)
+        return {"factor": factor, "alpha": alpha, "beta": beta, "gamma": gamma}
 
     def key(self, case: Case) -> Any:
-        want = _scaled(case)
-        made = mistaken(self.mistakes, lambda mistake: _scaled(case, **mistake), want)
+        want = _scales(case)
+        made = mistaken(self.mistakes, lambda mistake: _scales(case, **mistake), want)
         return {"want": want, "mistakes": made}
 
 
