@@ -34,14 +34,26 @@ class ConvModule(BuildModule):
         return f"forward stops with: {describe(error)}"
 
     def output_hint(self, output: Any, want: Tensor) -> str:
+        names = "names and shapes of the weights are right"
+        if isinstance(output, Tensor) and output.shape == want.shape:
+            return (
+                f"{names}, and so is the shape of the output; its numbers are not. Follow the task "
+                "step by step: is every layer used in forward, once, and in this order?"
+            )
         return (
-            f"names and shapes of the weights are right, but the output is not: it should have "
+            f"{names}, but the output is not: it should have "
             f"shape {tuple(want.shape)}, it is {describe(output)}. Read forward once more"
         )
 
     def state_hint(self, have: dict, want: dict) -> str:
         if biases := [n for n in have if n.endswith("bias") and n.split(".")[-2][:4] == "conv"]:
             return f"batch norm has a bias already: bias=False in nn.Conv2d (you have {biases[0]})"
+        missing = sorted(set(want) - set(have))
+        if missing and have:  # a module has many tensors: show those of the part that is wrong
+            part = missing[0].split(".")[0]
+            beside = sorted(name for name in have if name.split(".")[0] == part)
+            found = f"of {part} it has {', '.join(beside)}" if beside else f"it has no {part}"
+            return f"the state dict has no tensor {missing[0]}; {found}"
         return super().state_hint(have, want)
 
 
@@ -52,7 +64,15 @@ class InceptionExercise(ConvModule):
     """The answer: a class `InceptionModule(in_channels, ch1x1, ..., pool_proj)`."""
 
     id, points, title = "11.1", 8, "The inception module"
-    worth_a_look = ("Inception", "InceptionA")
+    worth_a_look = ("Inception", "InceptionA", "PaperInception")
+
+    def state_hint(self, have: dict, want: dict) -> str:
+        if "branch4.0.conv.weight" in have:
+            return (
+                "branch4 begins with the max pool, and the 1×1 follows it: yours begins "
+                "with a convolution (branch4.0.conv.weight)"
+            )
+        return super().state_hint(have, want)
 
     def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
         if name == "branch3.1.conv.weight" and isinstance(have, list) and have[2:] == [3, 3]:
@@ -76,7 +96,7 @@ class ModuleWeights(Exercise):
     """
 
     id, points, title = "11.2", 5, "What reductions save"
-    worth_a_look = ("Inception", "conv_parameters")
+    worth_a_look = ("Inception", "PaperInception", "conv_parameters")
     expected = (
         "with reductions: expected {:,} weights, got {}",
         "without reductions: expected {:,} weights, got {}",
@@ -111,7 +131,7 @@ class DenseLayerExercise(ConvModule):
     """The answer: a class `DenseUnit(in_channels, growth_rate)`."""
 
     id, points, title = "11.3", 7, "A dense layer"
-    worth_a_look = ("DenseLayer", "DenseBlock", "_DenseLayer", "_DenseBlock")
+    worth_a_look = ("DenseLayer", "JoinedDenseLayer", "DenseBlock", "_DenseLayer", "_DenseBlock")
 
     def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
         if name.startswith("norm1"):
@@ -137,7 +157,7 @@ class TransitionExercise(ConvModule):
     """The answer: a class `HalfTransition(in_channels)`."""
 
     id, points, title = "11.4", 6, "The transition"
-    worth_a_look = ("Transition", "_Transition")
+    worth_a_look = ("Transition", "half_transition", "_Transition")
 
     def shape_hint(self, name: str, have: Any, want: list[int]) -> str:
         if name.startswith("norm"):

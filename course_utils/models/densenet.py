@@ -28,8 +28,6 @@ LAYERS = {  # in each of the four blocks
 class DenseLayer(nn.Module):
     """Batch norm, ReLU, 1x1 convolution; batch norm, ReLU, 3x3 convolution to ``growth_rate``.
 
-    Used in lecture 11.
-
     Args:
         in_channels: of all features so far together.
         growth_rate: channels that the layer adds.
@@ -74,6 +72,21 @@ class DenseLayer(nn.Module):
         return self.conv1(self.relu1(self.norm1(torch.cat(features, dim=1))))
 
 
+class JoinedDenseLayer(DenseLayer):
+    """A dense layer that returns its input and, behind it, the new channels, as in exercise 11.3.
+
+    Used in lecture 11.
+
+    Example:
+        >>> JoinedDenseLayer(24, 12)(torch.zeros(1, 24, 8, 8)).shape
+        torch.Size([1, 36, 8, 8])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, in_channels, H, W) to (N, in_channels + growth_rate, H, W)."""
+        return torch.cat([x, super().forward([x])], dim=1)
+
+
 class DenseBlock(nn.ModuleDict):
     """``layers`` dense layers; ``growth_rate`` channels are added by each of them."""
 
@@ -95,8 +108,6 @@ class DenseBlock(nn.ModuleDict):
 class Transition(nn.Sequential):
     """Between two blocks: a 1x1 convolution to fewer channels, and half the rows and columns.
 
-    Used in lecture 11.
-
     Example:
         >>> Transition(60, 30)(torch.zeros(1, 60, 8, 8)).shape
         torch.Size([1, 30, 4, 4])
@@ -108,6 +119,16 @@ class Transition(nn.Sequential):
         self.relu = nn.ReLU(inplace=True)
         self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
         self.pool = nn.AvgPool2d(kernel_size=2, stride=2)
+
+
+def half_transition(in_channels: int) -> Transition:
+    """Return the transition to half as many channels, as in exercise 11.4. Used in lecture 11.
+
+    Example:
+        >>> half_transition(60)(torch.zeros(1, 60, 8, 8)).shape
+        torch.Size([1, 30, 4, 4])
+    """
+    return Transition(in_channels, in_channels // 2)
 
 
 class DenseNet(nn.Module):

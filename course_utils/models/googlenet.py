@@ -121,6 +121,18 @@ class Inception(nn.Module):
         return torch.cat([branch(x) for branch in branches], dim=1)
 
 
+class PaperInception(Inception):
+    """The module with the 5x5 convolution of the paper, as in exercise 11.1. Used in lecture 11.
+
+    Example:
+        >>> PaperInception(192, *MODULES["3a"]).branch3[1].conv.kernel_size
+        (5, 5)
+    """
+
+    def __init__(self, *channels: int) -> None:
+        super().__init__(*channels, large=5)
+
+
 class InceptionAux(nn.Module):
     """An auxiliary classifier: a small network on the output of a module in the middle.
 
@@ -269,6 +281,30 @@ def out_channels(module: Channels) -> int:
     """Return the channels that a module of ``MODULES`` puts out."""
     ch1x1, _, ch3x3, _, ch5x5, pool_proj = module
     return ch1x1 + ch3x3 + ch5x5 + pool_proj
+
+
+@asked_for("11.2")
+def weights_of_module(
+    in_channels: int,
+    ch1x1: int,
+    ch3x3red: int,
+    ch3x3: int,
+    ch5x5red: int,
+    ch5x5: int,
+    pool_proj: int,
+) -> tuple[int, int, int]:
+    """Return the weights of a module with reductions and without, and its channels without.
+
+    Convolutions alone, with a 5x5 in the third branch. Used in lecture 11.
+
+    Example:
+        >>> weights_of_module(192, *MODULES["3a"])
+        (163328, 387072, 416)
+    """
+    reduced = in_channels * (ch1x1 + ch3x3red + ch5x5red + pool_proj)
+    reduced += 9 * ch3x3red * ch3x3 + 25 * ch5x5red * ch5x5
+    direct = in_channels * (ch1x1 + 9 * ch3x3 + 25 * ch5x5)
+    return reduced, direct, ch1x1 + ch3x3 + ch5x5 + in_channels
 
 
 def add_modules(

@@ -26,7 +26,7 @@ from .explorer import convolution_explorer, convolution_picture
 from .fields import effective_fields, receptive_cones
 from .finetuning import shared_objects
 from .images import draw_image, image_grid, to_picture
-from .inception import bars_by_module, gradient_by_module, inception_module
+from .inception import gradient_by_module, inception_module
 from .inspection import (
     accuracy_against_shift,
     accuracy_with_intervals,
@@ -88,7 +88,6 @@ __all__ = [
     "accuracy_with_intervals",
     "activation_curves",
     "adaptive_pooling",
-    "bars_by_module",
     "best_by_trial",
     "channel_connections",
     "channel_distributions",

@@ -1,4 +1,4 @@
-"""GoogLeNet: the four branches of a module, and numbers module by module."""
+"""GoogLeNet: the four branches of a module, and the gradient module by module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from .parts import Point, draw_arrow, draw_box
-from .style import COLORS, HATCHES, Figure, bar_style, new_figure, series
+from .style import COLORS, HATCHES, Figure, new_figure, series
 
 SPACING = 2.5  # between the middles of two branches
 
@@ -88,61 +88,26 @@ def _line(axes: Axes, start: Point, end: Point) -> None:
     draw_arrow(axes, start, end, linewidth=0.9)
 
 
-def bars_by_module(
-    names: Sequence[str], values: Mapping[str, Sequence[float]], ylabel: str
-) -> Figure:
-    """Bars side by side for each module.
-
-    Lecture 11.
-
-    Args:
-        names: the modules.
-        values: name of a kind -> one value for each module; four kinds at most.
-        ylabel: what the values are, with their unit.
-
-    Example:
-        >>> from course_utils import plots
-        >>> figure = plots.bars_by_module(
-        ...     ["3a", "3b"], {"reduced": [1, 2]}, "weights (millions)"
-        ... )
-        >>> print(figure.alt_text)
-        weights (millions) by module, 3a to 3b: reduced from 1 in 3a to 2.
-    """
-    figure, axes = new_figure(width=8.6, height=3.3)
-    width = 0.8 / len(values)
-    said = []
-    for index, (kind, numbers) in enumerate(values.items()):
-        places = [place + (index - (len(values) - 1) / 2) * width for place in range(len(names))]
-        axes.bar(places, numbers, width, label=kind, **bar_style(index))
-        said.append(f"{kind} from {numbers[0]:,.3g} in {names[0]} to {numbers[-1]:,.3g}")
-    axes.set_xticks(range(len(names)), names)
-    axes.set(xlabel="module", ylabel=ylabel)
-    axes.grid(axis="y", alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.legend()
-    return figure.described(f"{ylabel} by module, {names[0]} to {names[-1]}: {'; '.join(said)}.")
-
-
 def gradient_by_module(
     names: Sequence[str], panels: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> Figure:
-    """Norm of the gradient at each module, a panel for each network, on one log scale.
+    """Norm of the gradient at each module, several curves in each panel, on one log scale.
 
-    A value of 0 (the source comes before the module) is left out.
+    A value of 0 (the loss comes from a place before the module) is left out.
 
     Lecture 11.
 
     Args:
         names: the modules.
-        panels: title -> {source of the gradient: one value for each module}.
+        panels: title -> {name of a curve: one value for each module}.
 
     Example:
         >>> from course_utils import plots
         >>> figure = plots.gradient_by_module(["3a", "3b"], {"2014": {"main": [1e-9, 1e-3]}})
         >>> print(figure.alt_text)
-        Gradient by module. 2014, main: 1.0e-09 at 3a.
+        Norm of the gradient by module. 2014, main: 1.0e-09 at 3a.
     """
-    figure, places = new_figure(1, len(panels), width=9.4, height=3.5, sharey=True, squeeze=False)
+    figure, places = new_figure(1, len(panels), width=9.4, height=3.8, sharey=True, squeeze=False)
     said = []
     for axes, (title, curves) in zip(places[0], panels.items(), strict=True):
         for index, (source, values) in enumerate(curves.items()):
@@ -153,7 +118,6 @@ def gradient_by_module(
         axes.set_xticks(range(len(names)), names)
         axes.set(title=title, xlabel="module, from the image to the output")
         axes.grid(alpha=0.3)
+        axes.legend(loc="lower right")
     places[0, 0].set_ylabel("norm of the gradient (log scale)")
-    handles = places[0, 0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=len(next(iter(panels.values()))))
-    return figure.described(f"Gradient by module. {'; '.join(said)}.")
+    return figure.described(f"Norm of the gradient by module. {'; '.join(said)}.")

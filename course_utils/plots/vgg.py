@@ -138,7 +138,7 @@ def _block(
 def parameter_budget(budgets: Mapping[str, Mapping[str, int]], title: str = "") -> Figure:
     """One bar a network, divided into its parts.
 
-    Lectures 05 and 11.
+    Lecture 05.
 
     Args:
         budgets: network -> {part: parameters}, the same parts for each; six at most.

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from torchvision.models.densenet import _DenseLayer, _Transition
 
 from course_utils.arithmetic import conv_parameters
-from course_utils.models.densenet import DenseLayer, Transition
-from course_utils.models.googlenet import BasicConv2d, Inception
+from course_utils.models.densenet import JoinedDenseLayer, half_transition
+from course_utils.models.googlenet import BasicConv2d, Inception, PaperInception, weights_of_module
 
 # --- 11.1 ----------------------------------------------------------------------------------------
 
@@ -46,13 +46,6 @@ def inception_with(
     return Made
 
 
-class InceptionFromTheCourse(Inception):
-    """The course's own class with the paper's large branch."""
-
-    def __init__(self, *channels):
-        super().__init__(*channels, large=5)
-
-
 class Bare(nn.Module):
     """A convolution without batch norm and ReLU."""
 
@@ -79,6 +72,14 @@ class WithBias(BasicConv2d):
     def __init__(self, read, out, size):
         super().__init__(read, out, size)
         self.conv = nn.Conv2d(read, out, size, padding=size // 2)
+
+
+class ConvolutionFirst(inception_with()):
+    """In branch 4 the 1×1 convolution comes before the pool."""
+
+    def __init__(self, *channels):
+        super().__init__(*channels)
+        self.branch4 = nn.Sequential(*reversed(self.branch4))
 
 
 class NoModule:
@@ -171,6 +172,25 @@ def dense_with(
     return Made
 
 
+def dense_without(name):
+    """Make a class of dense layers whose forward leaves out a layer."""
+
+    class Made(dense_with()):
+        def forward(self, x):
+            setattr(self, name, nn.Identity())
+            return super().forward(x)
+
+    return Made
+
+
+class ReluFirst(dense_with(first=lambda x: x)):
+    """ReLU, norm1, conv1; the rest is right."""
+
+    def forward(self, x):
+        new = super().forward(F.relu(x))[:, x.shape[1] :]
+        return torch.cat([x, new], dim=1)
+
+
 class DenseByAssignment(dense_with()):
     """Fills a new tensor part by part."""
 
@@ -179,11 +199,6 @@ class DenseByAssignment(dense_with()):
         out = x.new_empty(x.shape[0], x.shape[1] + new.shape[1], *x.shape[2:])
         out[:, : x.shape[1]], out[:, x.shape[1] :] = x, new
         return out
-
-
-class DenseOfTheCourse(DenseLayer):
-    def forward(self, x):
-        return torch.cat([x, super().forward([x])], dim=1)
 
 
 class DenseOfTorchvision(_DenseLayer):
@@ -254,6 +269,7 @@ ANSWERS = {
             "no relu": (inception_with(layer=NoReLU), "batch norm and ReLU"),
             "another epsilon": (inception_with(layer=OtherEpsilon), "eps=0.001"),
             "biases": (inception_with(layer=WithBias), "bias=False"),
+            "1×1 first": (ConvolutionFirst, "begins with the max pool, and the 1×1"),
             "a list": (inception_with(hide=True), "plain Python list"),
             "no network": (NoModule, "inherits from nn.Module"),
         },
@@ -261,7 +277,7 @@ ANSWERS = {
             "zeros": inception_with(join=lambda b: 0 * side_by_side(b)),
             "ones": inception_with(join=lambda b: side_by_side(b) ** 0),
         },
-        "adapters": {"the course's": (InceptionFromTheCourse, 0)},
+        "adapters": {"the course's": (PaperInception, 0)},
     },
     "11.2": {
         "variants": {"by formula": weights_with(), "by PyTorch": weights_by_layers},
@@ -282,7 +298,10 @@ ANSWERS = {
             "zeros": lambda **channels: (0, 0, 0),
             "arguments": lambda **channels: list(channels.values())[:3],
         },
-        "adapters": {"the course's": (weights_by_the_course, 0)},
+        "adapters": {
+            "the course's": (weights_of_module, 0),
+            "counted by the course": (weights_by_the_course, 0),
+        },
     },
     "11.3": {
         "variants": {"functions": dense_with(), "assignment": DenseByAssignment},
@@ -303,6 +322,13 @@ ANSWERS = {
             ),
             "no first relu": (dense_with(first=lambda x: x), "each of the two"),
             "no second relu": (dense_with(second=lambda x: x), "follows norm2"),
+            "norm1 forgotten": (dense_without("norm1"), "norm1 is not used in forward"),
+            "norm2 forgotten": (dense_without("norm2"), "norm2 is not used in forward"),
+            "doubled": (
+                dense_with(forward=lambda x, new: torch.cat([x, 2 * new], dim=1)),
+                "shape of the output; its numbers are not",
+            ),
+            "relu first": (ReluFirst, "ReLU comes before norm1"),
             "norm behind": (dense_with(after=True), "norm1 comes before conv1"),
             "narrow": (dense_with(factor=1), r"4 · growth_rate"),
             "biases": (dense_with(bias=True), "bias=False"),
@@ -314,7 +340,7 @@ ANSWERS = {
             "zeros": dense_with(forward=lambda x, new: 0 * torch.cat([x, new], dim=1)),
         },
         "adapters": {
-            "the course's": (DenseOfTheCourse, 0),
+            "the course's": (JoinedDenseLayer, 0),
             "torchvision's": (DenseOfTorchvision, 7),
         },
     },
@@ -352,7 +378,7 @@ ANSWERS = {
         },
         "empty": {"zeros": transition_with(pool=lambda x: F.avg_pool2d(0 * x, 2))},
         "adapters": {
-            "the course's": (lambda channels: Transition(channels, channels // 2), 0),
+            "the course's": (half_transition, 0),
             "torchvision's": (lambda channels: _Transition(channels, channels // 2), 6),
         },
     },

@@ -18,24 +18,19 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         ],
         ["branch 3: 1×1, 16 then 5×5 pad 2, 32", "joined to 256 channels"],
     ),
-    "bars_by_module": (
-        lambda: plots.bars_by_module(["3a", "3b"], {"reduced": [1, 2], "direct": [3, 4]}, "weight"),
-        ["module", "weight", "3a", "3b", "reduced", "direct"],
-        ["weight by module", "reduced from 1 in 3a to 2", "direct from 3 in 3a to 4"],
-    ),
     "gradient_by_module": (
         lambda: plots.gradient_by_module(
             ["3a", "3b"],
             {
                 "old": {"main": [1e-9, 1e-3], "aux": [1e-6, 0.0]},
-                "new": {"main": [1e-2, 1e-1], "aux": [1e-3, 0.0]},
+                "new": {"all": [1e-2, 1e-1]},
             },
         ),
         [
             *("module, from the image to the output", "norm of the gradient (log scale)"),
-            *("old", "new", "main", "aux", "3a", "3b"),
+            *("old", "new", "main", "aux", "all", "3a", "3b"),
         ],
-        ["old, main: 1.0e-09 at 3a", "old, aux: 1.0e-06 at 3a", "new, main: 1.0e-02 at 3a"],
+        ["old, main: 1.0e-09 at 3a", "old, aux: 1.0e-06 at 3a", "new, all: 1.0e-02 at 3a"],
     ),
     "dense_connections": (
         lambda: plots.dense_connections(3, 6, 4),
@@ -84,17 +79,10 @@ def test_the_third_branch_may_have_another_kernel():
     assert "3×3 pad 1, 32" in written(axes)
 
 
-def test_bars_of_a_module_stand_side_by_side():
-    (axes,) = axes_of("bars_by_module")
-    assert [bar.get_x() for bar in axes.patches] == pytest.approx([-0.4, 0.6, 0, 1])
-    assert [bar.get_height() for bar in axes.patches] == [1, 2, 3, 4]
-    assert ticks(axes.xaxis) == {0: "3a", 1: "3b"}
-
-
 def test_a_source_behind_the_module_is_left_out():
     old, new = axes_of("gradient_by_module")
     assert points(old) == {"main": [(0, 1e-9), (1, 1e-3)], "aux": [(0, 1e-6)]}
-    assert points(new)["main"] == [(0, 1e-2), (1, 1e-1)]
+    assert points(new) == {"all": [(0, 1e-2), (1, 1e-1)]}
     assert ticks(old.xaxis) == ticks(new.xaxis) == {0: "3a", 1: "3b"}
     assert old.get_yscale() == "log"
     assert old.get_ylim() == new.get_ylim()

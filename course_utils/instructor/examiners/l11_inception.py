@@ -199,6 +199,11 @@ class AskDenseLayer(ModuleExaminer):
         "a ReLU follows each of the two batch norms": dict(first=identity),
         "a ReLU follows norm2 too": dict(second=identity),
         "norm1 is followed by ReLU, then conv1": dict(first=identity, second=identity),
+        "norm1 is not used in forward: it comes first, before ReLU and conv1": dict(skip="norm1"),
+        "norm2 is not used in forward: it follows conv1": dict(skip="norm2"),
+        "the order is norm1, ReLU, conv1: in your forward ReLU comes before norm1": dict(
+            swapped=True
+        ),
     }
 
     def cases(self, rng: Generator) -> Iterator[Case]:
@@ -226,10 +231,17 @@ class AskDenseLayer(ModuleExaminer):
         first: Callable = F.relu,
         second: Callable = F.relu,
         last: Callable = identity,
+        skip: str = "",
+        swapped: bool = False,
     ) -> Tensor:
         state, x = case["state"], case["x"]
-        out = F.conv2d(first(normed(x, state, "norm1")), state["conv1.weight"])
-        out = F.conv2d(second(normed(out, state, "norm2")), state["conv2.weight"], padding=1)
+
+        def norm(x: Tensor, name: str) -> Tensor:
+            return x if name == skip else normed(x, state, name)
+
+        out = norm(F.relu(x), "norm1") if swapped else first(norm(x, "norm1"))
+        out = F.conv2d(out, state["conv1.weight"])
+        out = F.conv2d(second(norm(out, "norm2")), state["conv2.weight"], padding=1)
         return last(join(x, out))
 
 
