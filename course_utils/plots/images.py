@@ -67,7 +67,7 @@ def image_grid(
 ) -> Figure:
     """A grid of images, row by row.
 
-    Lectures 01, 03, 05, 06 and 10.
+    Lectures 01, 03, 05, 06, 10 and 11.
 
     Args:
         images: uint8 or float in [0, 1], (N, C, H, W), N > 0.
