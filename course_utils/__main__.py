@@ -13,6 +13,7 @@ if __name__ == "__main__" and sys.path[0] in ("", os.getcwd()):
 
 import argparse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 IS_INSTRUCTORS = Path(__file__).with_name("instructor").is_dir()  # students do not have it
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Runs trials until the study has as many with a result as asked for. Start the "
         "same command again to go on, or several times to share the work. Needs optuna.",
     )
-    search.add_argument("--storage", required=True, help="URL, for example sqlite:///study.db")
+    search.add_argument("--storage", required=True, help="a file, study.log, or a database's URL")
     search.add_argument("--name", default="lab", help="name of the study (default: lab)")
     search.add_argument("--total", type=int, default=20, help="trials in all (default: 20)")
     search.add_argument("--sampler", default="tpe", help="tpe (default) or random")
@@ -76,7 +77,6 @@ def main(arguments: list[str] | None = None) -> int:
     search.add_argument("--data", default="cifar100", help="data set (default: cifar100)")
     search.add_argument("--images", type=int, help="training images (default: all)")
     search.add_argument("--epochs", type=int, default=5, help="epochs of a trial (default: 5)")
-    search.add_argument("--heartbeat", type=int, default=30, help="seconds between signs of life")
     search.set_defaults(do=work_on_search)
     add_instructors_commands(commands)
     options = parser.parse_args(arguments)
@@ -295,32 +295,33 @@ def gather_evidence(options: argparse.Namespace) -> int:
 def work_on_search(options: argparse.Namespace) -> int:
     """Run trials of a stored study until it has enough; an interrupt keeps what is finished."""
     try:
-        from .search import best_trial_line, done, lab_data, lab_objective, open_study, run_trials
+        from . import search
     except ModuleNotFoundError as problem:
         print(f"{problem.name} is missing: python -m pip install optuna", file=sys.stderr)
         return 1
     from .runtime import progress
 
     try:
-        data = lab_data(options.data, options.images)
-        study = open_study(
+        data = search.lab_data(options.data, options.images)
+        study = search.open_study(
             options.storage,
             options.name,
             sampler=options.sampler,
             seed=options.seed,
-            heartbeat=options.heartbeat,
         )
-    except (ValueError, RuntimeError) as problem:
+    except (ValueError, RuntimeError, OSError) as problem:
         print(problem, file=sys.stderr)
         return 1
-    objective = lab_objective(data, epochs=options.epochs)
+    objective = partial(
+        search.search_objective, start=partial(search.LabNetwork, data), epochs=options.epochs
+    )
     with progress(total=options.total, description=options.name, unit="trial") as bar:
-        bar.update(len(done(study)))
+        bar.update(len(search.done(study)))
         try:
-            run_trials(study, objective, options.total, bar.update)
+            search.run_trials(study, objective, options.total, bar.update)
         except KeyboardInterrupt:
             print("Interrupted. The finished trials are stored: the same command goes on.")
-    print(best_trial_line(study))
+    print(search.best_trial_line(study))
     return 0
 
 

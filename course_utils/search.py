@@ -1,120 +1,173 @@
-"""A search for good settings with Optuna: one stored study, and any number of processes on it.
+"""The search of lecture 10 as a command: one stored study, and any number of processes on it.
 
 Akiba et al., "Optuna: a next-generation hyperparameter optimization framework", KDD 2019. Every
-finished trial is in the database at once. So a search can be stopped at any time, goes on where it
-was, and several processes, also on several machines, share one study.
+finished trial is in the file at once. So a search can be stopped at any time, goes on where it was,
+and several processes, also on several machines, share one study.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
+from typing import Any, Protocol
 
 import optuna
 import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from torch import nn
 
 from .data import ImageData, batches, load_data_or_stand_in
-from .models.lab import LabVGG
-from .runtime import get_device
-from .training import choose_precision, evaluate, train_one_epoch
+from .data.pairs import pairs_of
+from .models.lab import SevenLayerVGG
+from .runtime import get_device, seed_everything
+from .training.lab import test_model, train_with_steps
+from .withheld import asked_for
 
-SPACE = {"channels_1": (8, 16, 32), "channels_2": (16, 32, 64), "pool_stride": (2, 3, 4)}
 SAMPLERS = ("tpe", "random")
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+LEAST_FINISHED = 5  # trials, before one is pruned: Optuna's own default
 
 
-def storage_url(path: str | os.PathLike) -> str:
-    """Return the address of a study in an SQLite file; its folder is made.
+class InTraining(Protocol):
+    """What an objective needs: something that trains for an epoch, and something that tests."""
+
+    def train(self, epoch: int) -> float:
+        """Train for one epoch."""
+
+    def test(self) -> float:
+        """Return the validation accuracy."""
+
+
+@asked_for("10.6")
+def search_objective(trial: Trial, start: Callable[..., InTraining], epochs: int) -> float:
+    """Train with the settings of a trial and return the last validation accuracy.
+
+    After each epoch it is reported, and a trial that is behind is pruned. Used in lecture 10.
+
+    Args:
+        trial: of Optuna: it draws the settings.
+        start: makes a network of the settings learning_rate, width and hidden.
+        epochs: of a trial that is not pruned.
+
+    Raises:
+        optuna.TrialPruned: the pruner says so.
 
     Example:
-        >>> storage_url("study.db").startswith("sqlite:///")
-        True
+        >>> class Ready:
+        ...     def train(self, epoch): pass
+        ...     def test(self): return 0.5
+        >>> study = optuna.create_study(direction="maximize")  # in memory
+        >>> study.optimize(lambda trial: search_objective(trial, lambda **s: Ready(), 2), 1)
+        >>> sorted(study.best_params), study.best_value
+        (['hidden', 'learning_rate', 'width'], 0.5)
     """
-    path = Path(path).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{path.as_posix()}"
+    network = start(
+        learning_rate=trial.suggest_float("learning_rate", 0.0003, 0.04, log=True),
+        width=trial.suggest_categorical("width", [4, 8]),
+        hidden=trial.suggest_categorical("hidden", [32, 128]),
+    )
+    accuracy = 0.0
+    for epoch in range(epochs):
+        network.train(epoch)
+        accuracy = network.test()
+        trial.report(accuracy, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned()
+    return accuracy
+
+
+@asked_for("10.5")
+def below_median(values: Sequence[float], finished: Sequence[Sequence[float]]) -> bool:
+    """Return whether Optuna's median rule stops a trial. Used in lecture 10.
+
+    Args:
+        values: the accuracies of the trial so far, one for each epoch.
+        finished: those of each complete trial, for all epochs.
+
+    Example:
+        >>> finished = [[0.1, 0.2], [0.2, 0.4], [0.3, 0.5], [0.2, 0.3], [0.1, 0.4]]
+        >>> below_median([0.25, 0.3], finished), below_median([0.4, 0.3], finished)
+        (True, False)
+    """
+    if len(finished) < LEAST_FINISHED:
+        return False
+    epoch = len(values) - 1
+    return max(values) < median(other[epoch] for other in finished)
+
+
+class LabNetwork:
+    """A `SevenLayerVGG` in training on some data, with the settings of a trial.
+
+    Args:
+        data: 3x32x32 images; training and validation images are used.
+        learning_rate: of Adam, at the start.
+        width: channels of the first block; the second has twice as many.
+        hidden: units of the first linear layer.
+    """
+
+    def __init__(self, data: ImageData, learning_rate: float, width: int, hidden: int) -> None:
+        seed_everything(0)
+        device = get_device()
+        self.learning_rate = learning_rate
+        self.model = SevenLayerVGG(data.num_classes, (width, 2 * width), hidden).to(device)
+        last = self.model.classifier[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.normal_(last.weight, std=0.01)  # a small start: the loss begins at ln(classes)
+        self.optimizer = torch.optim.Adam(self.model.parameters())
+        self.images = batches(data, batch_size=25, device=device)
+        self.validation = batches(data, "validation", batch_size=500, device=device)
+
+    def train(self, epoch: int) -> float:
+        """Train for one epoch and return the mean loss."""
+        return train_with_steps(epoch, self.model, self.images, self.optimizer, self.learning_rate)
+
+    def test(self) -> float:
+        """Return the validation accuracy."""
+        return test_model(self.model, self.validation)[1]
 
 
 def open_study(
-    storage: str, name: str, *, sampler: str = "tpe", seed: int | None = None, heartbeat: int = 30
+    storage: str, name: str, *, sampler: str = "tpe", seed: int | None = None
 ) -> optuna.Study:
-    """Return the study with this name in a database; it is made if it is not there.
+    """Return the study with this name; it is made if it is not there.
 
     Args:
-        storage: the URL of a database: `storage_url(path)` for a file, or for example
-            "mysql://user@host/course" for several machines.
+        storage: a file, which is made if it is not there, or the URL of a database.
         name: of the study.
         sampler: "tpe" (Bergstra et al., 2011) or "random".
         seed: of the sampler; processes that work on one study need different ones, or None.
-        heartbeat: seconds between signs of life of a running trial. A trial without one for three
-            times as long counts as failed: its process was killed.
 
     Raises:
-        ValueError: the sampler is unknown, or the database cannot be opened.
+        ValueError: the sampler is unknown.
 
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     open_study(storage_url(Path(folder) / "study.db"), "tpe", seed=0).trials
+        ...     open_study(str(Path(folder) / "study.log"), "lab", seed=0).trials
         []
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler {sampler!r} is unknown: choose one of {', '.join(SAMPLERS)}")
-    # TPE draws at random at first. The space is small: four trials are enough to begin with.
-    chosen = (
-        optuna.samplers.TPESampler(n_startup_trials=4, seed=seed)
-        if sampler == "tpe"
-        else optuna.samplers.RandomSampler(seed=seed)
-    )
+    kind: Any = optuna.samplers.TPESampler if sampler == "tpe" else optuna.samplers.RandomSampler
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
-        storage=_database(storage, heartbeat),
+        storage=storage if "://" in storage else _journal(Path(storage)),
         study_name=name,
-        sampler=chosen,
-        # A trial stops when it is below the median of the others after the same epoch.
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
+        sampler=kind(seed=seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=LEAST_FINISHED),
         direction="maximize",
         load_if_exists=True,
     )
 
 
-def _database(storage: str, heartbeat: int) -> optuna.storages.RDBStorage:
-    """Open a database. Where another process is making its tables just now, try again."""
-    # SQLite lets one process write at a time: the others wait.
-    options = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
-    tries_left = 10
-    while True:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                return optuna.storages.RDBStorage(
-                    storage,
-                    engine_kwargs=options,
-                    heartbeat_interval=heartbeat,
-                    grace_period=3 * heartbeat,
-                )
-        except (SQLAlchemyError, ImportError) as problem:
-            reason = str(problem).splitlines()[0]
-            made_by_another = re.search("already exists|unique|duplicate", reason, re.IGNORECASE)
-            tries_left -= 1
-            if not (made_by_another and tries_left):
-                raise ValueError(_unusable(storage, reason)) from None
-            time.sleep(0.5)
-
-
-def _unusable(storage: str, reason: str) -> str:
-    shown = re.sub(r"//[^@/]*@", "//...@", storage)  # an address can hold a password
-    return (
-        f"the storage {shown} cannot be opened ({reason}): give the URL of a database, for "
-        "example sqlite:///study.db; another one than SQLite needs its driver installed"
-    )
+def _journal(path: Path) -> JournalStorage:
+    """One file to which every process appends; its lock also works on network drives (NFS)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
 
 
 def done(study: optuna.Study) -> list[FrozenTrial]:
@@ -156,85 +209,18 @@ def run_trials(
         after_trial()
 
 
-def lab_objective(
-    data: ImageData, *, epochs: int, device: torch.device | None = None
-) -> Callable[[Trial], float]:
-    """Return the function that Optuna maximises: the validation accuracy of a `LabVGG`.
-
-    Its settings are drawn from SPACE. After each epoch the accuracy is reported, and a trial that
-    is behind is pruned. A setting that was tried before is not trained again: its result is copied.
-
-    Args:
-        data: 3x32x32 images; training and validation images are used.
-        epochs: of each trial.
-        device: where the network is trained; None is the course's.
-
-    Example:
-        >>> from course_utils.data import load_data
-        >>> few = load_data("fashion_photos", profile="quick")
-        >>> few = replace(few, train=few.train.take(100), validation=few.validation.take(50))
-        >>> study = optuna.create_study(direction="maximize")  # in memory
-        >>> run_trials(study, lab_objective(few, epochs=1, device=torch.device("cpu")), total=1)
-        >>> sorted(done(study)[0].params)
-        ['channels_1', 'channels_2', 'pool_stride']
-    """
-    device = device or get_device()
-
-    def objective(trial: Trial) -> float:
-        setting = {name: trial.suggest_categorical(name, SPACE[name]) for name in SPACE}
-        trial.set_user_attr("process", os.getpid())
-        if (known := _same_setting(trial)) is not None:
-            other, value = known
-            trial.set_user_attr("copy_of", other.number)
-            return value
-        torch.manual_seed(0)
-        model = LabVGG(
-            data.num_classes,
-            channels=(setting["channels_1"], setting["channels_2"]),
-            pool_stride=setting["pool_stride"],
-        )
-        amp = choose_precision(device)
-        amp.place(model)  # in place: it is a network, not a tensor
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        train = batches(data, batch_size=100, device=device)
-        validation = batches(data, "validation", batch_size=500, device=device)
-        accuracy = 0.0
-        for epoch in range(epochs):
-            train_one_epoch(model, train, optimizer, amp=amp)
-            accuracy = evaluate(model, validation).accuracy
-            trial.report(accuracy, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-        return accuracy
-
-    return objective
-
-
-def _complete(trials: Iterable[FrozenTrial]) -> list[tuple[FrozenTrial, float]]:
-    """The complete trials with their values; that of a pruned one is only its last report."""
-    return [
-        (trial, trial.value)
-        for trial in trials
-        if trial.state == TrialState.COMPLETE and trial.value is not None
-    ]
-
-
-def _same_setting(trial: Trial) -> tuple[FrozenTrial, float] | None:
-    """The first complete trial with this trial's setting and its value, if there is one."""
-    others = _complete(trial.study.get_trials(deepcopy=False))
-    return next((pair for pair in others if pair[0].params == trial.params), None)
-
-
 def lab_data(name: str, images: int | None = None) -> ImageData:
     """Return the data of a search.
 
-    CIFAR that is not to be had is replaced by a bundled data set, which is said in one line.
+    CIFAR-100 that is not to be had is replaced by pairs of garments, also a hundred classes.
 
     Args:
         name: of a data set.
         images: how many of its training images, stratified; None is all.
     """
     data = load_data_or_stand_in(name)
+    if name == "cifar100" and data.name != name:
+        return pairs_of(data, images or len(data.train))
     return data if images is None else replace(data, train=data.train.take(images))
 
 
@@ -242,33 +228,16 @@ def best_trial_line(study: optuna.Study) -> str:
     """Return how many trials a study has, and its best one, in one line.
 
     Example:
-        >>> study = optuna.create_study(study_name="example")  # in memory
+        >>> study = optuna.create_study(study_name="example", direction="maximize")  # in memory
         >>> run_trials(study, lambda trial: trial.suggest_int("width", 8, 8) / 10, total=2)
         >>> best_trial_line(study)
         'example: 2 trials, 0 of them pruned; best 80.0% with width 8'
     """
     trials = done(study)
-    complete = _complete(trials)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     line = f"{study.study_name}: {len(trials)} trials, {len(trials) - len(complete)} of them pruned"
     if not complete:
         return line
-    best, value = max(complete, key=lambda pair: pair[1])
-    setting = ", ".join(f"{name} {value}" for name, value in best.params.items())
-    return f"{line}; best {value:.1%} with {setting}"
-
-
-def best_so_far(trials: Iterable[FrozenTrial]) -> list[float]:
-    """Return, after each trial, the best value of a complete one so far; NaN before the first.
-
-    Example:
-        >>> study = optuna.create_study()  # in memory
-        >>> run_trials(study, lambda trial: [0.3, 0.1, 0.5][trial.number], total=3)
-        >>> best_so_far(done(study))
-        [0.3, 0.3, 0.5]
-    """
-    best, values = float("nan"), []
-    for trial in trials:
-        for _, value in _complete([trial]):
-            best = best if value <= best else value
-        values.append(best)
-    return values
+    best = study.best_trial
+    shown = (f"{name} {value:.3g}" for name, value in best.params.items())
+    return f"{line}; best {best.value:.1%} with {', '.join(shown)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -152,6 +153,11 @@ def arms(notebook: NotebookNode) -> Iterator[str]:
             yield f"{name(cell)}: no figure after it says «{found['budget']}», its budget"
 
 
+def names_in(source: str) -> set[str]:
+    """Return the names that code uses: not attributes, keywords, methods or words in texts."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
 def size(notebook: NotebookNode) -> Iterator[str]:
     """Cells are short."""
     for cell in code_cells(notebook):
@@ -207,8 +213,9 @@ def exercises(notebook: NotebookNode, lecture: Lecture) -> Iterator[str]:
             yield f"the solution of {exercise_id} does not earn its points"
         defined = re.match(r"(?:def|class) (\w+)", source)
         others = [c for c in code_cells(notebook) if c is not answer and c is not test]
-        sources = [re.sub(rf'\byours\("{exercise_id}", \w+,', "", c.source) for c in others]
-        if defined and any(re.search(rf"\b{defined[1]}\b", source) for source in sources):
+        checked = rf'\byours\("{exercise_id}", \w+,'
+        sources = [re.sub(checked, "yours(None,", c.source) for c in others]
+        if defined and any(defined[1] in names_in(source) for source in sources):
             yield f"a cell beside its check uses {defined[1]}: it stops where this is unsolved"
     if len(graded) != 2 * len(wanted):
         yield f"there are {len(graded)} graded cells for {len(wanted)} exercises"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -225,29 +225,48 @@ def shortened(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-@asked_for("10.2")
+@asked_for("10.3")
+def stream_statistics(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of each channel, float64 (C,), in one pass over batches.
+
+    Exact to float64: how often each of the 256 values occurs is counted first; then both passes
+    (the mean, then the squared distances from it) run over those counts. Used in lecture 10.
+
+    Args:
+        batches: uint8 tensors (B, C, H, W); B may differ. The values count as 0 to 1.
+
+    Raises:
+        ValueError: there are no images.
+
+    Example:
+        >>> halves = (torch.full((1, 1, 2, 2), value, dtype=torch.uint8) for value in (0, 255))
+        >>> [value.tolist() for value in stream_statistics(halves)]
+        [[0.5], [0.5]]
+    """
+    counts = torch.zeros(1, 256, dtype=torch.int64)
+    for images in batches:
+        channels = images.transpose(0, 1).flatten(1)
+        counts = counts + torch.stack([torch.bincount(c, minlength=256) for c in channels])
+    if not counts.sum():
+        raise ValueError("there are no images to compute a mean from")
+    weights = counts.double() / counts.sum(dim=1, keepdim=True)
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = weights @ values
+    return mean, (weights * (values - mean[:, None]) ** 2).sum(dim=1).sqrt()
+
+
+@asked_for("10.3")
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return per-channel mean and standard deviation of uint8 images (N, C, H, W), in [0, 1].
 
-    Exact to float64: each channel's 256 value counts are collected first, then both passes (the
-    mean, then the squared distances from it) run over those counts. A channel that never varies
-    gets a standard deviation of 1, so that dividing by it is harmless.
+    A channel that never varies gets a standard deviation of 1, so that dividing by it is harmless.
 
     Raises:
         ValueError: there are no images.
     """
-    if not len(images):
-        raise ValueError("there are no images to compute a mean from")
-    counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
-    for block in images.split(4096):  # bincount needs eight bytes a pixel: keep it small
-        for channel in range(images.shape[1]):
-            counts[channel] += torch.bincount(block[:, channel].flatten(), minlength=256)
-    weights = counts.double() / counts.sum(dim=1, keepdim=True)
-    values = torch.arange(256, dtype=torch.float64) / 255
-    mean = weights @ values
-    variance = (weights * (values - mean[:, None]) ** 2).sum(dim=1)
-    std = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
-    return tuple(mean.tolist()), tuple(std.tolist())
+    # counting needs eight bytes a pixel: keep the blocks small
+    mean, std = stream_statistics(images.split(4096) if len(images) else [])
+    return tuple(mean.tolist()), tuple(torch.where(std > 0, std, 1.0).tolist())
 
 
 class Parts(NamedTuple):

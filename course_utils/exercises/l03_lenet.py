@@ -46,7 +46,8 @@ def state_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _same_state(result: Any, want: dict[str, Tensor]) -> bool:
+def same_state(result: Any, want: dict[str, Tensor]) -> bool:
+    """Return whether a state has the tensors of another, up to rounding."""
     return isinstance(result, dict) and all(
         close(result.get(name), value) for name, value in want.items()
     )
@@ -150,7 +151,7 @@ class TrainingStep(Exercise):
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         returned, state = fields(result, "returned", "state")
         loss, correct = key["loss"], key["correct"]
-        if not _same_state(state, key["want"]):
+        if not same_state(state, key["want"]):
             return wrong(self._state_hint(case, key, state))
         if not _pair(returned):
             return wrong(
@@ -168,12 +169,12 @@ class TrainingStep(Exercise):
     def _state_hint(self, case: Case, key: Any, state: Any) -> str:
         weights = {name: case["state"][name] for name in case["state"] if "running" not in name}
         weights.pop("1.num_batches_tracked", None)
-        if _same_state(state, weights):
+        if same_state(state, weights):
             return (
                 "the weights have not changed: compute the gradients with loss.backward(), then "
                 "call optimizer.step()"
             )
-        return first_mistake(state, key["mistakes"], same=_same_state) or (
+        return first_mistake(state, key["mistakes"], same=same_state) or (
             "the weights after the step are not those of one step on this batch: check the order "
             "train, zero_grad, forward, loss, backward, step, each of them once"
         )
@@ -391,7 +392,7 @@ class BrokenLoop(Exercise):
 
     def _everything(self, case: Case, key: Any, result: dict) -> str | None:
         losses = _as_numbers(result.get("losses"))
-        if not _same_state(result.get("state"), key["state"]):
+        if not same_state(result.get("state"), key["state"]):
             return "the weights after training are not right: a mistake is left"
         if problem := self._list_of_numbers(case, result):
             return problem

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from .initialization import kaiming_weights, zero_biases
@@ -59,19 +61,29 @@ class SevenLayerVGG(nn.Module):
     """A block of two convolutions, a block of three, two linear layers; for 32x32 images.
 
     Input: float (N, 3, 32, 32). Output: logits (N, num_classes). The convolutions are 3x3 with
-    padding 1; after each block a 2x2 max pool, so that 64 · 8 · 8 features reach the linear layers.
-    Used in lecture 10.
+    padding 1; after each block a 2x2 max pool, so that 8 · 8 values of each channel reach the
+    linear layers. Used in lecture 10.
+
+    Args:
+        num_classes: how many logits.
+        channels: of the convolutions of the first and of the second block.
+        hidden: units of the first linear layer.
 
     Example:
         >>> SevenLayerVGG().classifier[0]
         Linear(in_features=4096, out_features=256, bias=True)
     """
 
-    def __init__(self, num_classes: int = 100) -> None:
+    def __init__(
+        self, num_classes: int = 100, channels: Sequence[int] = (32, 64), hidden: int = 256
+    ) -> None:
         super().__init__()
-        self.features = make_layers([32, 32, "M", 64, 64, 64, "M"])
+        first, second = channels
+        self.features = make_layers([first, first, "M", second, second, second, "M"])
         self.classifier = nn.Sequential(
-            nn.Linear(64 * 8 * 8, 256), nn.ReLU(inplace=True), nn.Linear(256, num_classes)
+            nn.Linear(second * 8 * 8, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, num_classes),
         )
         kaiming_weights(self, nn.Conv2d, nn.Linear)
         zero_biases(self, nn.Conv2d, nn.Linear)

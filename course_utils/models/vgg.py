@@ -23,7 +23,7 @@ CONFIGURATIONS: dict[str, list[int | str]] = {
 }
 
 
-@asked_for("05.1", "10.3")
+@asked_for("05.1", "10.4")
 def make_layers(
     configuration: Sequence[int | str], batch_norm: bool = False, in_channels: int = 3
 ) -> nn.Sequential:

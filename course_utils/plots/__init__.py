@@ -61,7 +61,6 @@ from .scaling import (
     located,
     networks_by_cost,
 )
-from .search import best_by_trial, importances, setting_grid
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
 from .training import learning_curves
 from .training_deep import accuracy_by_rate
@@ -88,7 +87,6 @@ __all__ = [
     "accuracy_with_intervals",
     "activation_curves",
     "adaptive_pooling",
-    "best_by_trial",
     "channel_connections",
     "channel_distributions",
     "channel_responses",
@@ -120,7 +118,6 @@ __all__ = [
     "image_differences",
     "image_grid",
     "image_rows",
-    "importances",
     "inception_module",
     "kernel_responses",
     "last_windows",
@@ -144,7 +141,6 @@ __all__ = [
     "reliability_diagram",
     "residual_blocks",
     "seconds_by_size",
-    "setting_grid",
     "shape_trace",
     "shared_objects",
     "signal_by_layer",

@@ -52,7 +52,7 @@ def learning_curves(history: Run | Mapping[str, Run], title: str = "") -> Figure
     Solid with markers: on the validation images. Dashed: on the training images, collected while
     the weights change. A ring marks the best epoch of each run.
 
-    Lectures 03 and 10.
+    Lecture 03.
 
     Args:
         history: a `course_utils.training.History`, or name -> History.

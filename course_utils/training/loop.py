@@ -58,7 +58,7 @@ class Evaluation:
         return f"loss {self.loss:.4f}, accuracy {self.accuracy:.1%} ({count})"
 
 
-@asked_for("03.2", "03.4")
+@asked_for("03.2", "03.4", "10.1")
 def train_one_epoch(
     model: nn.Module,
     loader: Iterable[tuple[Tensor, Tensor]],
@@ -121,7 +121,7 @@ def train_one_epoch(
     return result.loss, result.accuracy
 
 
-@asked_for("03.3")
+@asked_for("03.3", "10.2")
 def evaluate(
     model: nn.Module,
     loader: Iterable[tuple[Tensor, Tensor]],

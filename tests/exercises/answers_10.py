@@ -3,40 +3,113 @@
 import statistics
 
 import numpy as np
+import optuna
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from course_utils.data.types import channel_statistics
+from course_utils.data.types import channel_statistics, stream_statistics
 from course_utils.models.vgg import make_layers
+from course_utils.search import below_median, search_objective
+from course_utils.training import evaluate
+from course_utils.training.lab import test_model as course_test
+from course_utils.training.lab import train_with_steps
 
 # --- 10.1 ----------------------------------------------------------------------------------------
 
 
-def rate_with(steps, power=lambda factor, n: factor**n):
-    def learning_rate_at(epoch, start, every, factor):
-        return start / power(factor, steps(epoch, every))
+def train_with(
+    drops=lambda epoch: epoch // 20, *, mode=True, fresh=True, inside=True, mean="images", step=True
+):
+    """One epoch; the options are mistakes."""
 
-    return learning_rate_at
+    def train(epoch, model, images, optimizer, start):
+        model.train(mode)
+        for group in optimizer.param_groups:
+            group["lr"] = start / 3 ** drops(epoch)
+        losses, sizes = [], []
+        for x, y in images:
+            if fresh:
+                optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            if step and inside:
+                optimizer.step()
+            losses.append(loss.item())
+            sizes.append(len(y))
+        if step and not inside:
+            optimizer.step()
+        total = sum(size * value for size, value in zip(sizes, losses, strict=True))
+        return {"images": total / sum(sizes), "batches": statistics.mean(losses), "sum": total}[
+            mean
+        ]
+
+    return train
 
 
-def by_repetition(epoch, start, every, factor):
-    rate = start
-    for number in range(1, epoch + 1):
-        if number % every == 0:
-            rate = rate / factor
-    return rate
-
-
-def by_scheduler(epoch, start, every, factor):
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=start)
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, every, 1 / factor)
-    for _ in range(epoch):
+def by_scheduler(epoch, model, images, optimizer, start):
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda e: 3.0 ** -(e // 20))
+    for group in optimizer.param_groups:
+        group["lr"] = start * schedule.lr_lambdas[0](epoch)
+    total, count = 0, 0
+    model.train()
+    for x, y in images:
+        optimizer.zero_grad(set_to_none=True)
+        loss = nn.CrossEntropyLoss(reduction="sum")(model(x), y)
+        (loss / len(y)).backward()
         optimizer.step()
-        schedule.step()
-    return schedule.get_last_lr()[0]
+        total, count = total + loss.detach(), count + len(y)
+    return total / count
 
 
 # --- 10.2 ----------------------------------------------------------------------------------------
+
+
+def evaluation_with(count=None, *, mode=False, gradients=False, over="images", finish=None):
+    """Loss and accuracy; the options are mistakes."""
+    count = count or (lambda output, y: output.argmax(dim=1).eq(y).sum().item())
+
+    def test(model, images):
+        model.train(mode)
+        losses, right, sizes = [], [], []
+        with torch.set_grad_enabled(gradients):
+            for x, y in images:
+                output = model(x)
+                losses.append(F.cross_entropy(output, y).item())
+                right.append(count(output, y))
+                sizes.append(len(y))
+        total = sum(size * value for size, value in zip(sizes, losses, strict=True))
+        loss, share = total / sum(sizes), sum(right) / sum(sizes)
+        if over == "batches":
+            loss = statistics.mean(losses)
+        return finish(loss, share) if finish else (loss, share)
+
+    return test
+
+
+def by_rows_and_columns(output, y):
+    return output.max(1, keepdim=True)[1].eq(y).sum().item()
+
+
+def as_in_the_notes(model, images):
+    model.eval()
+    loss, correct, count = 0, 0, 0
+    with torch.no_grad():
+        for data, target in images:
+            output = model(data)
+            loss += F.nll_loss(F.log_softmax(output, dim=1), target, reduction="sum").item()
+            pred = output.max(1, keepdim=True)[1]
+            correct += pred.eq(target.view_as(pred)).sum().item()
+            count += len(target)
+    return loss / count, correct / count
+
+
+def by_the_course(model, images):
+    found = evaluate(model, images)
+    return found.loss, found.accuracy
+
+
+# --- 10.3 ----------------------------------------------------------------------------------------
 
 
 def statistics_with(dtype=torch.float64, scale=255, finish=None, root=torch.sqrt, less=0):
@@ -93,7 +166,33 @@ def always_pair(value):
     return lambda batches: [torch.full((next(batches).shape[1],), value)] * 2
 
 
-# --- 10.3 ----------------------------------------------------------------------------------------
+def batch_by_batch_in_a_list(batches):
+    return statistics_with()(list(batches))
+
+
+def all_together(batches):
+    images = torch.cat(list(batches)).float() / 255
+    return images.mean(dim=(0, 2, 3)), images.std(dim=(0, 2, 3), correction=0)
+
+
+def converted_and_kept(batches):
+    return all_together([batch.double() for batch in batches])
+
+
+def of_uint8_squares(finish):
+    def channel_statistics(batches):
+        count, total, squares = 0, 0, 0
+        for images in batches:
+            count += images[:, 0].numel()
+            total = total + images.sum(dim=(0, 2, 3)) / 255
+            squares = squares + (images * images).sum(dim=(0, 2, 3)) / 255**2
+        mean = total / count
+        return mean, finish(squares / count - mean**2).sqrt()
+
+    return channel_statistics
+
+
+# --- 10.4 ----------------------------------------------------------------------------------------
 
 
 def seven_with(
@@ -167,52 +266,113 @@ class Zero(nn.Module):
         return torch.zeros_like(x)
 
 
-# --- 10.4 ----------------------------------------------------------------------------------------
+# --- 10.5 ----------------------------------------------------------------------------------------
 
 
-def pruning_with(*, middle=statistics.median, least=3, take=None, below=None, everybody=False):
+def pruning_with(*, middle=statistics.median, least=5, mine=max, take=None, below=None):
     take = take or (lambda values, epoch: values[epoch])
     below = below or (lambda value, limit: value < limit)
 
-    def should_prune(value, epoch, others):
-        chosen = [values for values in others if everybody or len(values) > epoch]
-        there = [take(values, epoch) for values in chosen]
-        return bool(there) and len(there) >= least and bool(below(value, middle(there)))
+    def should_prune(values, finished):
+        there = [take(other, len(values) - 1) for other in finished]
+        return bool(there) and len(there) >= least and bool(below(mine(values), middle(there)))
 
     return should_prune
 
 
-def by_sorting(value, epoch, others):
-    there = sorted(values[epoch] for values in others if len(values) > epoch)
+def by_sorting(values, finished):
+    there = sorted(other[len(values) - 1] for other in finished)
     half = len(there) // 2
-    if len(there) < 3:
+    if len(there) < 5:
         return False
     middle = there[half] if len(there) % 2 else (there[half - 1] + there[half]) / 2
-    return value < middle
+    return all(value < middle for value in values)
+
+
+# --- 10.6 ----------------------------------------------------------------------------------------
+
+
+def objective_with(
+    *, log=True, widths=(4, 8), first=0, stop="raise", report=lambda a, e: (a, e), best=None, test=1
+):
+    """An objective; the options are mistakes."""
+
+    def objective(trial, start, epochs):
+        rate = trial.suggest_float("learning_rate", 0.0003, 0.04, log=log)
+        width = trial.suggest_categorical("width", list(widths))
+        hidden = trial.suggest_categorical("hidden", [32, 128])
+        network, found = start(learning_rate=rate, width=width, hidden=hidden), []
+        for epoch in range(first, epochs + first):
+            network.train(epoch)
+            found += [network.test() for _ in range(test)]
+            if report:
+                trial.report(*report(found[-1], epoch))
+            if stop and trial.should_prune():
+                if stop == "raise":
+                    raise optuna.TrialPruned
+                return found[-1]
+        return best(found) if best else found[-1]
+
+    return objective
+
+
+def in_one_dict(trial, start, epochs):
+    widths, hidden = (4, 8), (32, 128)
+    network = start(
+        width=trial.suggest_categorical("width", widths),
+        hidden=trial.suggest_categorical("hidden", hidden),
+        learning_rate=trial.suggest_float("learning_rate", low=3e-4, high=4e-2, log=True),
+    )
+    for epoch in range(epochs):
+        network.train(epoch)
+        trial.report(value := network.test(), step=epoch)
+        if trial.should_prune():
+            raise optuna.exceptions.TrialPruned(f"after {epoch}")
+    return value
+
+
+def without_hidden(trial, start, epochs):
+    rate = trial.suggest_float("learning_rate", 0.0003, 0.04, log=True)
+    start(learning_rate=rate, width=trial.suggest_categorical("width", [4, 8]))
+    return 0.5
 
 
 ANSWERS = {
     "10.1": dict(
-        variants={"by repetition": by_repetition},
+        variants={"gradients first": train_with(), "a scheduler": by_scheduler},
         wrong={
-            "every epoch": (rate_with(lambda e, n: e), "not in every epoch"),
-            "smooth": (rate_with(lambda e, n: e / n), "use // for"),
-            "one too early": (rate_with(lambda e, n: (e + 1) // n), "not one before"),
-            "one too late": (
-                rate_with(lambda e, n: max(0, e - 1) // n),
-                "smaller rate already",
-            ),
-            "adds up": (
-                rate_with(lambda e, n: e // n, lambda f, n: max(1, f * n)),
-                "they do not add up",
-            ),
-            "grows": (rate_with(lambda e, n: -(e // n)), "divide by the factor"),
-            "once": (rate_with(lambda e, n: min(1, e // n)), "not only once"),
+            "every epoch": (train_with(lambda e: e), "not in every epoch"),
+            "smooth": (train_with(lambda e: e / 20), "whole steps only"),
+            "one too early": (train_with(lambda e: (e + 1) // 20), "epoch 19 has the old rate"),
+            "one too late": (train_with(lambda e: max(0, e - 1) // 20), "smaller rate already"),
+            "once": (train_with(lambda e: min(1, e // 20)), "again after 40"),
+            "grows": (train_with(lambda e: -(e // 20)), "divide by the power"),
+            "never": (train_with(lambda e: 0), "the rate is still"),
+            "evaluation mode": (train_with(mode=False), r"model.train\(\)"),
+            "old gradients": (train_with(fresh=False), "old gradients"),
+            "one step": (train_with(fresh=False, inside=False), "inside the loop"),
+            "no step": (train_with(step=False), "have not changed"),
+            "mean of batches": (train_with(mean="batches"), "not over batches"),
+            "a sum": (train_with(mean="sum"), "total here"),
         },
-        empty={"the first rate": lambda epoch, start, every, factor: start},
-        adapters={"StepLR": (by_scheduler, 4)},
+        empty={"one": lambda *case: 1.0},
+        adapters={"the course's": (train_with_steps, 0)},
     ),
     "10.2": dict(
+        variants={"argmax": evaluation_with(), "the notes": as_in_the_notes},
+        wrong={
+            "training mode": (evaluation_with(mode=True), "training mode"),
+            "gradients": (evaluation_with(gradients=True), "no_grad"),
+            "a table": (evaluation_with(by_rows_and_columns), "N × N"),
+            "mean of batches": (evaluation_with(over="batches"), "not over batches"),
+            "percent": (evaluation_with(finish=lambda loss, share: (loss, 100 * share)), "percent"),
+            "only accuracy": (evaluation_with(finish=lambda loss, share: share), "two numbers"),
+            "no model": (lambda model, images: (1.0, 0.5), "never called"),
+        },
+        empty={"one half": lambda model, images: (0.5, 0.5)},
+        adapters={"the course's": (course_test, 0), "evaluate": (by_the_course, 0)},
+    ),
+    "10.3": dict(
         variants={"a histogram": by_histogram, "sums": statistics_with()},
         wrong={
             "0 to 255": (statistics_with(scale=1), "divide the pixels by 255"),
@@ -222,13 +382,18 @@ ANSWERS = {
             "variance": (statistics_with(root=lambda v: v), "square root"),
             "one less": (statistics_with(less=1), "not by one less"),
             "float32": (statistics_with(dtype=torch.float32), "float64"),
+            "all together": (all_together, "all batches are in memory"),
+            "a list of batches": (batch_by_batch_in_a_list, "all batches are in memory"),
+            "kept as float64": (converted_and_kept, "all batches are in memory"),
+            "uint8 squares": (of_uint8_squares(lambda v: v), "16 · 16 = 256"),
+            "uint8 squares, not below 0": (of_uint8_squares(torch.relu), "16 · 16 = 256"),
             "only means": (statistics_with(finish=lambda m, s: (m,)), "return two things"),
             "a number": (lambda batches: 0.5, "return two things"),
         },
         empty={"zeros": always_pair(0.0), "halves": always_pair(0.5)},
-        adapters={"the course's": (of_the_course, 0)},
+        adapters={"the course's": (of_the_course, 0), "for streams": (stream_statistics, 0)},
     ),
-    "10.3": dict(
+    "10.4": dict(
         variants={"one Sequential of both": BothInOneLine},
         wrong={
             "no ReLU": (seven_with(relu=nn.Identity), "follows each convolution"),
@@ -240,31 +405,56 @@ ANSWERS = {
             ),
             "mean pools": (seven_with(pool=nn.AvgPool2d), "not the mean"),
             "no padding": (seven_with(padding=0), "classifier.0.weight should have shape"),
-            "blocks exchanged": (seven_with(blocks=(3, 2)), "features"),
+            "blocks exchanged": (seven_with(blocks=(3, 2)), "Yours are features.0, features.2"),
             "a list": (InAList, "no parameters"),
             "not a module": (NoModule, "inherits from nn.Module"),
         },
         empty={"zeros": seven_with(after=[Zero])},
         adapters={"the course's make_layers": (WithMakeLayers, 0)},
     ),
-    "10.4": dict(
+    "10.5": dict(
         variants={"by sorting": by_sorting},
         wrong={
+            "last value": (pruning_with(mine=lambda v: v[-1]), "best value so far"),
             "mean": (pruning_with(middle=statistics.mean), "not with the mean"),
             "best": (pruning_with(middle=max), "not with the best"),
             "lower median": (pruning_with(middle=statistics.median_low), "not the lower"),
             "higher median": (pruning_with(middle=statistics.median_high), "not the higher"),
-            "at once": (pruning_with(least=1), "fewer than 3"),
+            "at once": (pruning_with(least=1), "fewer than 5"),
             "last values": (pruning_with(take=lambda v, e: v[-1]), "last values"),
+            "best of the others": (
+                pruning_with(take=lambda v, e: max(v[: e + 1])),
+                "only this trial counts with its best",
+            ),
             "equal stops": (pruning_with(below=lambda a, b: a <= b), "equals the median"),
             "the good ones stop": (pruning_with(below=lambda a, b: a > b), "below the median stop"),
-            "those that stopped count too": (
-                pruning_with(take=lambda v, e: v[min(e, len(v) - 1)], everybody=True),
-                "stopped before this epoch",
-            ),
-            "a tensor": (lambda value, epoch, others: torch.tensor(True), "True or False"),
+            "a tensor": (lambda values, finished: torch.tensor(True), "True or False"),
         },
         empty={},
-        adapters={},
+        adapters={"the course's": (below_median, 0)},
+    ),
+    "10.6": dict(
+        variants={"all at once": in_one_dict, "one by one": objective_with()},
+        wrong={
+            "an even rate": (objective_with(log=False), "log=True"),
+            "other widths": (objective_with(widths=(4, 16)), "width: the task says"),
+            "no hidden units": (without_hidden, "was not asked for hidden"),
+            "from 1": (objective_with(first=1), "in each epoch, 0, 1"),
+            "tested twice": (objective_with(test=2), "once each"),
+            "never pruned": (objective_with(stop=""), "the training goes on"),
+            "pruned without a word": (objective_with(stop="return"), "raise optuna.TrialPruned"),
+            "no report": (objective_with(report=None), "report once after each epoch"),
+            "steps from 1": (
+                objective_with(report=lambda a, e: (a, e + 1)),
+                "the step is the number of the epoch",
+            ),
+            "loss reported": (
+                objective_with(report=lambda a, e: (1 - a, e)),
+                "report the accuracy",
+            ),
+            "the best": (objective_with(best=max), "not the best"),
+        },
+        empty={},
+        adapters={"the course's": (search_objective, 0)},
     ),
 }

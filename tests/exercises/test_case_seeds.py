@@ -14,12 +14,11 @@ from every_answer import first_loss, right_answers
 from course_utils.exercises import all_exercises
 from course_utils.instructor.examiners import graded, released
 from course_utils.instructor.examiners.l07_finetuning import NearestMeans
-from course_utils.instructor.examiners.l10_lab import AskFallingRate
 from course_utils.runtime import project_root
 
 SEEDS = range(1, 11)
 HEAVY = {"01.3", "03.2", "03.4", "04.3", "06.4", "05.1", "05.2", "07.1", "07.3", "09.5"}
-HEAVY |= {"10.4", "11.1"}
+HEAVY |= {"10.5", "11.1"}
 
 
 @pytest.mark.parametrize("exercise_id", all_exercises())
@@ -84,12 +83,6 @@ def test_no_test_feature_lies_in_the_middle_of_two_classes():
             squares = torch.stack([(tests - p).square().sum(1).sqrt() for p in points])
             first, second = squares.sort(dim=0).values[:2]
             assert (second - first).min() > 5e-4
-
-
-def test_no_learning_rate_falls_below_what_float32_holds():
-    for seed in range(200):
-        for case in AskFallingRate().cases(np.random.default_rng(seed)):
-            assert AskFallingRate().key(case)["want"] > 1e-12
 
 
 # --- the measurement -----------------------------------------------------------------------------

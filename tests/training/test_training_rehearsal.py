@@ -249,7 +249,7 @@ ANSWERS = {
     "08.1": (SMALL, lambda answer: classifier(Function(answer, 12, 2), SMALL)),
     "08.2": (SMALL, lambda answer: classifier(answer(8, 12, 2), SMALL)),
     "08.3": (SMALL, lambda answer: classifier(answer(8, 4, 2), SMALL)),
-    "10.3": (RGB, lambda answer: answer(4, [4, 8], 16)),
+    "10.4": (RGB, lambda answer: answer(4, [4, 8], 16)),
     "11.1": (SMALL, lambda answer: classifier(answer(8, 2, 2, 3, 2, 3, 2), SMALL)),
     "11.3": (SMALL, lambda answer: classifier(answer(8, 4), SMALL)),
     "11.4": (SMALL, lambda answer: classifier(answer(8), SMALL)),

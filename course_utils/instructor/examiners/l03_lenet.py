@@ -20,7 +20,7 @@ from .tensors import normal
 # --- small helpers -------------------------------------------------------------------------------
 
 
-def _batches(rng: Generator, sizes: list[int], features: int, classes: int) -> list:
+def labelled_batches(rng: Generator, sizes: list[int], features: int, classes: int) -> list:
     """Batches of the given sizes, as (images, labels): float32 (B, features), int64 (B,)."""
     return [
         [normal(rng, size, features), torch.from_numpy(rng.integers(0, classes, size))]
@@ -28,7 +28,7 @@ def _batches(rng: Generator, sizes: list[int], features: int, classes: int) -> l
     ]
 
 
-def _random_state(rng: Generator, kind: str, sizes: list[int]) -> dict[str, Tensor]:
+def random_state(rng: Generator, kind: str, sizes: list[int]) -> dict[str, Tensor]:
     """A state dict for `new_model`, with running statistics far from 0 and 1."""
     state = {}
     for name, value in new_model(kind, sizes).state_dict().items():
@@ -226,8 +226,8 @@ class TrainingStep(Examiner):
         rng: Generator, kind: str, *, starts_in_training_mode: bool, old_gradients: bool
     ) -> Case:
         sizes = [int(rng.integers(3, 9)), int(rng.integers(3, 7)), int(rng.integers(2, 6))]
-        [[images, labels]] = _batches(rng, [int(rng.integers(4, 12))], sizes[0], sizes[-1])
-        state = _random_state(rng, kind, sizes)
+        [[images, labels]] = labelled_batches(rng, [int(rng.integers(4, 12))], sizes[0], sizes[-1])
+        state = random_state(rng, kind, sizes)
         names = [name for name, _ in new_model(kind, sizes).named_parameters()]
         old = [normal(rng, *state[name].shape) for name in names] if old_gradients else []
         return {
@@ -277,8 +277,8 @@ class Evaluate(Examiner):
     @staticmethod
     def _case(rng: Generator, kind: str, batch_sizes: list[int], **start: bool) -> Case:
         sizes = [5, int(rng.integers(3, 7)), int(rng.integers(2, 5))]
-        state = _random_state(rng, kind, sizes)
-        batches = _batches(rng, batch_sizes, sizes[0], sizes[-1])
+        state = random_state(rng, kind, sizes)
+        batches = labelled_batches(rng, batch_sizes, sizes[0], sizes[-1])
         return {"model": kind, "sizes": sizes, "state": state, "batches": batches, **start}
 
     def key(self, case: Case) -> Any:
@@ -291,12 +291,12 @@ class Evaluate(Examiner):
                 losses.append(F.cross_entropy(logits, labels).item())
                 accuracies.append(_correct(logits, labels) / len(labels))
         return {
-            "mean loss": _mean_and_mistakes("mean loss", sizes, losses),
-            "accuracy": _mean_and_mistakes("accuracy", sizes, accuracies),
+            "mean loss": mean_and_mistakes("mean loss", sizes, losses),
+            "accuracy": mean_and_mistakes("accuracy", sizes, accuracies),
         }
 
 
-def _mean_and_mistakes(name: str, sizes: list[int], per_batch: list[float]) -> dict[str, Any]:
+def mean_and_mistakes(name: str, sizes: list[int], per_batch: list[float]) -> dict[str, Any]:
     """Return the mean over images of what each batch has, and what mistakes make of it."""
     total = sum(size * mean for size, mean in zip(sizes, per_batch, strict=True))
     want = total / sum(sizes)
@@ -378,9 +378,9 @@ class BrokenLoop(Examiner):
             "about": about,
             "model": kind,
             "sizes": sizes,
-            "state": _random_state(rng, kind, sizes),
+            "state": random_state(rng, kind, sizes),
             "starts_in_training_mode": about != "mode" and bool(rng.integers(2)),
-            "batches": _batches(rng, [size, size, last], sizes[0], sizes[-1]),
+            "batches": labelled_batches(rng, [size, size, last], sizes[0], sizes[-1]),
             "learning_rate": 0.0 if still else 0.1,
             "epochs": 2,
         }
