@@ -1,4 +1,4 @@
-"""Lecture 08: shortcut, basic block, bottleneck, gradient norms, blocks that start as identity."""
+"""Lecture 08: gradient norms, shortcut, two kinds of blocks, a network without one of them."""
 
 from __future__ import annotations
 
@@ -8,76 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
-from .shared import BuildModule, field, first_mistake
+from .shared import BuildModule, close, field, first_mistake
 
 # --- 08.1 ----------------------------------------------------------------------------------------
-
-
-class ShortcutA(Exercise):
-    """The answer: `pad_shortcut(x, out_channels, stride=1)` → tensor."""
-
-    id, points, title = "08.1", 4, "A shortcut without weights"
-    worth_a_look = ("PadShortcut",)
-
-    def run(self, answer: Any, case: Case) -> Any:
-        before = case["x"].clone()
-        returned = answer(case["x"], case["out_channels"], case["stride"])
-        return {"returned": returned, "unchanged": torch.equal(before, case["x"])}
-
-    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        value, want = field(result, "returned"), key["want"]
-        if same_tensor(value, want):
-            if result.get("unchanged") is True:
-                return right()
-            return wrong("x was changed: the block still needs it, so build a new tensor")
-        if hint := first_mistake(value, key["mistakes"], same=same_tensor):
-            return wrong(hint)
-        return wrong(f"the result should have shape {tuple(want.shape)}; it is {describe(value)}")
-
-
-# --- 08.2 and 08.3 -------------------------------------------------------------------------------
-
-
-class Block(BuildModule):
-    """The answer is a class of residual blocks, whose state dict has torchvision's names."""
-
-    def output_hint(self, output: Any, want: Tensor) -> str:
-        return (
-            f"names and shapes are right, but the output is not: it should have shape "
-            f"{tuple(want.shape)}, it is {describe(output)}. Compare forward with the drawing"
-        )
-
-    def state_hint(self, have: dict, want: dict) -> str:
-        extra, missing = sorted(set(have) - set(want)), sorted(set(want) - set(have))
-        if any(name.startswith("conv") and name.endswith("bias") for name in extra):
-            return "batch norm follows each convolution and has a bias: bias=False in nn.Conv2d"
-        if absent := [name for name in missing if not name.startswith("downsample")]:
-            return f"the state dict has no tensor {absent[0]}; it has {', '.join(sorted(have))}"
-        if any(name.startswith("downsample") for name in extra):
-            return "here x fits as it is: self.downsample = None, so that there are no weights"
-        if missing:
-            return (
-                "here x does not fit: self.downsample should be nn.Sequential of a 1×1 convolution "
-                "without bias and a batch norm; it has no tensor " + missing[0]
-            )
-        return super().state_hint(have, want)
-
-
-class BasicBlockExercise(Block):
-    """The answer: a class `ResidualBlock(in_channels, channels, stride=1)`."""
-
-    id, points, title = "08.2", 7, "The basic block"
-    worth_a_look = ("BasicBlock",)
-
-
-class BottleneckExercise(Block):
-    """The answer: a class `BottleneckBlock(in_channels, channels, stride=1)`."""
-
-    id, points, title = "08.3", 6, "The bottleneck"
-    worth_a_look = ("Bottleneck",)
-
-
-# --- 08.4 ----------------------------------------------------------------------------------------
 
 
 def network(state: dict[str, Tensor]) -> nn.Sequential:
@@ -99,7 +32,7 @@ def network(state: dict[str, Tensor]) -> nn.Sequential:
 class GradientNorms(Exercise):
     """The answer: `gradient_norms(model, images, labels)` → dict of floats."""
 
-    id, points, title = "08.4", 5, "Gradient norms"
+    id, points, title = "08.1", 5, "Gradient norms"
 
     def describe(self, case: Case) -> str:
         shapes = [tuple(v.shape) for k, v in case["state"].items() if k.endswith("weight")]
@@ -137,69 +70,147 @@ class GradientNorms(Exercise):
         return all(same_number(norms[k], v, 1e-4 * max(1.0, abs(v))) for k, v in want.items())
 
 
+# --- 08.2 ----------------------------------------------------------------------------------------
+
+
+class ShortcutA(Exercise):
+    """The answer: `pad_shortcut(x, out_channels, stride=1)` → tensor."""
+
+    id, points, title = "08.2", 4, "A shortcut without weights"
+    worth_a_look = ("PadShortcut",)
+
+    def run(self, answer: Any, case: Case) -> Any:
+        before = case["x"].clone()
+        returned = answer(case["x"], case["out_channels"], case["stride"])
+        return {"returned": returned, "unchanged": torch.equal(before, case["x"])}
+
+    def judge(self, case: Case, key: Any, result: Any) -> Verdict:
+        value, want = field(result, "returned"), key["want"]
+        if same_tensor(value, want):
+            if result.get("unchanged") is True:
+                return right()
+            return wrong("x was changed: the block still needs it, so build a new tensor")
+        if hint := first_mistake(value, key["mistakes"], same=same_tensor):
+            return wrong(hint)
+        return wrong(f"the result should have shape {tuple(want.shape)}; it is {describe(value)}")
+
+
+# --- 08.3 and 08.4 -------------------------------------------------------------------------------
+
+
+class Block(BuildModule):
+    """The answer is a class of residual blocks, whose state dict has torchvision's names."""
+
+    def output_hint(self, output: Any, want: Tensor) -> str:
+        return (
+            f"names and shapes are right, but the output is not: it should have shape "
+            f"{tuple(want.shape)}, it is {describe(output)}. Compare forward with the drawing"
+        )
+
+    def state_hint(self, have: dict, want: dict) -> str:
+        extra, missing = sorted(set(have) - set(want)), sorted(set(want) - set(have))
+        if any(name.startswith("conv") and name.endswith("bias") for name in extra):
+            return "batch norm follows each convolution and has a bias: bias=False in nn.Conv2d"
+        if absent := [name for name in missing if not name.startswith("downsample")]:
+            return f"the state dict has no tensor {absent[0]}; it has {', '.join(sorted(have))}"
+        if any(name.startswith("downsample") for name in extra):
+            return "here x fits as it is: self.downsample = None, so that there are no weights"
+        if missing:
+            return (
+                "here x does not fit: self.downsample should be nn.Sequential of a 1×1 convolution "
+                "without bias and a batch norm; it has no tensor " + missing[0]
+            )
+        return super().state_hint(have, want)
+
+
+class BasicBlockExercise(Block):
+    """The answer: a class `ResidualBlock(in_channels, channels, stride=1)`."""
+
+    id, points, title = "08.3", 7, "The basic block"
+    worth_a_look = ("BasicBlock",)
+
+
+class PreActivationExercise(Block):
+    """The answer: a class `PreActivation(in_channels, channels, stride=1)`."""
+
+    id, points, title = "08.4", 6, "Pre-activation"
+    worth_a_look = ("PreActivationBlock",)
+
+    def state_hint(self, have: dict, want: dict) -> str:
+        if any(name.startswith("downsample") for name in have):
+            return "shortcut A has no weights: it takes pixels and adds zeros"
+        if have.get("bn1.weight") not in (None, want["bn1.weight"]):
+            return "bn1 stands before the first convolution: it has in_channels channels"
+        return super().state_hint(have, want)
+
+
 # --- 08.5 ----------------------------------------------------------------------------------------
 
 
 def stages(kinds: list[str]) -> nn.Sequential:
-    """Two blocks of each kind after a convolution; the first one changes the channels."""
-    from ..models import resnet  # the course's blocks, which the answer is to recognise
+    """Three blocks of each kind after a convolution; the first one changes the channels."""
+    from ..models import resnet  # the course's blocks
 
     made, channels = [], 3
     for kind in kinds:
         block = resnet.Bottleneck if kind == "bottleneck" else resnet.BasicBlock
-        made.append(resnet.make_stage(block, channels, 2, 2, 1))
+        made.append(resnet.make_stage(block, channels, 2, 3, 1))
         channels = 2 * block.expansion
     return nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), *made)
 
 
-class StartAsIdentity(Exercise):
-    """The answer: `start_as_identity(model)`, which changes the model.
+class WithoutBlock(Exercise):
+    """The answer: `without_block(model, name)` → a network, or a ValueError."""
 
-    A key names the tensors that should be 0, and those that each mistake sets to 0.
-    """
-
-    id, points, title = "08.5", 5, "Blocks that start as the identity"
-    worth_a_look = ("zero_last_batch_norm", "zero_init_residual")
+    id, points, title = "08.5", 5, "A network without one of its blocks"
+    worth_a_look = ("remove_block",)
 
     def describe(self, case: Case) -> str:
-        return "a network of two blocks of each kind: " + ", ".join(case["kinds"])
+        return f"stages of {', '.join(case['kinds'])} blocks, without the block {case['name']!r}"
 
     def run(self, answer: Any, case: Case) -> Any:
         model = stages(case["kinds"])
         model.load_state_dict(case["state"], strict=False)
-        answer(model)
-        trained = all(parameter.requires_grad for parameter in model.parameters())
-        return {"state": dict(model.state_dict()), "trained": trained}
+        model.eval()
+        try:
+            made = answer(model, case["name"])
+        except ValueError:
+            return {"refused": True}
+        if not isinstance(made, nn.Module):
+            return {"refused": False, "returned": made}
+        with torch.no_grad():
+            kept = model.eval()(case["x"])
+            try:
+                return {"refused": False, "output": made.eval()(case["x"]), "kept": kept}
+            except RuntimeError as error:  # shapes do not fit
+                return {"refused": False, "stopped": str(error)}
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
-        state = field(result, "state")
-        if not isinstance(state, dict) or not state.keys() >= case["state"].keys():
-            return wrong("the model should keep all its tensors: change values only")
-
-        def differing(state: dict, zeroed: list[str]) -> str | None:
-            for name, before in case["state"].items():
-                if not same_tensor(state[name], before * 0 if name in zeroed else before):
-                    return name
-            return None
-
-        odd = differing(state, key["want"])
-        if odd is None:
-            if result.get("trained") is True:
+        refused, output = field(result, "refused"), field(result, "output")
+        if key["want"] is None:
+            if refused is True:
                 return right()
-            return wrong("these weights must still be trained: leave requires_grad as it is")
-        if hint := first_mistake(
-            state, key["mistakes"], same=lambda state, zeroed: differing(state, zeroed) is None
-        ):
+            return wrong("this block changes the shape (downsample is not None): raise ValueError")
+        if refused is True:
+            return wrong("nothing changes the shape here: no ValueError is due")
+        if stopped := field(result, "stopped"):
+            return wrong(f"the network that you return stops with: {stopped}")
+        if not isinstance(output, Tensor):
+            returned = field(result, "returned")
+            return wrong(f"return a network; your code returned {describe(returned)}")
+        if not close(field(result, "kept"), key["kept"]):
+            return wrong("the model that was given has changed: change a copy (copy.deepcopy)")
+        if close(output, key["want"]):
+            return right()
+        if hint := first_mistake(output, key["mistakes"]):
             return wrong(hint)
-        return wrong(
-            f"the tensor {odd} should be {'all zeros' if odd in key['want'] else 'as it was'}"
-        )
+        return wrong("the output is not that of a network in which this block hands on its input")
 
 
 EXERCISES = [
+    GradientNorms(),
     ShortcutA(),
     BasicBlockExercise(),
-    BottleneckExercise(),
-    GradientNorms(),
-    StartAsIdentity(),
+    PreActivationExercise(),
+    WithoutBlock(),
 ]

@@ -3,7 +3,7 @@
 from .attribution import activation_map, grad_cam, occlusion
 from .calibration import Reliability, expected_calibration_error, fit_temperature, reliability
 from .features import feature_maps, first_layer_filters
-from .gradients import gradient_flow, loss_along, random_direction
+from .gradients import gradient_flow, loss_along, random_direction, weight_gradients
 from .memory import held_bytes
 from .predictions import (
     Predictions,
@@ -41,5 +41,6 @@ __all__ = [
     "random_direction",
     "reliability",
     "summary",
+    "weight_gradients",
     "wilson_interval",
 ]

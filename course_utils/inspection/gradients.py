@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..withheld import asked_for
+
 
 def gradient_flow(
     model: nn.Module,
@@ -55,6 +57,29 @@ def gradient_flow(
         for hook in hooks:
             hook.remove()
     return norms
+
+
+@asked_for("08.1")
+def weight_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the norm of the gradient of each weight, by its name, for one batch.
+
+    The loss is the cross-entropy. A weight is a parameter with two axes or more. The model's own
+    gradients are not changed. Used in lecture 08.
+
+    Args:
+        model: the network.
+        images: normalised float (N, C, H, W), on the model's device.
+        labels: int64 (N,), likewise.
+
+    Example:
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+        >>> list(weight_gradients(net, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3])))
+        ['1.weight', '3.weight']
+    """
+    weights = {name: p for name, p in model.named_parameters() if p.ndim > 1}
+    loss = F.cross_entropy(model(images), labels)
+    gradients = torch.autograd.grad(loss, list(weights.values()))
+    return {name: g.norm().item() for name, g in zip(weights, gradients, strict=True)}
 
 
 def random_direction(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:

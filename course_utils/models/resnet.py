@@ -8,6 +8,7 @@ torchvision's, so that its weights load unchanged. Used in lectures 08, 09, 11, 
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch.nn.functional as F
@@ -37,7 +38,7 @@ def convolution(
     )
 
 
-@asked_for("08.1")
+@asked_for("08.2")
 class PadShortcut(nn.Module):
     """Shortcut A of the paper: skip every other pixel, fill new channels with zeros. No weights."""
 
@@ -84,7 +85,7 @@ def make_shortcut(
     )
 
 
-@asked_for("08.2")
+@asked_for("08.3")
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut around them. Used in lectures 08 and 13.
 
@@ -136,7 +137,39 @@ class BasicBlock(nn.Module):
         return self.bn2(self.conv2(out))
 
 
-@asked_for("08.3")
+@asked_for("08.4")
+class PreActivationBlock(nn.Module):
+    """Batch norm and ReLU before each 3x3 convolution; nothing after the addition.
+
+    He, Zhang, Ren and Sun, "Identity mappings in deep residual networks", ECCV 2016. The shortcut
+    has no weights: every stride-th pixel, zeros as new channels. Used in lecture 08.
+
+    Args:
+        in_channels: of the input.
+        channels: of the output, not fewer.
+        stride: of the first convolution and the shortcut.
+
+    Example:
+        >>> import torch
+        >>> PreActivationBlock(16, 32, stride=2)(torch.zeros(1, 16, 8, 8)).shape
+        torch.Size([1, 32, 4, 4])
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = convolution(in_channels, channels, 3, stride)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2 = convolution(channels, channels, 3)
+        self.downsample = make_shortcut(in_channels, channels, stride, "pad")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
+        out = self.conv1(F.relu(self.bn1(x)))
+        out = self.conv2(F.relu(self.bn2(out)))
+        return out + (x if self.downsample is None else self.downsample(x))
+
+
 class Bottleneck(nn.Module):
     """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them.
 
@@ -318,7 +351,6 @@ def make_stage(
     return nn.Sequential(*blocks)
 
 
-@asked_for("08.5")
 def zero_last_batch_norm(model: nn.Module) -> None:
     """Start every residual block as the identity: the last batch norm's weight becomes 0.
 
@@ -335,3 +367,31 @@ def zero_last_batch_norm(model: nn.Module) -> None:
             nn.init.zeros_(block.bn2.weight)
         elif type(block) is Bottleneck:
             nn.init.zeros_(block.bn3.weight)
+
+
+@asked_for("08.5")
+def remove_block(model: nn.Module, name: str) -> nn.Module:
+    """Return a copy of a network in which one residual block hands on its input.
+
+    Veit, Wilber and Belongie, "Residual networks behave like ensembles of relatively shallow
+    networks", 2016. Used in lecture 08.
+
+    Args:
+        model: a network with blocks. It is not changed.
+        name: the block's, as in ``named_modules``: "layer1.2".
+
+    Raises:
+        ValueError: the block changes the shape of its input.
+
+    Example:
+        >>> model = SmallResNet(2)
+        >>> remove_block(model, "layer1.1").layer1[1]
+        Identity()
+    """
+    block = model.get_submodule(name)
+    if block.downsample is not None:
+        raise ValueError(f"{name} changes the shape of its input: nothing can take its place")
+    changed = copy.deepcopy(model)
+    parent, _, place = name.rpartition(".")
+    setattr(changed.get_submodule(parent), place, nn.Identity())
+    return changed

@@ -2,7 +2,7 @@
 
 Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
 ICLR 2015. Batch normalisation: Ioffe and Szegedy, ICML 2015. Initialisation: He et al., ICCV 2015.
-Used in lectures 05, 07, 08, 09, 11 and 13.
+Used in lectures 05, 07, 09, 11 and 13.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ from .predictions import (
     probability_bars,
     reliability_diagram,
 )
-from .resnet import errors_by_epoch, loss_on_line, residual_blocks, values_by_layer
+from .resnet import loss_on_line, residual_blocks, values_by_layer
 from .runs import compared_arms, compared_curves
 from .scaling import (
     channel_connections,
@@ -108,7 +108,6 @@ __all__ = [
     "dropout_masks",
     "effective_fields",
     "embeddings",
-    "errors_by_epoch",
     "feature_maps",
     "feature_reuse",
     "filters",

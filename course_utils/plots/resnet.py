@@ -1,24 +1,26 @@
-"""ResNet: blocks and shortcuts, errors by depth, gradients by layer, the loss along a line."""
+"""ResNet: blocks and shortcuts, values by layer, the loss along a line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from .parts import draw_arrow, draw_box
-from .style import COLORS, MARKERS, Figure, new_figure, series
-from .training import Columns
+from .style import COLORS, Figure, new_figure, series
 
 
-def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
+def residual_blocks(
+    blocks: Mapping[str, tuple[Sequence[str], str]], without_relu: Collection[str] = ()
+) -> Figure:
     """Blocks from top to bottom, with their shortcuts.
 
     Lecture 08.
 
     Args:
         blocks: title -> (texts of the layers, text of the shortcut, empty if there is none).
+        without_relu: titles of blocks with no ReLU at their end.
 
     Example:
         >>> from course_utils import plots
@@ -36,7 +38,8 @@ def residual_blocks(blocks: Mapping[str, tuple[Sequence[str], str]]) -> Figure:
         if shortcut:
             _arrow(axes, bottom - 1, bottom)
             _draw_shortcut(axes, bottom, shortcut)
-        axes.text(0.1, bottom + 0.5, "ReLU", ha="left", va="center", fontsize=9)
+        if title not in without_relu:
+            axes.text(0.1, bottom + 0.5, "ReLU", ha="left", va="center", fontsize=9)
         _arrow(axes, bottom + 0.35 if shortcut else bottom - 0.72, bottom + 1.0, gap=0)
         axes.set(xlim=(-1.3, 2.3), ylim=(bottom + 1.1, -1.2), title=title)
         axes.set_axis_off()
@@ -62,48 +65,6 @@ def _draw_shortcut(axes: Axes, bottom: int, text: str) -> None:
     axes.text(1.6, bottom / 2 - 0.3, text, va="center", fontsize=9, color=COLORS[1])
     axes.plot([0], [bottom], "o", markersize=16, color="white", markeredgecolor="black")
     axes.text(0, bottom, "+", ha="center", va="center", fontsize=12)
-
-
-def errors_by_epoch(runs: Mapping[str, Mapping[str, Columns]]) -> Figure:
-    """The share of wrong answers, a panel for each kind of network.
-
-    Solid with markers: training images. Dashed: validation images.
-
-    Lecture 08.
-
-    Args:
-        runs: kind -> {name: History}.
-
-    Example:
-        >>> from course_utils import plots
-        >>> columns = {
-        ...     "epoch": [1, 2],
-        ...     "train_accuracy": [0.5, 0.75],
-        ...     "validation_accuracy": [0.25, 0.5],
-        ... }
-        >>> print(plots.errors_by_epoch({"plain": {"20 layers": columns}}).alt_text)
-        Errors by epoch. plain, 20 layers: training error ends at 25%.
-    """
-    figure, panels = new_figure(1, len(runs), width=9, height=3.5, sharey=True, squeeze=False)
-    said = []
-    for axes, (kind, by_name) in zip(panels[0], runs.items(), strict=True):
-        for index, (name, run) in enumerate(by_name.items()):
-            train, validation = (
-                [1 - share for share in run[f"{part}_accuracy"]] for part in ("train", "validation")
-            )
-            color, marker = COLORS[index % 8], MARKERS[index % 8]
-            axes.plot(run["epoch"], train, color=color, marker=marker, label=name)
-            axes.plot(run["epoch"], validation, "--", color=color)
-            said.append(f"{kind}, {name}: training error ends at {train[-1]:.0%}")
-        axes.plot([], [], color="0.4", label="training")
-        axes.plot([], [], "--", color="0.4", label="validation")
-        axes.set(title=kind, xlabel="epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend()
-    panels[0, 0].set_ylabel("error")
-    panels[0, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    return figure.described(f"Errors by epoch. {'; '.join(said)}.")
 
 
 def values_by_layer(

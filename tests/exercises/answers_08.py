@@ -1,13 +1,54 @@
 """Lecture 08: other right answers, and wrong ones with the hint that each should get."""
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet
 
-from course_utils.models.resnet import BasicBlock, Bottleneck, PadShortcut, zero_last_batch_norm
+from course_utils.inspection import weight_gradients
+from course_utils.models.resnet import BasicBlock, PadShortcut, PreActivationBlock, remove_block
 
 # --- 08.1 ----------------------------------------------------------------------------------------
+
+
+def norms_with(
+    *,
+    clear=True,
+    measure=torch.linalg.vector_norm,
+    biases=False,
+    reduction="mean",
+    source=lambda p: p.grad,
+    number=lambda value: value.item(),
+    order=list,
+    name=str,
+):
+    """Make an answer; the options are mistakes."""
+
+    def gradient_norms(model, images, labels):
+        if clear:
+            model.zero_grad()
+        F.cross_entropy(model(images), labels, reduction=reduction).backward()
+        chosen = [(n, p) for n, p in model.named_parameters() if biases or p.ndim > 1]
+        return {name(n): number(measure(source(p).detach())) for n, p in order(chosen)}
+
+    return gradient_norms
+
+
+def norms_by_autograd(model, images, labels):
+    """No parameter.grad is touched at all."""
+    chosen = {n: p for n, p in model.named_parameters() if p.dim() >= 2}
+    loss = nn.CrossEntropyLoss()(model(images), labels)
+    gradients = torch.autograd.grad(loss, list(chosen.values()))
+    return {n: g.norm().item() for n, g in zip(chosen, gradients, strict=True)}
+
+
+def norms_always(value):
+    return lambda model, *batch: {n: value for n, p in model.named_parameters() if p.ndim > 1}
+
+
+# --- 08.2 ----------------------------------------------------------------------------------------
 
 
 def shortcut_with(take=lambda x, s: x[:, :, ::s, ::s], join=None, new=lambda x, n: n - x.shape[1]):
@@ -48,47 +89,42 @@ def shortcut_of_the_course(x, out_channels, stride=1):
     return PadShortcut(x.shape[1], out_channels, stride)(x)
 
 
-# --- 08.2 and 08.3 -------------------------------------------------------------------------------
+# --- 08.3 and 08.4 -------------------------------------------------------------------------------
 
 
 def block_with(
     *,
-    bottleneck=False,
-    strided=None,
+    strided=0,
     bias=False,
     shortcut="needed",
     between=F.relu,
     forward=None,
     module=nn.Module,
-    padding=None,
+    padding=1,
 ):
     """Make a class of blocks; the options are mistakes or other ways to write it."""
-    kernels = (1, 3, 1) if bottleneck else (3, 3)
-    strided = (1 if bottleneck else 0) if strided is None else strided
     forward = forward or (lambda branch, x: F.relu(branch + x))
 
     class Made(module):
         def __init__(self, in_channels, channels, stride=1):
             super().__init__()
-            out = channels * (4 if bottleneck else 1)
-            sizes = [in_channels, *[channels] * (len(kernels) - 1), out]
-            for n, size in enumerate(kernels):
+            for n, read in enumerate((in_channels, channels)):
                 step = stride if n == strided else 1
-                around = size // 2 if padding is None else padding
-                conv = nn.Conv2d(sizes[n], sizes[n + 1], size, step, around, bias=bias)
+                conv = nn.Conv2d(read, channels, 3, step, padding, bias=bias)
                 setattr(self, f"conv{n + 1}", conv)
-                setattr(self, f"bn{n + 1}", nn.BatchNorm2d(sizes[n + 1]))
+                setattr(self, f"bn{n + 1}", nn.BatchNorm2d(channels))
             self.downsample = None
-            fits = stride == 1 and in_channels == out
+            fits = stride == 1 and in_channels == channels
             if shortcut == "always" or (shortcut != "never" and not fits):
-                layers = [nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
+                layers = [nn.Conv2d(in_channels, channels, 1, stride, bias=False)]
+                layers.append(nn.BatchNorm2d(channels))
                 self.downsample = nn.Sequential(*layers[: 1 if shortcut == "bare" else 2])
 
         def forward(self, x):
             out = x
-            for n in range(1, len(kernels) + 1):
+            for n in (1, 2):
                 out = getattr(self, f"bn{n}")(getattr(self, f"conv{n}")(out))
-                out = between(out) if n < len(kernels) else out
+                out = between(out) if n == 1 else out
             return forward(out, x if self.downsample is None else self.downsample(x))
 
     return Made
@@ -98,47 +134,30 @@ class BlockFromTheCourse(BasicBlock):
     """The course's own class is one more way to write it."""
 
 
-class BottleneckFromTheCourse(Bottleneck):
-    """The same for the bottleneck."""
-
-
 BLOCK_MISTAKES = {
-    "no addition": (dict(forward=lambda branch, x: F.relu(branch)), "addition is missing"),
-    "relu too early": (dict(forward=lambda branch, x: F.relu(branch) + x), "add first"),
-    "two relus": (dict(forward=lambda b, x: F.relu(F.relu(b) + x)), "never take away"),
-    "no last relu": (dict(forward=lambda branch, x: branch + x), "follows the addition"),
-    "no relu between": (dict(between=lambda x: x), "each batch norm but the last"),
-    "biases": (dict(bias=True), "bias=False"),
-    "always a projection": (dict(shortcut="always"), "self.downsample = None"),
-    "never a projection": (dict(shortcut="never"), "nn.Sequential of a 1×1"),
-    "a projection without batch norm": (dict(shortcut="bare"), r"no tensor downsample\.1\.bias"),
-    "not a module": (dict(module=object), "inherits from nn.Module"),
-    "no padding": (dict(padding=0), "Error|should have shape"),
+    "no addition": (block_with(forward=lambda branch, x: F.relu(branch)), "addition is missing"),
+    "relu too early": (block_with(forward=lambda branch, x: F.relu(branch) + x), "add first"),
+    "two relus": (block_with(forward=lambda b, x: F.relu(F.relu(b) + x)), "never take away"),
+    "no last relu": (block_with(forward=lambda branch, x: branch + x), "follows the addition"),
+    "no relu between": (block_with(between=lambda x: x), "each batch norm but the last"),
+    "biases": (block_with(bias=True), "bias=False"),
+    "always a projection": (block_with(shortcut="always"), "self.downsample = None"),
+    "never a projection": (block_with(shortcut="never"), "nn.Sequential of a 1×1"),
+    "a projection without batch norm": (
+        block_with(shortcut="bare"),
+        r"no tensor downsample\.1\.bias",
+    ),
+    "not a module": (block_with(module=object), "inherits from nn.Module"),
+    "no padding": (block_with(padding=0), "Error|should have shape"),
 }
 
 
-def block_of_torchvision(block):
+def block_of_torchvision(in_channels, channels, stride=1):
     """Its projection is built outside."""
-
-    def build(in_channels, channels, stride=1):
-        out = channels * block.expansion
-        fits = stride == 1 and in_channels == out
-        layers = [nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
-        return block(in_channels, channels, stride, None if fits else nn.Sequential(*layers))
-
-    return build
-
-
-def empty_blocks(**options):
-    """Have the right weights, and use none."""
-    return {
-        "only x": block_with(forward=lambda branch, x: x, **options),
-        "zeros": block_with(forward=lambda branch, x: 0 * branch, **options),
-    }
-
-
-def wrong_blocks(**options):
-    return {name: (block_with(**o, **options), hint) for name, (o, hint) in BLOCK_MISTAKES.items()}
+    fits = stride == 1 and in_channels == channels
+    layers = [nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)]
+    shortcut = None if fits else nn.Sequential(*layers)
+    return resnet.BasicBlock(in_channels, channels, stride, shortcut)
 
 
 class NoModule:
@@ -148,89 +167,108 @@ class NoModule:
         pass
 
 
-# --- 08.4 ----------------------------------------------------------------------------------------
-
-
-def norms_with(
+def pre_activation_with(
     *,
-    clear=True,
-    measure=torch.linalg.vector_norm,
-    biases=False,
-    reduction="mean",
-    source=lambda p: p.grad,
-    number=lambda value: value.item(),
-    order=list,
-    name=str,
+    first=lambda norm, x: F.relu(norm(x)),
+    last=lambda x: x,
+    after=False,
+    early=False,
+    add=True,
+    strided=0,
+    bias=False,
+    sizes=lambda in_channels, channels: (in_channels, channels),
+    projection=False,
 ):
-    """Make an answer; the options are mistakes."""
+    """Make a class of pre-activated blocks; the options are mistakes."""
 
-    def gradient_norms(model, images, labels):
-        if clear:
-            model.zero_grad()
-        F.cross_entropy(model(images), labels, reduction=reduction).backward()
-        chosen = [(n, p) for n, p in model.named_parameters() if biases or p.ndim > 1]
-        return {name(n): number(measure(source(p).detach())) for n, p in order(chosen)}
+    class Made(nn.Module):
+        def __init__(self, in_channels, channels, stride=1):
+            super().__init__()
+            norms = [nn.BatchNorm2d(size) for size in sizes(in_channels, channels)]
+            self.bn1, self.bn2 = norms
+            steps = (stride, 1) if strided == 0 else (1, stride)
+            self.conv1 = nn.Conv2d(in_channels, channels, 3, steps[0], padding=1, bias=bias)
+            self.conv2 = nn.Conv2d(channels, channels, 3, steps[1], padding=1, bias=bias)
+            self.stride, self.new = stride, channels - in_channels
+            self.downsample = nn.Conv2d(in_channels, channels, 1, stride) if projection else None
 
-    return gradient_norms
+        def forward(self, x):
+            if after:
+                out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+            else:
+                out = first(self.bn1, x)
+                x = out if early else x
+                out = self.conv2(first(self.bn2, self.conv1(out)))
+            if not add:
+                return out
+            taken = x[:, :, :: self.stride, :: self.stride]
+            return last(out + F.pad(taken, (0, 0, 0, 0, 0, self.new)))
 
-
-def norms_by_autograd(model, images, labels):
-    """No parameter.grad is touched at all."""
-    chosen = {n: p for n, p in model.named_parameters() if p.dim() >= 2}
-    loss = nn.CrossEntropyLoss()(model(images), labels)
-    gradients = torch.autograd.grad(loss, list(chosen.values()))
-    return {n: g.norm().item() for n, g in zip(chosen, gradients, strict=True)}
-
-
-def norms_always(value):
-    return lambda model, *batch: {n: value for n, p in model.named_parameters() if p.ndim > 1}
+    return Made
 
 
 # --- 08.5 ----------------------------------------------------------------------------------------
 
 
-def identity_with(choose):
-    """Make an answer that sets the tensors to 0 that ``choose(block)`` names."""
+def removed_with(
+    *, part=nn.Identity, refuse=ValueError, copied=copy.deepcopy, off=0, forget=False, always=False
+):
+    """Make an answer; the options are mistakes."""
 
-    def start_as_identity(model):
-        for module in model.modules():
-            if isinstance(module, (BasicBlock, Bottleneck)):
-                for tensor in choose(module):
-                    nn.init.zeros_(tensor)
+    def without_block(model, name):
+        changes = model.get_submodule(name).downsample is not None
+        if refuse and (changes or always):
+            raise refuse(name)
+        changed = copied(model)
+        stage, place = name.split(".")
+        blocks = changed.get_submodule(stage)
+        if not forget:
+            blocks[min(int(place) + off, len(blocks) - 1)] = part()
+        return changed
 
-    return start_as_identity
-
-
-def last_of(block):
-    return block.bn3 if isinstance(block, Bottleneck) else block.bn2
-
-
-def identity_by_names(model):
-    with torch.no_grad():
-        for module in model.modules():
-            if hasattr(module, "downsample"):
-                norms = [m for n, m in module.named_children() if n.startswith("bn")]
-                norms[-1].weight.mul_(0)
+    return without_block
 
 
-def norms_of(block):
-    return [m.weight for n, m in block.named_children() if n.startswith("bn")]
+def removed_from_the_list(model, name):
+    """Leaves the block out of its stage, by slices."""
+    stage, place = name.split(".")
+    blocks = model.get_submodule(stage)
+    if blocks[int(place)].downsample:
+        raise ValueError
+    changed = copy.deepcopy(model)
+    kept = [block for n, block in enumerate(changed.get_submodule(stage)) if n != int(place)]
+    setattr(changed, stage, nn.Sequential(*kept))
+    return changed
 
 
-def shortcut_norm(block):
-    return [] if block.downsample is None else [block.downsample[1].weight]
+class Nothing(nn.Module):
+    """Hands on zeros."""
 
-
-def identity_frozen(model):
-    for module in model.modules():
-        if isinstance(module, (BasicBlock, Bottleneck)):
-            last_of(module).weight = nn.Parameter(
-                torch.zeros_like(last_of(module).weight), requires_grad=False
-            )
+    def forward(self, x):
+        return 0 * x
 
 
 ANSWERS = {
     "08.1": {
+        "variants": {"torch.autograd.grad": norms_by_autograd, "a dict": norms_with()},
+        "wrong": {
+            "old gradients": (norms_with(clear=False), "zero_grad"),
+            "squares": (norms_with(measure=lambda g: (g**2).sum()), "square root"),
+            "mean of sizes": (norms_with(measure=lambda g: g.abs().mean()), "mean of the absolute"),
+            "largest": (norms_with(measure=lambda g: g.abs().max()), "largest absolute"),
+            "norm of weights": (norms_with(source=lambda p: p), "norm of the weights"),
+            "sum over the batch": (norms_with(reduction="sum"), "not the sum"),
+            "biases": (norms_with(biases=True), "leave the biases out"),
+            "tensors": (norms_with(number=lambda value: value), r"\.item\(\)"),
+            "backwards": (norms_with(order=lambda pairs: pairs[::-1]), "keep the order"),
+            "other names": (norms_with(name=lambda n: n.split(".")[0]), "names should be"),
+            "twice": (norms_with(number=lambda value: 2 * value.item()), "expected"),
+            "nothing": (lambda model, images, labels: None, "return a dict"),
+        },
+        "empty": {"zeros": norms_always(0.0), "ones": norms_always(1.0)},
+        "adapters": {"the course's": (weight_gradients, 0)},
+    },
+    "08.2": {
         "variants": {
             "concatenation": shortcut_with(),
             "assignment": shortcut_by_assignment,
@@ -260,80 +298,65 @@ ANSWERS = {
         "empty": {"zeros": zeros_as_shortcut},
         "adapters": {"the course's": (shortcut_of_the_course, 0)},
     },
-    "08.2": {
+    "08.3": {
         "variants": {"a loop over the layers": block_with()},
-        "wrong": wrong_blocks()
+        "wrong": BLOCK_MISTAKES
         | {
             "stride in the second": (block_with(strided=1), "the first convolution"),
             "no network": (NoModule, "inherits from nn.Module"),
             "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
         },
-        "empty": empty_blocks(),
+        "empty": {
+            "only x": block_with(forward=lambda branch, x: x),
+            "zeros": block_with(forward=lambda branch, x: 0 * branch),
+        },
         "adapters": {
             "the course's": (BasicBlock, 0),
-            "torchvision's": (block_of_torchvision(resnet.BasicBlock), 7),
-        },
-    },
-    "08.3": {
-        "variants": {
-            "a loop over the layers": block_with(bottleneck=True),
-            # The last 1×1 reads single pixels: skipping them before or after gives the same.
-            "stride in the last": block_with(bottleneck=True, strided=2),
-        },
-        "wrong": wrong_blocks(bottleneck=True)
-        | {
-            "stride in the first": (block_with(bottleneck=True, strided=0), "skip pixels unread"),
-            "two convolutions": (block_with(), "no tensor bn3"),
-            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
-        },
-        "empty": empty_blocks(bottleneck=True),
-        "adapters": {
-            "the course's": (Bottleneck, 0),
-            "torchvision's": (block_of_torchvision(resnet.Bottleneck), 6),
+            "torchvision's": (block_of_torchvision, 7),
         },
     },
     "08.4": {
-        "variants": {"torch.autograd.grad": norms_by_autograd, "a dict": norms_with()},
+        "variants": {"functions": pre_activation_with()},
         "wrong": {
-            "old gradients": (norms_with(clear=False), "zero_grad"),
-            "squares": (norms_with(measure=lambda g: (g**2).sum()), "square root"),
-            "mean of sizes": (norms_with(measure=lambda g: g.abs().mean()), "mean of the absolute"),
-            "largest": (norms_with(measure=lambda g: g.abs().max()), "largest absolute"),
-            "norm of weights": (norms_with(source=lambda p: p), "norm of the weights"),
-            "sum over the batch": (norms_with(reduction="sum"), "not the sum"),
-            "biases": (norms_with(biases=True), "leave the biases out"),
-            "tensors": (norms_with(number=lambda value: value), r"\.item\(\)"),
-            "backwards": (norms_with(order=lambda pairs: pairs[::-1]), "keep the order"),
-            "other names": (norms_with(name=lambda n: n.split(".")[0]), "names should be"),
-            "twice": (norms_with(number=lambda value: 2 * value.item()), "expected"),
-            "nothing": (lambda model, images, labels: None, "return a dict"),
+            "no addition": (pre_activation_with(add=False), "addition is missing"),
+            "a last relu": (pre_activation_with(last=F.relu), "no ReLU after the addition"),
+            "relu first": (
+                pre_activation_with(first=lambda norm, x: norm(F.relu(x))),
+                "first batch norm",
+            ),
+            "no relu": (pre_activation_with(first=lambda norm, x: norm(x)), "stands before each"),
+            "the basic block": (
+                pre_activation_with(after=True, sizes=lambda i, c: (c, c)),
+                "order is that of the basic block|bn1 stands before",
+            ),
+            "late shortcut": (pre_activation_with(early=True), "takes x itself"),
+            "stride in the second": (pre_activation_with(strided=1), "first convolution"),
+            "biases": (pre_activation_with(bias=True), "bias=False"),
+            "a projection": (pre_activation_with(projection=True), "shortcut A has no weights"),
+            "no network": (NoModule, "inherits from nn.Module"),
+            "no weights": (lambda *arguments: nn.Identity(), "has no parameters"),
         },
-        "empty": {"zeros": norms_always(0.0), "ones": norms_always(1.0)},
-        "adapters": {},
+        "empty": {
+            "zeros": pre_activation_with(last=lambda x: 0 * x),
+        },
+        "adapters": {"the course's": (PreActivationBlock, 0)},
     },
     "08.5": {
-        "variants": {
-            "by class": identity_with(lambda block: [last_of(block).weight]),
-            "by names": identity_by_names,
-        },
+        "variants": {"Identity": removed_with(), "a shorter stage": removed_from_the_list},
         "wrong": {
-            "always bn2": (identity_with(lambda block: [block.bn2.weight]), "not bn2"),
-            "the first": (identity_with(lambda block: [block.bn1.weight]), "not the first"),
-            "all": (identity_with(norms_of), "no gradient comes through"),
-            "the shortcut too": (
-                identity_with(lambda b: [last_of(b).weight, *shortcut_norm(b)]),
-                "x must come through",
-            ),
-            "the bias too": (
-                identity_with(lambda b: [last_of(b).weight, last_of(b).bias]),
-                "leave the bias",
-            ),
-            "only the bias": (identity_with(lambda b: [last_of(b).bias]), "not the bias"),
-            "nothing": (lambda model: None, "nothing has changed"),
-            "frozen": (identity_frozen, "requires_grad"),
-            "a convolution": (identity_with(lambda b: [b.conv1.weight]), "should be"),
+            "not a copy": (removed_with(copied=lambda model: model), "has changed"),
+            "a shallow copy": (removed_with(copied=copy.copy), "has changed"),
+            "never refuses": (removed_with(refuse=None), "raise ValueError"),
+            "always refuses": (removed_with(always=True), "same result for every case"),
+            "another block": (removed_with(off=1), "another block|has changed"),
+            "nothing": (removed_with(forget=True), "nothing was taken out"),
+            "zeros": (removed_with(part=Nothing), "not zeros"),
+            "no network": (lambda model, name: None, "return a network|raise ValueError"),
         },
-        "empty": {"all at 0": identity_with(lambda block: block.parameters())},
-        "adapters": {"the course's": (zero_last_batch_norm, 0)},
+        "empty": {
+            "the model": lambda model, name: model,
+            "a copy": lambda model, name: copy.deepcopy(model),
+        },
+        "adapters": {"the course's": (remove_block, 0)},
     },
 }

@@ -374,8 +374,8 @@ MORE_VARIANTS = {
     "07.3": {"NumPy": draw_by_numpy},
     "07.4": {"products": means_by_products},
     "07.5": {"in order": split_in_order},
-    "08.1": {"pooling": shortcut_by_pooling},
-    "08.4": {"NumPy": norms_by_numpy},
+    "08.1": {"NumPy": norms_by_numpy},
+    "08.2": {"pooling": shortcut_by_pooling},
     "09.1": {
         "argmax": error_with(best_by_argmax),
         "Python": error_with(best_by_python),

@@ -5,32 +5,8 @@ from figures import arrows, assert_good_figure, points, written
 
 from course_utils import plots
 
-
-class Run(dict):
-    """Stands for a History: columns by name."""
-
-    def __init__(self, accuracies):
-        super().__init__(
-            epoch=list(range(1, len(accuracies) + 1)),
-            train_accuracy=accuracies,
-            validation_accuracy=[accuracy - 0.25 for accuracy in accuracies],
-        )
-
-
 TWO = ["3×3, 64", "batch norm"]
-RUNS = {"20 layers": Run([0.5, 0.75]), "44 layers": Run([0.25, 0.5])}
 FIGURES = {  # a figure, what must be written in it, and what its description must say
-    "errors_by_epoch": (
-        lambda: plots.errors_by_epoch({"plain": RUNS, "residual": RUNS}),
-        [
-            *("epoch", "error", "plain", "residual", "20 layers", "44 layers"),
-            *("training", "validation", "50%"),
-        ],
-        [
-            "plain, 44 layers: training error ends at 50%",
-            "residual, 20 layers: training error ends",
-        ],
-    ),
     "values_by_layer": (
         lambda: plots.values_by_layer({"ReLU": [1e-3, 0.25], "tanh": [1e-2, 0.5]}, "norm"),
         ["layer, from the image to the output", "norm (log scale)", "ReLU", "tanh", "1", "2"],
@@ -67,13 +43,11 @@ def test_only_a_block_with_a_shortcut_adds():
     assert counts == [3, 5], "to each layer and out; to the sum and from the shortcut"
 
 
-def test_errors_draws_training_and_validation_of_each_depth():
-    plain, residual = FIGURES["errors_by_epoch"][0]().axes
-    for axes in (plain, residual):
-        lines = [list(line.get_ydata()) for line in axes.lines[:4]]
-        assert lines == [[0.5, 0.25], [0.75, 0.5], [0.75, 0.5], [1.0, 0.75]]
-        assert [line.get_linestyle() for line in axes.lines[:4]] == ["-", "--"] * 2
-        assert list(axes.lines[0].get_xdata()) == [1, 2]
+def test_a_block_may_end_without_relu():
+    blocks = {"plain": (TWO, ""), "pre": (TWO, "identity")}
+    plain, pre = plots.residual_blocks(blocks, without_relu=["pre"]).axes
+    assert "ReLU" in written(plain)
+    assert "ReLU" not in written(pre)
 
 
 def test_values_are_counted_from_the_first_layer():

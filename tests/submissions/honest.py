@@ -301,13 +301,13 @@ ANSWERS = {
         + "\n    torch.zeros(1).to(here)"
         + SIZE
     },
-    "imports again": {"08.2": "import torch\nfrom torch import nn\n" + BLOCK},
+    "imports again": {"08.3": "import torch\nfrom torch import nn\n" + BLOCK},
     "looked at after": {
-        "08.2": BLOCK + "block = ResidualBlock(4, 4)\nblock.eval()\n"
+        "08.3": BLOCK + "block = ResidualBlock(4, 4)\nblock.eval()\n"
         "for part in block.modules():\n    print(part)\nblock(torch.rand(1, 4, 8, 8)).shape"
     },
     "a debugging repr": {
-        "08.2": BLOCK + "    def __repr__(self):\n        return self.__class__.__name__"
+        "08.3": BLOCK + "    def __repr__(self):\n        return self.__class__.__name__"
     },
 }
 

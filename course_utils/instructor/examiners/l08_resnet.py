@@ -1,4 +1,4 @@
-"""What lecture 08 asks: shortcuts, blocks, gradient norms, blocks that start as the identity."""
+"""What lecture 08 asks: gradient norms, shortcuts, blocks, a network without one of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from numpy.random import Generator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...exercises.core import Case
@@ -20,184 +20,10 @@ from .tensors import layer_state, norm_state, normal, normed
 # --- 08.1 ----------------------------------------------------------------------------------------
 
 
-def _padded(case: Case, *, stride: int | None = None, before: float = 0, start: int = 0) -> Tensor:
-    """Shortcut A; the options are the likely mistakes. ``before``: share of zeros in front."""
-    x, step = case["x"], stride or case["stride"]
-    x = x[:, :, start::step, start::step]
-    new = case["out_channels"] - x.shape[1]
-    front = int(new * before)
-    return F.pad(x, (0, 0, 0, 0, front, new - front))
-
-
-def _pooled(case: Case, pool: Callable) -> Tensor:
-    x = pool(case["x"], case["stride"], ceil_mode=True)
-    return F.pad(x, (0, 0, 0, 0, 0, case["out_channels"] - x.shape[1]))
-
-
-def _repeated(case: Case) -> Tensor:
-    x = case["x"][:, :, :: case["stride"], :: case["stride"]]
-    copies = -(-case["out_channels"] // x.shape[1])
-    return x.repeat(1, copies, 1, 1)[:, : case["out_channels"]]
-
-
-class AskShortcutA(Examiner):
-    """Shortcuts with fewer pixels, more channels, both or neither."""
-
-    id = "08.1"
-    mistakes: dict[str, Callable[[Case], Tensor]] = {
-        "the new channels of zeros come after the old ones, not before": lambda case: _padded(
-            case, before=1
-        ),
-        "put all new channels after the old ones, not half of them before": lambda case: _padded(
-            case, before=0.5
-        ),
-        "with a stride only every stride-th row and column is taken": lambda case: _padded(
-            case, stride=1
-        ),
-        "take rows and columns 0, stride, 2 · stride, ...: start at 0": lambda case: _padded(
-            case, start=1
-        ),
-        "take single pixels, not the mean of a window": lambda case: _pooled(case, F.avg_pool2d),
-        "take single pixels, not the maximum of a window": lambda case: _pooled(case, F.max_pool2d),
-        "fill the new channels with zeros, not with copies": _repeated,
-    }
-
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        yield self._case(rng, (2, 3, 4, 4), 6, 2)
-        yield self._case(rng, (2, 3, 4, 4), 3, 1)  # nothing to do
-        yield self._case(rng, (1, 2, 5, 7), 4, 2)  # odd sizes
-        yield self._case(rng, (2, 4, 6, 6), 4, 2)  # fewer pixels only
-        yield self._case(rng, (2, 4, 6, 6), 9, 1)  # more channels only
-        for _ in range(8):
-            channels = int(rng.integers(1, 6))
-            size = (int(rng.integers(1, 4)), channels, *map(int, rng.integers(3, 9, 2)))
-            out_channels = channels + int(rng.integers(0, 7))
-            yield self._case(rng, size, out_channels, int(rng.integers(1, 4)))
-
-    def _case(self, rng: Generator, shape: tuple, out_channels: int, stride: int) -> Case:
-        return {"x": normal(rng, *shape), "out_channels": out_channels, "stride": stride}
-
-    def key(self, case: Case) -> Any:
-        want = _padded(case)
-        return {"want": want, "mistakes": mistaken(self.mistakes, lambda make: make(case), want)}
-
-
-# --- 08.2 and 08.3 -------------------------------------------------------------------------------
-
-
-class AskBlock(ModuleExaminer):
-    """Residual blocks with and without a projection."""
-
-    def case(self, rng: Generator, in_channels: int, channels: int, stride: int) -> Case:
-        """Return a case with these arguments."""
-        state: dict[str, Tensor] = {}
-        sizes, _ = self.plan(in_channels, channels, stride)
-        for number, (out, read, size) in enumerate(sizes, 1):
-            state |= layer_state(rng, f"conv{number}", out, read, size, size, bias=0)
-            state |= norm_state(rng, out, f"bn{number}.")
-        out = sizes[-1][0]
-        if stride != 1 or out != in_channels:
-            scale, shape = in_channels**-0.5, (out, in_channels, 1, 1)
-            state |= layer_state(rng, "downsample.0", *shape, scale=scale, bias=0)
-            state |= norm_state(rng, out, "downsample.1.")
-        arguments = {"in_channels": in_channels, "channels": channels, "stride": stride}
-        return {"arguments": arguments, "state": state, "x": normal(rng, 2, in_channels, 6, 6)}
-
-    @abstractmethod
-    def plan(self, in_channels: int, channels: int, stride: int) -> tuple[list, list[int]]:
-        """Return (outputs, inputs, kernel size) of each convolution, and the strides."""
-
-    def reference(
-        self,
-        case: Case,
-        *,
-        strides: Callable = identity,
-        between: Callable = F.relu,
-        branch: Callable = identity,
-        add: bool = True,
-        last: Callable = F.relu,
-    ) -> Tensor:
-        state, x = case["state"], case["x"]
-        _, planned = self.plan(**case["arguments"])
-        out = x
-        for number, stride in enumerate(strides(planned), 1):
-            weight = state[f"conv{number}.weight"]
-            out = F.conv2d(out, weight, stride=stride, padding=weight.shape[-1] // 2)
-            out = normed(out, state, f"bn{number}")
-            out = between(out) if number < len(planned) else out
-        out = branch(out)
-        if add and "downsample.0.weight" in state:
-            x = F.conv2d(x, state["downsample.0.weight"], stride=case["arguments"]["stride"])
-            x = normed(x, state, "downsample.1")
-        return last(out + x if add else out)
-
-
-COMMON_MISTAKES: dict[str, dict] = {
-    "the addition is missing: the shortcut brings x past the convolutions": dict(add=False),
-    "add first, then the last ReLU: relu(F(x) + x), not relu(F(x)) + x": dict(
-        branch=F.relu, last=identity
-    ),
-    "no ReLU on the branch before the addition: it could only add, never take away": dict(
-        branch=F.relu
-    ),
-    "one more ReLU follows the addition": dict(last=identity),
-    "a ReLU follows each batch norm but the last one": dict(between=identity),
-}
-
-
-class AskBasicBlock(AskBlock):
-    """Two 3×3 convolutions."""
-
-    id = "08.2"
-    mistakes = COMMON_MISTAKES | {
-        "the stride belongs to the first convolution": dict(strides=lambda s: s[::-1]),
-    }
-
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        yield self.case(rng, 4, 4, 1)
-        yield self.case(rng, 4, 8, 2)
-        yield self.case(rng, 4, 6, 1)  # more channels, same size
-        yield self.case(rng, 5, 5, 2)  # fewer pixels, same channels
-        for _ in range(6):
-            in_channels, channels, stride = (int(n) for n in rng.integers((1, 1, 1), (7, 7, 3)))
-            yield self.case(rng, in_channels, channels, stride)
-
-    def plan(self, in_channels: int, channels: int, stride: int) -> tuple[list, list[int]]:
-        return [(channels, in_channels, 3), (channels, channels, 3)], [stride, 1]
-
-
-class AskBottleneck(AskBlock):
-    """A 3×3 convolution between two of 1×1."""
-
-    id = "08.3"
-    mistakes = COMMON_MISTAKES | {
-        "the stride belongs to the 3×3 convolution: in the first 1×1 it would skip pixels unread": (
-            dict(strides=lambda s: [s[1], s[0], s[2]])
-        ),
-    }
-
-    def cases(self, rng: Generator) -> Iterator[Case]:
-        yield self.case(rng, 8, 2, 1)
-        yield self.case(rng, 4, 2, 1)  # the channels change
-        yield self.case(rng, 8, 2, 2)  # the size changes
-        yield self.case(rng, 8, 4, 2)
-        for _ in range(6):
-            channels, stride = int(rng.integers(1, 5)), int(rng.integers(1, 3))
-            in_channels = 4 * channels if rng.random() < 0.5 else int(rng.integers(1, 10))
-            yield self.case(rng, in_channels, channels, stride)
-
-    def plan(self, in_channels: int, channels: int, stride: int) -> tuple[list, list[int]]:
-        sizes = [(channels, in_channels, 1), (channels, channels, 3), (4 * channels, channels, 1)]
-        return sizes, [1, stride, 1]
-
-
-# --- 08.4 ----------------------------------------------------------------------------------------
-
-
 class AskGradientNorms(Examiner):
     """Networks of convolutions and linear layers, with and without old gradients."""
 
-    id = "08.4"
+    id = "08.1"
     mistakes: dict[str, dict[str, Any]] = {
         "old gradients were added to the new ones: model.zero_grad() comes first": dict(old=True),
         "take the square root: the norm is the root of the sum of the squares": dict(
@@ -264,65 +90,287 @@ class AskGradientNorms(Examiner):
         return {name: measure(t.detach()).item() for name, t in zip(chosen, tensors, strict=True)}
 
 
-# --- 08.5 ----------------------------------------------------------------------------------------
+# --- 08.2 ----------------------------------------------------------------------------------------
 
 
-def _last_weight(kind: str, name: str) -> bool:
-    return name == ("bn3.weight" if kind == "bottleneck" else "bn2.weight")
+def _padded(case: Case, *, stride: int | None = None, before: float = 0, start: int = 0) -> Tensor:
+    """Shortcut A; the options are the likely mistakes. ``before``: share of zeros in front."""
+    x, step = case["x"], stride or case["stride"]
+    x = x[:, :, start::step, start::step]
+    new = case["out_channels"] - x.shape[1]
+    front = int(new * before)
+    return F.pad(x, (0, 0, 0, 0, front, new - front))
 
 
-ZERO_MISTAKES: dict[str, Callable[[str, str], bool]] = {
-    "a bottleneck ends with bn3: its last batch norm is not bn2": lambda kind, name: (
-        name == "bn2.weight"
+def _pooled(case: Case, pool: Callable) -> Tensor:
+    x = pool(case["x"], case["stride"], ceil_mode=True)
+    return F.pad(x, (0, 0, 0, 0, 0, case["out_channels"] - x.shape[1]))
+
+
+def _repeated(case: Case) -> Tensor:
+    x = case["x"][:, :, :: case["stride"], :: case["stride"]]
+    copies = -(-case["out_channels"] // x.shape[1])
+    return x.repeat(1, copies, 1, 1)[:, : case["out_channels"]]
+
+
+class AskShortcutA(Examiner):
+    """Shortcuts with fewer pixels, more channels, both or neither."""
+
+    id = "08.2"
+    mistakes: dict[str, Callable[[Case], Tensor]] = {
+        "the new channels of zeros come after the old ones, not before": lambda case: _padded(
+            case, before=1
+        ),
+        "put all new channels after the old ones, not half of them before": lambda case: _padded(
+            case, before=0.5
+        ),
+        "with a stride only every stride-th row and column is taken": lambda case: _padded(
+            case, stride=1
+        ),
+        "take rows and columns 0, stride, 2 · stride, ...: start at 0": lambda case: _padded(
+            case, start=1
+        ),
+        "take single pixels, not the mean of a window": lambda case: _pooled(case, F.avg_pool2d),
+        "take single pixels, not the maximum of a window": lambda case: _pooled(case, F.max_pool2d),
+        "fill the new channels with zeros, not with copies": _repeated,
+    }
+
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        yield self._case(rng, (2, 3, 4, 4), 6, 2)
+        yield self._case(rng, (2, 3, 4, 4), 3, 1)  # nothing to do
+        yield self._case(rng, (1, 2, 5, 7), 4, 2)  # odd sizes
+        yield self._case(rng, (2, 4, 6, 6), 4, 2)  # fewer pixels only
+        yield self._case(rng, (2, 4, 6, 6), 9, 1)  # more channels only
+        for _ in range(8):
+            channels = int(rng.integers(1, 6))
+            size = (int(rng.integers(1, 4)), channels, *map(int, rng.integers(3, 9, 2)))
+            out_channels = channels + int(rng.integers(0, 7))
+            yield self._case(rng, size, out_channels, int(rng.integers(1, 4)))
+
+    def _case(self, rng: Generator, shape: tuple, out_channels: int, stride: int) -> Case:
+        return {"x": normal(rng, *shape), "out_channels": out_channels, "stride": stride}
+
+    def key(self, case: Case) -> Any:
+        want = _padded(case)
+        return {"want": want, "mistakes": mistaken(self.mistakes, lambda make: make(case), want)}
+
+
+# --- 08.3 and 08.4 -------------------------------------------------------------------------------
+
+
+class AskBlock(ModuleExaminer):
+    """Residual blocks with and without a projection."""
+
+    def case(self, rng: Generator, in_channels: int, channels: int, stride: int) -> Case:
+        """Return a case with these arguments."""
+        state: dict[str, Tensor] = {}
+        sizes, _ = self.plan(in_channels, channels, stride)
+        for number, (out, read, size) in enumerate(sizes, 1):
+            state |= layer_state(rng, f"conv{number}", out, read, size, size, bias=0)
+            state |= norm_state(rng, out, f"bn{number}.")
+        out = sizes[-1][0]
+        if stride != 1 or out != in_channels:
+            scale, shape = in_channels**-0.5, (out, in_channels, 1, 1)
+            state |= layer_state(rng, "downsample.0", *shape, scale=scale, bias=0)
+            state |= norm_state(rng, out, "downsample.1.")
+        arguments = {"in_channels": in_channels, "channels": channels, "stride": stride}
+        return {"arguments": arguments, "state": state, "x": normal(rng, 2, in_channels, 6, 6)}
+
+    @abstractmethod
+    def plan(self, in_channels: int, channels: int, stride: int) -> tuple[list, list[int]]:
+        """Return (outputs, inputs, kernel size) of each convolution, and the strides."""
+
+    def reference(
+        self,
+        case: Case,
+        *,
+        strides: Callable = identity,
+        between: Callable = F.relu,
+        branch: Callable = identity,
+        add: bool = True,
+        last: Callable = F.relu,
+    ) -> Tensor:
+        state, x = case["state"], case["x"]
+        _, planned = self.plan(**case["arguments"])
+        out = x
+        for number, stride in enumerate(strides(planned), 1):
+            weight = state[f"conv{number}.weight"]
+            out = F.conv2d(out, weight, stride=stride, padding=weight.shape[-1] // 2)
+            out = normed(out, state, f"bn{number}")
+            out = between(out) if number < len(planned) else out
+        out = branch(out)
+        if add and "downsample.0.weight" in state:
+            x = F.conv2d(x, state["downsample.0.weight"], stride=case["arguments"]["stride"])
+            x = normed(x, state, "downsample.1")
+        return last(out + x if add else out)
+
+
+COMMON_MISTAKES: dict[str, dict] = {
+    "the addition is missing: the shortcut brings x past the convolutions": dict(add=False),
+    "add first, then the last ReLU: relu(F(x) + x), not relu(F(x)) + x": dict(
+        branch=F.relu, last=identity
     ),
-    "the last batch norm of the branch is asked for, not the first": lambda kind, name: (
-        name == "bn1.weight"
+    "no ReLU on the branch before the addition: it could only add, never take away": dict(
+        branch=F.relu
     ),
-    "only the last batch norm of each branch: with all of them at 0 no gradient comes through": (
-        lambda kind, name: name.startswith("bn") and name.endswith(".weight")
-    ),
-    "the batch norm of the shortcut (downsample) keeps its weight: x must come through": (
-        lambda kind, name: _last_weight(kind, name) or name == "downsample.1.weight"
-    ),
-    "set the weight to 0 and leave the bias as it is": lambda kind, name: (
-        _last_weight(kind, name) or name == ("bn3.bias" if kind == "bottleneck" else "bn2.bias")
-    ),
-    "the weight (scale) is asked for, not the bias": lambda kind, name: (
-        name == ("bn3.bias" if kind == "bottleneck" else "bn2.bias")
-    ),
-    "nothing has changed: change the tensor itself, for example with nn.init.zeros_": (
-        lambda kind, name: False
-    ),
+    "one more ReLU follows the addition": dict(last=identity),
+    "a ReLU follows each batch norm but the last one": dict(between=identity),
 }
 
 
-class AskStartAsIdentity(Examiner):
-    """Networks of both kinds of blocks. Only what should be 0 is said, by name."""
+class AskBasicBlock(AskBlock):
+    """Two 3×3 convolutions."""
+
+    id = "08.3"
+    mistakes = COMMON_MISTAKES | {
+        "the stride belongs to the first convolution": dict(strides=lambda s: s[::-1]),
+    }
+
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        yield self.case(rng, 4, 4, 1)
+        yield self.case(rng, 4, 8, 2)
+        yield self.case(rng, 4, 6, 1)  # more channels, same size
+        yield self.case(rng, 5, 5, 2)  # fewer pixels, same channels
+        for _ in range(6):
+            in_channels, channels, stride = (int(n) for n in rng.integers((1, 1, 1), (7, 7, 3)))
+            yield self.case(rng, in_channels, channels, stride)
+
+    def plan(self, in_channels: int, channels: int, stride: int) -> tuple[list, list[int]]:
+        return [(channels, in_channels, 3), (channels, channels, 3)], [stride, 1]
+
+
+class AskPreActivation(ModuleExaminer):
+    """Batch norm and ReLU before each convolution; nothing after the addition."""
+
+    id = "08.4"
+    mistakes = {
+        "the addition is missing: the shortcut brings x past the convolutions": dict(add=False),
+        "no ReLU after the addition: the path from block to block stays free": dict(last=F.relu),
+        "first batch norm, then ReLU, then the convolution": dict(order="relu first"),
+        "the order is that of the basic block: batch norm and ReLU come before": dict(
+            order="after"
+        ),
+        "a ReLU stands before each of the two convolutions": dict(order="no relu"),
+        "the shortcut takes x itself, before batch norm and ReLU": dict(early=True),
+        "the stride belongs to the first convolution": dict(swapped=True),
+    }
+
+    def cases(self, rng: Generator) -> Iterator[Case]:
+        yield self._case(rng, 4, 4, 1)
+        yield self._case(rng, 4, 8, 2)
+        yield self._case(rng, 4, 6, 1)  # more channels, same size
+        yield self._case(rng, 5, 5, 2)  # fewer pixels, same channels
+        for _ in range(6):
+            in_channels, stride = int(rng.integers(1, 6)), int(rng.integers(1, 3))
+            yield self._case(rng, in_channels, in_channels + int(rng.integers(0, 4)), stride)
+
+    def _case(self, rng: Generator, in_channels: int, channels: int, stride: int) -> Case:
+        state: dict[str, Tensor] = {}
+        for number, read in enumerate((in_channels, channels), 1):
+            state |= norm_state(rng, read, f"bn{number}.")
+            state |= layer_state(rng, f"conv{number}", channels, read, 3, 3, bias=0)
+        arguments = {"in_channels": in_channels, "channels": channels, "stride": stride}
+        return {"arguments": arguments, "state": state, "x": normal(rng, 2, in_channels, 6, 6)}
+
+    def reference(
+        self,
+        case: Case,
+        *,
+        order: str = "",
+        add: bool = True,
+        last: Callable = identity,
+        early: bool = False,
+        swapped: bool = False,
+    ) -> Tensor:
+        state, stride = case["state"], case["arguments"]["stride"]
+        x = out = case["x"]
+        strides = (1, stride) if swapped else (stride, 1)
+        for number, step in enumerate(strides, 1):
+            weight = state[f"conv{number}.weight"]
+            if order == "after":
+                out = normed(F.conv2d(out, weight, stride=step, padding=1), state, f"bn{number}")
+                out = F.relu(out) if number == 1 else out
+                continue
+            out = F.relu(out) if order == "relu first" else out
+            out = normed(out, state, f"bn{number}")
+            out = out if order else F.relu(out)
+            x = out if early and number == 1 else x
+            out = F.conv2d(out, weight, stride=step, padding=1)
+        if add:
+            new = case["arguments"]["channels"] - x.shape[1]
+            out = out + F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, new))
+        return last(out)
+
+
+# --- 08.5 ----------------------------------------------------------------------------------------
+
+
+class Zero(nn.Module):
+    """Hands on zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return zeros of the shape of x."""
+        return torch.zeros_like(x)
+
+
+class AskWithoutBlock(Examiner):
+    """Blocks that hand on their shape, and some that change it."""
 
     id = "08.5"
 
     def cases(self, rng: Generator) -> Iterator[Case]:
-        for kinds in (["basic"], ["bottleneck"], ["basic", "bottleneck"], ["basic", "basic"]):
-            floats = {k: v for k, v in stages(kinds).state_dict().items() if v.is_floating_point()}
-            filled = {name: normal(rng, *value.shape) for name, value in floats.items()}
-            yield {"kinds": kinds, "state": filled}
+        kinds = (["basic"], ["bottleneck"], ["basic", "bottleneck"], ["basic", "basic"])
+        for wanted, chosen in zip(("2.1", "2.2", "3.0", "2.1"), kinds, strict=True):
+            yield self._case(rng, chosen, wanted)
+        for _ in range(4):
+            chosen = kinds[int(rng.integers(4))]
+            place = f"{2 + int(rng.integers(len(chosen)))}.{int(rng.integers(3))}"
+            yield self._case(rng, chosen, place)
+
+    def _case(self, rng: Generator, kinds: list[str], name: str) -> Case:
+        state = {}
+        for key, value in stages(kinds).state_dict().items():
+            if key.endswith("running_var"):
+                state[key] = normal(rng, *value.shape).abs() + 0.5
+            elif value.is_floating_point():
+                scale = value[0].numel() ** -0.5 if value.ndim > 1 else 0.3
+                centre = 1.0 if value.ndim == 1 and key.endswith("weight") else 0.0
+                state[key] = centre + normal(rng, *value.shape, scale=scale)
+        return {"kinds": kinds, "name": name, "state": state, "x": normal(rng, 2, 3, 5, 5)}
 
     def key(self, case: Case) -> Any:
-        def zeroed(wanted: Callable[[str, str], bool]) -> list[str]:
-            return [name for name in case["state"] if self._in_block(case["kinds"], name, wanted)]
+        full = self._output(case, {})
+        stage, place = case["name"].split(".")
+        if self._model(case).get_submodule(case["name"]).downsample is not None:
+            return {"want": None, "kept": full, "mistakes": {}}
+        want = self._output(case, {case["name"]: nn.Identity()})
+        other = f"{stage}.{2 if place == '1' else 1}"
+        mistakes = {
+            "nothing was taken out: return the changed copy": {},
+            "another block was taken out: blocks are counted from 0": {other: nn.Identity()},
+            "the block hands on its input, not zeros": {case["name"]: Zero()},
+        }
+        made = mistaken(mistakes, lambda parts: self._output(case, parts), want)
+        return {"want": want, "kept": full, "mistakes": made}
 
-        want = zeroed(_last_weight)
-        return {"want": want, "mistakes": mistaken(ZERO_MISTAKES, zeroed, want)}
+    def _model(self, case: Case) -> nn.Module:
+        model = stages(case["kinds"])
+        model.load_state_dict(case["state"], strict=False)
+        return model.eval()
 
-    def _in_block(self, kinds: list[str], name: str, wanted: Callable[[str, str], bool]) -> bool:
-        stage = int(name.split(".")[0]) - 2
-        return stage >= 0 and wanted(kinds[stage], name.split(".", 2)[2])
+    def _output(self, case: Case, parts: dict[str, nn.Module]) -> Tensor:
+        model = self._model(case)
+        for name, part in parts.items():
+            stage, place = name.split(".")
+            model.get_submodule(stage)[int(place)] = part  # type: ignore[operator]
+        with torch.no_grad():
+            return model(case["x"])
 
 
 EXAMINERS = [
+    AskGradientNorms(),
     AskShortcutA(),
     AskBasicBlock(),
-    AskBottleneck(),
-    AskGradientNorms(),
-    AskStartAsIdentity(),
+    AskPreActivation(),
+    AskWithoutBlock(),
 ]
