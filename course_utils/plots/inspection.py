@@ -233,7 +233,7 @@ def accuracy_with_intervals(
 ) -> Figure:
     """The accuracy of several classifiers with Wilson's interval.
 
-    Lectures 03, 07 and 08.
+    Lectures 03 and 07.
 
     Args:
         results: name -> (correct, total).
