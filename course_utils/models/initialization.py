@@ -3,7 +3,7 @@
 He, Zhang, Ren and Sun, "Delving deep into rectifiers: surpassing human-level performance on
 ImageNet classification", ICCV 2015. What a network does not name keeps PyTorch's own start.
 
-Used in lectures 04 and 11.
+Used in lectures 04, 08 and 11.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def kaiming_weights(
 ) -> None:
     """Draw the weights of these kinds of layers by Kaiming's rule, with variance 2 / n.
 
-    Used in lectures 04 and 11.
+    Used in lectures 04, 08 and 11.
 
     Args:
         model: its layers are set in the order of `model.modules()`.

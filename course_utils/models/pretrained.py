@@ -1,7 +1,7 @@
 """Networks that are trained already: on garments (bundled), or on ImageNet.
 
 All are read without pickle or with `weights_only`, so that a file of weights can run no code.
-Used in lectures 07 and 12.
+Used in lectures 07, 12 and 13.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Pretrained:
 def pretrained(which: str = "bundled", *, download: bool = False) -> Pretrained:
     """Return a trained network, and say in its ``name`` which one it is.
 
-    Used in lectures 07 and 12.
+    Used in lectures 07, 12 and 13.
 
     Args:
         which: ``"bundled"`` (slim VGG-11, 3x32x32, six kinds of garments; in the course's own data

@@ -87,7 +87,7 @@ def make_shortcut(
 
 @asked_for("08.3")
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut around them. Used in lectures 08 and 13.
+    """Two 3x3 convolutions and a shortcut around them. Used in lecture 08.
 
     Args:
         in_channels: of the input.
@@ -173,7 +173,7 @@ class PreActivationBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1 down, 3x3, 1x1 up to four times the channels, and a shortcut around them.
 
-    Used in lecture 08.
+    Used in lectures 08 and 13.
 
     Args:
         in_channels: of the input.

@@ -144,7 +144,7 @@ def slim_vgg(
     """Return the form that the course trains on 32x32 images.
 
     Five max pools leave a 1x1 feature map, and a narrow classifier is enough for ten classes. Used
-    in lectures 05, 07, 08, 09 and 11.
+    in lectures 05, 07, 09 and 11.
 
     Args:
         name: one of ``CONFIGURATIONS``.

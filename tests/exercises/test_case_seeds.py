@@ -18,7 +18,7 @@ from course_utils.runtime import project_root
 
 SEEDS = range(1, 11)
 HEAVY = {"01.3", "03.2", "03.4", "04.3", "06.4", "05.1", "05.2", "07.1", "07.3", "09.5"}
-HEAVY |= {"10.5", "11.1"}
+HEAVY |= {"10.5", "11.1", "13.1", "13.2", "13.3", "13.4"}
 
 
 @pytest.mark.parametrize("exercise_id", all_exercises())
