@@ -16,7 +16,15 @@ from .splits import stratified_indices
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and their labels: uint8 (N, C, H, W) and int64 (N,), both on the CPU."""
+    """Images and their labels: uint8 (N, C, H, W) and int64 (N,), both on the CPU.
+
+    Raises:
+        ValueError: they have other types or shapes.
+
+    Example:
+        >>> Split(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
+        Split(2 images of 1x8x8)
+    """
 
     images: Tensor
     labels: Tensor
