@@ -29,6 +29,8 @@ from .withheld import asked_for
 
 SAMPLERS = ("tpe", "random")
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+RATES = (0.0003, 0.04)  # lowest and highest
+SIZES = {"width": (4, 8), "hidden": (32, 128)}
 LEAST_FINISHED = 5  # trials, before one is pruned: Optuna's own default
 
 
@@ -65,19 +67,16 @@ def search_objective(trial: Trial, start: Callable[..., InTraining], epochs: int
         >>> sorted(study.best_params), study.best_value
         (['hidden', 'learning_rate', 'width'], 0.5)
     """
-    network = start(
-        learning_rate=trial.suggest_float("learning_rate", 0.0003, 0.04, log=True),
-        width=trial.suggest_categorical("width", [4, 8]),
-        hidden=trial.suggest_categorical("hidden", [32, 128]),
-    )
-    accuracy = 0.0
+    rate = trial.suggest_float("learning_rate", *RATES, log=True)
+    sizes = {name: trial.suggest_categorical(name, choices) for name, choices in SIZES.items()}
+    network, last = start(learning_rate=rate, **sizes), 0.0
     for epoch in range(epochs):
         network.train(epoch)
-        accuracy = network.test()
-        trial.report(accuracy, epoch)
+        last = network.test()
+        trial.report(last, step=epoch)
         if trial.should_prune():
-            raise optuna.TrialPruned()
-    return accuracy
+            raise optuna.TrialPruned
+    return last
 
 
 @asked_for("10.5")

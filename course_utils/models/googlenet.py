@@ -301,10 +301,15 @@ def weights_of_module(
         >>> weights_of_module(192, *MODULES["3a"])
         (163328, 387072, 416)
     """
-    reduced = in_channels * (ch1x1 + ch3x3red + ch5x5red + pool_proj)
-    reduced += 9 * ch3x3red * ch3x3 + 25 * ch5x5red * ch5x5
-    direct = in_channels * (ch1x1 + 9 * ch3x3 + 25 * ch5x5)
-    return reduced, direct, ch1x1 + ch3x3 + ch5x5 + in_channels
+    first = [(in_channels, ch1x1, 1)]  # channels in, channels out, kernel size
+    branches = [(in_channels, ch3x3red, 1), (ch3x3red, ch3x3, 3)]
+    branches += [(in_channels, ch5x5red, 1), (ch5x5red, ch5x5, 5), (in_channels, pool_proj, 1)]
+    whole = [(in_channels, ch3x3, 3), (in_channels, ch5x5, 5)]
+    reduced, direct = (
+        sum(read * made * side**2 for read, made, side in first + rest)
+        for rest in (branches, whole)
+    )
+    return reduced, direct, sum((in_channels, ch1x1, ch3x3, ch5x5))
 
 
 def add_modules(

@@ -31,9 +31,10 @@ def vgg_layers(x: Any, filters: int, convolutions: int) -> Any:
         >>> vgg_layers(keras.Input((8, 8, 3)), filters=16, convolutions=2).shape
         (None, 4, 4, 16)
     """
+    options = dict(kernel_size=3, padding="same", activation="relu")
     for _ in range(convolutions):
-        x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    return keras.layers.MaxPooling2D(2)(x)
+        x = keras.layers.Conv2D(filters, **options)(x)
+    return keras.layers.MaxPooling2D(pool_size=2)(x)
 
 
 @asked_for("13.2")
@@ -110,9 +111,9 @@ def with_new_head(backbone: Any, num_classes: int, tune: bool) -> Any:
         2
     """
     backbone.trainable = tune
-    for layer in backbone.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
-    inputs = keras.Input(backbone.input_shape[1:])
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone(inputs))
-    return keras.Model(inputs, keras.layers.Dense(num_classes)(pooled))
+    norm = keras.layers.BatchNormalization
+    for frozen in [layer for layer in backbone.layers if isinstance(layer, norm)]:
+        frozen.trainable = False
+    images = keras.Input(backbone.input_shape[1:])
+    features = keras.layers.GlobalAveragePooling2D()(backbone(images))
+    return keras.Model(images, keras.layers.Dense(num_classes)(features))

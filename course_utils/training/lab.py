@@ -36,17 +36,18 @@ def train_with_steps(
         >>> round(optimizer.param_groups[0]["lr"], 3)
         0.1
     """
-    model.train()
+    rate, sums, sizes = start / 3 ** (epoch // 20), [], []
     for group in optimizer.param_groups:
-        group["lr"] = start / 3 ** (epoch // 20)
-    total, count = 0.0, 0
-    for x, y in images:
-        loss = F.cross_entropy(model(x), y)
+        group.update(lr=rate)
+    model.train()
+    for x, labels in images:
         optimizer.zero_grad()
-        loss.backward()
+        sizes.append(len(labels))
+        mean = F.cross_entropy(model(x), labels)
+        sums.append(mean.item() * len(labels))
+        mean.backward()
         optimizer.step()
-        total, count = total + loss.item() * len(y), count + len(y)
-    return total / count
+    return sum(sums) / sum(sizes)
 
 
 @asked_for("10.2")
