@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from ..runtime import run_seed
-from .types import ImageData, Split, channel_statistics
+from .types import ImageData, Parts, Split, make_image_data
 
 
 def side_by_side(left: Tensor, right: Tensor) -> Tensor:
@@ -54,19 +52,9 @@ def pairs_of(data: ImageData, count: int, seed: int = 0) -> ImageData:
             (data.test, len(data.test)),
         )
     )
-    mean, std = channel_statistics(train.images)
-    return replace(
-        data,
-        name=f"{data.name}_pairs",
-        title=f"Pairs of {data.title}",
-        provenance=f"{data.provenance}, two in each image",
-        class_names=names,
-        train=train,
-        validation=validation,
-        test=test,
-        mean=mean,
-        std=std,
-    )
+    title, provenance = f"Pairs of {data.title}", f"{data.provenance}, two in each image"
+    parts = Parts(title, provenance, names, train, test, validation)
+    return make_image_data(f"{data.name}_pairs", parts)
 
 
 def _paired(split: Split, count: int, classes: int, generator: torch.Generator) -> Split:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -145,16 +145,8 @@ class ImageData:
         train, validation, test = (
             _relabelled(part, old_labels) for part in (self.train, self.validation, self.test)
         )
-        mean, std = channel_statistics(train.images)
-        return replace(
-            self,
-            class_names=names,
-            train=train,
-            validation=validation,
-            test=test,
-            mean=mean,
-            std=std,
-        )
+        parts = Parts(self.title, self.provenance, names, train, test, validation)
+        return make_image_data(self.name, parts)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Turn uint8 images (N, C, H, W) into float32: (x / 255 - mean) / std, on their device.

@@ -284,32 +284,25 @@ def out_channels(module: Channels) -> int:
 
 
 @asked_for("11.2")
-def weights_of_module(
-    in_channels: int,
-    ch1x1: int,
-    ch3x3red: int,
-    ch3x3: int,
-    ch5x5red: int,
-    ch5x5: int,
-    pool_proj: int,
-) -> tuple[int, int, int]:
+def weights_of_module(in_channels: int, *module: int) -> tuple[int, int, int]:
     """Return the weights of a module with reductions and without, and its channels without.
 
     Convolutions alone, with a 5x5 in the third branch. Used in lecture 11.
+
+    Args:
+        in_channels: of the input.
+        module: six numbers, as in ``MODULES``.
 
     Example:
         >>> weights_of_module(192, *MODULES["3a"])
         (163328, 387072, 416)
     """
-    first = [(in_channels, ch1x1, 1)]  # channels in, channels out, kernel size
-    branches = [(in_channels, ch3x3red, 1), (ch3x3red, ch3x3, 3)]
-    branches += [(in_channels, ch5x5red, 1), (ch5x5red, ch5x5, 5), (in_channels, pool_proj, 1)]
-    whole = [(in_channels, ch3x3, 3), (in_channels, ch5x5, 5)]
-    reduced, direct = (
-        sum(read * made * side**2 for read, made, side in first + rest)
-        for rest in (branches, whole)
-    )
-    return reduced, direct, sum((in_channels, ch1x1, ch3x3, ch5x5))
+    with torch.device("meta"):  # shapes without numbers
+        paper = PaperInception(in_channels, *module)
+    reduced = sum(m.weight.numel() for m in paper.modules() if isinstance(m, nn.Conv2d))
+    ch1x1, _, ch3x3, _, ch5x5, _ = module
+    direct = in_channels * (ch1x1 + 9 * ch3x3 + 25 * ch5x5)
+    return reduced, direct, in_channels + ch1x1 + ch3x3 + ch5x5
 
 
 def add_modules(
