@@ -99,6 +99,55 @@ PLANTED = [
         "split.labels[chosen.flip(0)].to(device)\n    images = amp",
         "Kaiming: after 60 steps it is below 1.9",
     ),
+    Planted(
+        "arms swapped",
+        "07",
+        "torch.stack([prepare(photo) for photo in photos])",
+        "torch.stack([prepare(photo) for photo in photos[::-1]])",
+        "first answers: military uniform, palace, daisy",
+    ),
+    Planted(
+        "the arms do not differ",
+        "08",
+        "std=gain / math.sqrt(n))",
+        "std=1 / math.sqrt(n))",
+        "1.5 × Kaiming: more than a hundred times",
+    ),
+    Planted(
+        "one arm is the other",
+        "09",
+        "undone = x * spread + centre",
+        "undone = (x - low) / (high - low)",
+        "un-normalised: no value is off by more than a millionth",
+    ),
+    Planted(
+        "one arm is the other",
+        "10",
+        "pixels.std(dim=(2, 3), correction=0).mean(dim=0)",
+        "pixels.std(dim=(0, 2, 3), correction=0)",
+        "the mean of the images' std is smaller, in each channel",
+    ),
+    Planted(
+        "the arms do not differ",
+        "11",
+        "layer.bn = layer.bn if batch_norm else nn.Identity()",
+        "layer.bn = nn.Identity()",
+        "only batch norm: more than 5 times as much",
+    ),
+    Planted(
+        "nothing is covered",
+        "12",
+        "x[..., top:bottom, left:right] = 127",
+        "x[..., top:top, left:right] = 127",
+        "without the cap, «military uniform» falls below 10 %",
+    ),
+    Planted(
+        "other weights",
+        "13",
+        "keras_one.bias.assign(bias)",
+        "keras_one.bias.assign(bias + 0.1)",
+        "first linear layer in Keras's order: the logits agree to one part in 100,000",
+    ),
 ]
 
 
