@@ -11,6 +11,7 @@ from .lenet import LeNet5
 from .resnet import ResNet, SmallResNet
 from .senet import SEBasicBlock
 from .vgg import VGG, slim_vgg
+from .vit import VisionTransformer, small_vit
 from .whitened import FlipAveraged, WhitenedNet
 
 __all__ = [
@@ -31,8 +32,10 @@ __all__ = [
     "SmallGoogLeNet",
     "SmallResNet",
     "TwoTowerAlexNet",
+    "VisionTransformer",
     "WhitenedNet",
     "efficientnet_lite0",
     "slim_efficientnet",
     "slim_vgg",
+    "small_vit",
 ]

@@ -9,6 +9,7 @@ from .alexnet import (
     signal_by_layer,
     two_towers,
 )
+from .attention import time_by_tokens
 from .attribution import heat_maps
 from .blocks import cost_by_layer, local_and_deep, shape_trace
 from .convolution import (
@@ -145,6 +146,7 @@ __all__ = [
     "signal_by_layer",
     "sliding_step",
     "stage_maps",
+    "time_by_tokens",
     "to_picture",
     "two_towers",
     "values_by_layer",

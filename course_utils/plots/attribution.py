@@ -18,7 +18,7 @@ def heat_maps(images: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str])
     Each map is stretched over its image in grey and has its own scale: from 0 (dark; all below
     counts as 0) to its largest value (bright).
 
-    Lectures 09 and 12.
+    Lectures 09, 12 and 14.
 
     Args:
         images: uint8 or float in [0, 1], (N, C, H, W).

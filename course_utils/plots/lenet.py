@@ -121,7 +121,7 @@ def curves_by_step(
 ) -> Figure:
     """A value against the training step, or what xlabel says, a line for each named curve.
 
-    Lectures 03, 06 and 08.
+    Lectures 03, 06, 08 and 14.
 
     Args:
         curves: name -> one value a step; a value that is not finite leaves a gap.

@@ -148,6 +148,13 @@ PLANTED = [
         "keras_one.bias.assign(bias + 0.1)",
         "first linear layer in Keras's order: the logits agree to one part in 100,000",
     ),
+    Planted(
+        "the positions stay",
+        "14",
+        "nn.init.zeros_(blind.encoder.pos_embedding)",
+        "nn.init.ones_(blind.heads.head.bias)",
+        "without position embeddings the logits change by less than 0.0001",
+    ),
 ]
 
 
