@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .core import Case, Exercise, Verdict, describe, right, same_tensor, wrong
+from .core import Case, Exercise, Verdict, describe, right, same_number, same_tensor, wrong
 from .shared import BuildModule, close, field, fields, first_mistake
 
 # --- 14.1 ----------------------------------------------------------------------------------------
@@ -120,10 +120,9 @@ class Costs(Exercise):
             return wrong(f"return two whole numbers, parameters and FLOPs; not {describe(result)}")
         for place, name in enumerate(("parameters", "flops")):
             want, got = key[name], result[place]
-            if isinstance(got, bool) or got != want:
-                hint = key[f"{name}_mistakes"]
-                found = next((text for text, value in hint.items() if value == got), None)
-                return wrong(found or f"{name}: expected {want:,}, got {describe(got)}")
+            if not same_number(got, want):
+                hint = first_mistake(got, key[f"{name}_mistakes"], same=same_number)
+                return wrong(hint or f"{name}: expected {want:,}, got {describe(got)}")
         return right()
 
 

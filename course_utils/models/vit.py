@@ -22,7 +22,7 @@ EPSILON = 1e-6  # added to the variance in layer norm, as in the paper's code
 
 @asked_for("14.2")
 def attention(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what every query reads, (..., T, D), and the weights of the keys, (..., T, T).
+    """Return what every query reads, (..., T, D), and its weights of the S keys, (..., T, S).
 
     Used in lecture 14.
 

@@ -343,6 +343,10 @@ ANSWERS = {
             "a list": costs_with(make=lambda *found: list(found)),
         },
         "wrong": {
+            "a tensor": (
+                costs_with(make=lambda *found: (torch.tensor(found), found[1])),
+                "got a tensor of shape",
+            ),
             "no positions": (costs_with(positions=False), "position embeddings are missing"),
             "no token": (costs_with(token=0), "class token is missing"),
             "no biases": (costs_with(bias=0), "has a bias"),

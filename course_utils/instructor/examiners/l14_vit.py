@@ -255,8 +255,7 @@ def _resized(
     token, patches = positions[:, :1], positions[:, 1:]
     if token_last:
         token, patches = positions[:, -1:], positions[:, :-1]
-    grid = patches.reshape(1, dim, side, side) if mixed else None
-    grid = patches.mT.reshape(1, dim, side, side) if grid is None else grid
+    grid = (patches if mixed else patches.mT).reshape(1, dim, side, side)
     made = F.interpolate(grid, (size, size), mode=mode, align_corners=corners, antialias=smooth)
     made = (made.mT if transposed else made).flatten(2).mT
     parts = [made, token] if token_last else [token, made]
