@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from ..runtime import progress, write_whole
 from .addresses import lead_to, repository
+from .figures import shrink_figures
 from .files import all_lectures
 from .running import execute, printed
 
@@ -37,7 +38,7 @@ def refresh(path: Path) -> None:
         "language": "python",
         "name": "python3",
     }
-    store(notebook, path)
+    store(shrink_figures(notebook), path)
 
 
 def describe_plain_figures(cell: NotebookNode) -> None:
