@@ -78,6 +78,24 @@ def main(arguments: list[str] | None = None) -> int:
     search.add_argument("--images", type=int, help="training images (default: all)")
     search.add_argument("--epochs", type=int, default=5, help="epochs of a trial (default: 5)")
     search.set_defaults(do=work_on_search)
+    page = commands.add_parser(
+        "app",
+        help="open a page on this machine that says what is on a photograph (lecture 15)",
+        description="Serves a page for a browser on this machine. No other machine reaches it, "
+        "nothing is stored, and it works without the internet. Choose a picture there: a trained "
+        "network says what it is and how probable that is, or that it does not know. There are "
+        "two: for the 1,000 classes of ImageNet, where its package is installed, and for garments, "
+        "bundled. The second one also shows the training images that are most like the picture.",
+    )
+    page.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE.safetensors",
+        help="a garments network of your own: a slim VGG-11 for classes of fashion_photos, written "
+        "by save_weights of course_utils.models.pretrained",
+    )
+    page.add_argument("--port", type=port_number, default=8765, help="default: 8765; 0: any free")
+    page.set_defaults(do=serve_app)
     add_instructors_commands(commands)
     options = parser.parse_args(arguments)
     return options.do(options)
@@ -87,6 +105,13 @@ def at_least_one(text: str) -> int:
     """Read a number of seeds or jobs. argparse makes one line of the error."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def port_number(text: str) -> int:
+    """Read a port. argparse makes one line of the error."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: choose one from 1024 to 65535")
     return int(text)
 
 
@@ -322,6 +347,42 @@ def work_on_search(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("Interrupted. The finished trials are stored: the same command goes on.")
     print(search.best_trial_line(study))
+    return 0
+
+
+def serve_app(options: argparse.Namespace) -> int:
+    """Serve the page until it is interrupted."""
+    from .app import AppServer, garments, things
+    from .models.pretrained import load_weights
+
+    print("Loading the networks: some seconds", flush=True)
+    networks, missing = {}, {}
+    try:
+        networks["garments"] = garments(options.weights and load_weights(options.weights))
+    except (RuntimeError, ValueError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    try:
+        networks["ImageNet"] = things()
+    except RuntimeError as problem:
+        missing["ImageNet"] = str(problem)
+    if not options.weights:  # a photograph shows a garment less often than something else
+        networks = dict(reversed(networks.items()))
+    try:
+        server = AppServer(networks, missing, options.port)
+    except OSError as problem:
+        reason = f"port {options.port} cannot be had ({problem.strerror})"
+        print(f"{reason}: choose another, for example --port 0", file=sys.stderr)
+        return 1
+    with server:
+        print(f"Open {server.address} in a browser on this machine. Ctrl+C ends it.", flush=True)
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("Ended.")
+        finally:
+            signal.signal(signal.SIGTERM, before)
     return 0
 
 

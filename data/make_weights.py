@@ -9,17 +9,14 @@ lecture 07 fine-tunes on them.
 
 import argparse
 import hashlib
-import json
 import sys
 from pathlib import Path
-
-from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from course_utils import evaluate, fit, get_device, load_data, seed_everything
 from course_utils.data import batches, standard_augmentation
-from course_utils.models.pretrained import BUNDLED_FILE, SOURCE_CLASSES
+from course_utils.models.pretrained import BUNDLED_FILE, SOURCE_CLASSES, save_weights
 from course_utils.models.vgg import slim_vgg
 from course_utils.runtime import cache_dir
 
@@ -50,21 +47,19 @@ def main() -> None:
 
 def save(model, data, accuracy: float, path: Path) -> None:
     """Write the weights, and in the file's header what they are."""
-    facts = {
-        "network": "slim_vgg",
-        "classes": data.class_names,
-        "mean": data.mean,
-        "std": data.std,
-        "accuracy": round(accuracy, 4),
-        "training_images": len(data.train),
-        "test_images": len(data.test),
-        "source": f"{data.provenance}, {len(data.class_names)} of its classes",
-        "recipe": ", ".join(f"{name} {value}" for name, value in RECIPE.items())
+    save_weights(
+        path,
+        model,
+        classes=data.class_names,
+        mean=data.mean,
+        std=data.std,
+        accuracy=round(accuracy, 4),
+        training_images=len(data.train),
+        test_images=len(data.test),
+        source=f"{data.provenance}, {len(data.class_names)} of its classes",
+        recipe=", ".join(f"{name} {value}" for name, value in RECIPE.items())
         + ", one-cycle, pad 2 and crop, flip",
-    }
-    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    # One entry: several would be written in a random order, and the checksum would change.
-    save_file(state, path, metadata={"facts": json.dumps(facts)})
+    )
     content = path.read_bytes()
     print(f"{path}: {len(content):,} bytes\nSHA-256 {hashlib.sha256(content).hexdigest()}")
 

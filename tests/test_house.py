@@ -21,6 +21,7 @@ ROOMS = {
     "plots": {"runtime", "data", "arithmetic", "inspection"},
     "exercises": {"arithmetic", "models"},
     "search": {"runtime", "data", "models", "training"},
+    "app": {"data", "models"},
     "testing": {"runtime"},
     "lectures": {"runtime", "testing"},
 }

@@ -48,7 +48,7 @@ class Unreadable(ValueError):
         self.told = told
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The file can be read, but not which numbers are black and white."""
 
 
@@ -81,7 +81,7 @@ def pixels(file: Path, size: int) -> np.ndarray:
     with _opened(file) as image:
         # A large JPEG may be decoded at a fraction of its size: several times faster.
         image.draft("RGB", (2 * size, 2 * size))
-        seen = _as_seen(image)
+        seen = as_seen(image)
         if seen.size != (size, size):
             seen = ImageOps.fit(seen, (size, size), Image.Resampling.BILINEAR)
         return np.asarray(seen).transpose(2, 0, 1)
@@ -92,7 +92,7 @@ def picture_problem(file: Path) -> str:
     try:
         pixels(file, 8)
         with _opened(file) as image:
-            return _remark(image)
+            return remark(image)
     except Unreadable as problem:
         return problem.told
 
@@ -104,7 +104,7 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as image:
             yield image
-    except _Refused as refusal:
+    except Refused as refusal:
         raise Unreadable(file, str(refusal), str(refusal)) from None
     except Exception as problem:  # on damaged files Pillow raises whatever it stumbles over
         kind = type(problem).__name__
@@ -113,8 +113,13 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise Unreadable(file, reason, told) from None
 
 
-def _as_seen(image: Image.Image) -> Image.Image:
-    """The image in RGB, upright, on white."""
+def as_seen(image: Image.Image) -> Image.Image:
+    """Return an open image as people see it: in RGB, upright, on white.
+
+    Raises:
+        Refused: nothing says which of its numbers are black and white.
+        Exception: the image is damaged; Pillow raises whatever it stumbles over.
+    """
     from PIL import Image
 
     image.load()
@@ -151,17 +156,17 @@ def _eight_bits(image: Image.Image, values: np.ndarray) -> np.ndarray:
         # Pillow before 11 says "I", 32 bits, of a PNG with 16: a PNG has never more.
         if image.mode == "I" and image.format not in ("PNG", "PPM"):
             text = "holds whole numbers of 32 bits, and nothing says which of them is white"
-            raise _Refused(f"{text}: save it with 8 or 16 bits")
+            raise Refused(f"{text}: save it with 8 or 16 bits")
         white = 2 ** tags.get(BITS, (16,))[0] - 1
     if not (values.min() >= 0 and values.max() <= white):
         text = f"holds numbers from {values.min():g} to {values.max():g}"
-        raise _Refused(f"{text}, not from 0 (black) to {white} (white): scale them")
+        raise Refused(f"{text}, not from 0 (black) to {white} (white): scale them")
     grey = np.rint(values * (255 / white)).astype(np.uint8)
     return 255 - grey if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else grey
 
 
-def _remark(image: Image.Image) -> str:
-    """What changes when this image is read; empty if nothing does."""
+def remark(image: Image.Image) -> str:
+    """Return what changes when an open image is read; empty if nothing does."""
     remarks = []
     if _is_transparent(image):
         remarks.append(f"is with transparency and is laid on white; {READ_AS}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -182,24 +183,99 @@ def _bundled() -> Pretrained:
             f"the bundled file data/{BUNDLED_FILE} is missing or damaged: "
             "restore the data/ folder from the course's repository"
         )
-    from safetensors import safe_open
+    return load_weights(file, name="slim VGG-11, bundled")
 
-    with safe_open(file, framework="pt") as opened:
-        state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        facts = json.loads(opened.metadata()["facts"])
-    return Pretrained(
-        name="slim VGG-11, bundled",
-        network="VGG-11",
-        model=_filled(slim_vgg(num_classes=len(facts["classes"])), state, file),
-        class_names=tuple(facts["classes"]),
-        mean=tuple(facts["mean"]),
-        std=tuple(facts["std"]),
-        image_size=32,
-        accuracy=facts["accuracy"],
-        tested_on=f"{facts['test_images']:,} test images",
-        # The header names the whole data set; the network has seen its training images only.
-        source=f"{facts['training_images']:,} training images of garments on photographs",
-    )
+
+def save_weights(
+    file: Path,
+    model: nn.Module,
+    *,
+    classes: Sequence[str],
+    mean: Sequence[float],
+    std: Sequence[float],
+    accuracy: float,
+    training_images: int,
+    test_images: int,
+    **more: str,
+) -> None:
+    """Write the weights of a slim VGG-11 and, in the file's header, what their user must know.
+
+    Args:
+        file: its name, which should end in ".safetensors".
+        model: made by `slim_vgg`, trained.
+        classes: their names, in the order of the logits.
+        mean: one float per channel, for pixel values in [0, 1]: what its inputs were normalised by.
+        std: likewise.
+        accuracy: its share of right answers on the test images, from 0 to 1.
+        training_images: how many it was trained on.
+        test_images: how many it was tested on.
+        more: what else should stand in the header.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "mine.safetensors"
+        >>> numbers = dict(accuracy=0.5, training_images=100, test_images=20)
+        >>> numbers |= dict(mean=(0.4, 0.4, 0.4), std=(0.3, 0.3, 0.3))
+        >>> save_weights(file, slim_vgg(num_classes=2), classes=("Bag", "Coat"), **numbers)
+        >>> load_weights(file).class_names
+        ('Bag', 'Coat')
+    """
+    from safetensors.torch import save_file
+
+    facts = {
+        "network": "slim_vgg",
+        "classes": classes,
+        "mean": mean,
+        "std": std,
+        "accuracy": accuracy,
+        "training_images": training_images,
+        "test_images": test_images,
+        **more,
+    }
+    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    # One entry: several would be written in a random order, and the checksum would change.
+    save_file(state, file, metadata={"facts": json.dumps(facts)})
+
+
+def load_weights(file: Path, name: str = "") -> Pretrained:
+    """Return the network in a file that `save_weights` wrote.
+
+    Args:
+        file: of any origin: what it holds is read as names and numbers, never run.
+        name: what the network is called; without one, like the file.
+
+    Raises:
+        RuntimeError: the file is missing, or is no such file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            facts = json.loads(opened.metadata()["facts"])
+        model = slim_vgg(num_classes=len(facts["classes"]))
+        model.load_state_dict(state)
+        return Pretrained(
+            name=name or Path(file).stem,
+            network="VGG-11",
+            model=model.eval(),
+            class_names=tuple(map(str, facts["classes"])),
+            mean=_of_three_channels(facts["mean"]),
+            std=_of_three_channels(facts["std"]),
+            image_size=32,
+            accuracy=float(facts["accuracy"]),
+            tested_on=f"{facts['test_images']:,} test images",
+            # The header names the whole data set; the network has seen its training images only.
+            source=f"{facts['training_images']:,} training images of garments on photographs",
+        )
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as problem:
+        text = f"{file} cannot be read as weights of a slim VGG-11 ({type(problem).__name__})"
+        raise RuntimeError(f"{text}: name a file that save_weights wrote") from problem
+
+
+def _of_three_channels(values: Sequence[float]) -> tuple[float, ...]:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def _filled(model: nn.Module, state: dict[str, Any], file: Path) -> nn.Module:

@@ -12,6 +12,7 @@ import torch
 import torchvision
 from loopback import skip_without_loopback
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 from torchvision import transforms
 
@@ -21,8 +22,15 @@ from course_utils.data.photos import photograph
 from course_utils.models import pretrained as module
 from course_utils.models.efficientnet_lite import SameConv2d
 from course_utils.models.keras_weights import kernel_to_keras
-from course_utils.models.pretrained import BUNDLED_FILE, DATA, SOURCE_CLASSES, pretrained
-from course_utils.models.vgg import VGG
+from course_utils.models.pretrained import (
+    BUNDLED_FILE,
+    DATA,
+    SOURCE_CLASSES,
+    load_weights,
+    pretrained,
+    save_weights,
+)
+from course_utils.models.vgg import VGG, slim_vgg
 
 
 def test_bundled_weights_do_what_their_header_says():
@@ -59,6 +67,52 @@ def test_missing_or_damaged_bundled_file_is_named(monkeypatch, tmp_path, change)
     monkeypatch.setattr(module, "DATA", tmp_path)
     with pytest.raises(RuntimeError, match=f"{BUNDLED_FILE} is missing or damaged: restore"):
         pretrained()
+
+
+NUMBERS = dict(mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3))
+NUMBERS |= dict(accuracy=0.75, training_images=1200, test_images=300)
+
+
+def test_saved_weights_are_the_same_network_when_they_are_loaded(tmp_path):
+    model = slim_vgg(num_classes=3).eval()
+    file = tmp_path / "mine.safetensors"
+    save_weights(file, model, classes=["Coat", "Bag", "Shirt"], recipe="none", **NUMBERS)
+    found = load_weights(file)
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(found.model(images), model(images))
+    assert not found.model.training
+    assert (found.mean, found.std, found.name) == (NUMBERS["mean"], NUMBERS["std"], "mine")
+    assert found.class_names == ("Coat", "Bag", "Shirt")
+    for text in ("1,200 training images", "75.0% of 300 test images"):
+        assert text in str(found)
+
+
+def test_the_bundled_file_would_be_written_the_same(tmp_path):
+    with safe_open(DATA / BUNDLED_FILE, framework="pt") as opened:
+        facts = json.loads(opened.metadata()["facts"])
+    del facts["network"]
+    save_weights(tmp_path / "again", pretrained().model, **facts)
+    assert (tmp_path / "again").read_bytes() == (DATA / BUNDLED_FILE).read_bytes()
+
+
+@pytest.mark.parametrize("trouble", ["missing", "text", "pickle", "no facts", "few facts", "other"])
+def test_other_files_of_weights_are_refused_and_left(tmp_path, trouble):
+    file = tmp_path / "mine.safetensors"
+    state = {k: v.contiguous() for k, v in slim_vgg(num_classes=2).state_dict().items()}
+    facts = {"classes": ["Coat", "Bag"], "mean": [0.4] * 3, "std": [0.3] * 3}
+    if trouble == "text":
+        file.write_text("no weights")
+    elif trouble == "pickle":
+        torch.save(state, file)
+    elif trouble == "no facts":
+        save_file(state, file)
+    elif trouble == "few facts":
+        save_file(state, file, metadata={"facts": json.dumps(facts)})
+    elif trouble == "other":
+        save_weights(file, nn.Linear(1, 1), classes=["Coat", "Bag"], **NUMBERS)
+    with pytest.raises(RuntimeError, match=r"mine.safetensors cannot be read as weights of a slim"):
+        load_weights(file)
+    assert file.is_file() == (trouble != "missing")
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,8 @@ python3 -m venv .venv
 
 On Windows write `.venv\\Scripts\\python` in place of `.venv/bin/python`. If something does not
 work: `.venv/bin/python -m course_utils doctor` says what to do.
+`.venv/bin/python -m course_utils app` serves a page, on your computer only, that says what is on a
+photograph.
 
 ## Exercises
 
