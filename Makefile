@@ -1,6 +1,6 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
 # make test-device            all lectures on a stand-in for a GPU that is stricter than one
-# make test-browser           all lectures in JupyterLab, in Chromium; build/screenshots shows them
+# make test-browser           the lectures in JupyterLab, the site's pages: build/screenshots shows them
 # make lint                   ruff and mypy, as CI runs them
 # make release OUT=...        for instructors: write the students' edition of the course
 # make site                   for instructors: build the course as a website that needs no network
@@ -37,9 +37,10 @@ test-device: $(READY)
 	  $(BIN)/python -m pytest --nbval-cell-timeout=1200 notebooks
 
 test-browser: $(READY)
-	@$(BIN)/python -c 'import playwright' 2> /dev/null || \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
-	COURSE_TEST_BROWSER=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -v tests/test_jupyterlab.py
+	@$(BIN)/python -c 'import playwright, axe_playwright_python, sphinx, myst_nb, mathjax' 2> /dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser,site]'
+	COURSE_TEST_BROWSER=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -v tests/test_jupyterlab.py \
+	  tests/instructor/site/test_site.py::test_screenshots_are_kept
 
 lint: $(READY)
 	$(BIN)/ruff check .

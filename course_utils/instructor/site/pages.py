@@ -12,6 +12,7 @@ from nbformat.v4 import new_markdown_cell
 from ...lectures import BADGE, Lecture, course_map, readme_figure
 from ...lectures.evidence import claims_table, evidence_of
 from ..release.edition import students_readme
+from .explore import explore_toctree, start, touch_it
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -24,6 +25,7 @@ Each line with ✓ above is a claim. It was tried before you read it: this lectu
 how many of them the claim was true. The *margin* is how far inside its bound the number lay in the
 worst run. *Deviations* is the distance of the mean from the bound, in standard deviations between
 the runs; a dash says that all runs gave the same number.
+[All lectures' claims](claims.md) can be sorted.
 
 <details>
 <summary>{count} claims, tried {tried} times, held {held} times</summary>
@@ -88,13 +90,14 @@ def shown_widget(model_id: str, widgets: dict) -> NotebookNode:
 
 
 def first_page(lectures: list[Lecture], repository: str, branch: str) -> str:
-    """Return the first page: the students' README with the course map, and the list of pages."""
+    """Return the first page: the students' README with a piece and the course map; all pages."""
     table = with_buttons(course_map(lectures, repository, branch)).replace("](notebooks/", "](")
     _, alt = readme_figure(lectures)
-    table = f"{{.course-map}}\n{table}\n\n![{alt}]({FIGURE_NAME})"
+    table = f"{start()}\n## The lectures\n\n{{.course-map}}\n{table}\n\n![{alt}]({FIGURE_NAME})"
     text = students_readme(table, repository, branch)
     entries = [f"{lecture.id} · {lecture.title} <{lecture.path.stem}>" for lecture in lectures]
-    return "\n".join([text, "```{toctree}", ":hidden:", "", *entries, "```", ""])
+    lectures_list = ["```{toctree}", ":hidden:", ":caption: Lectures", "", *entries, "```", ""]
+    return "\n".join([text, explore_toctree(), *lectures_list])
 
 
 def with_evidence(notebook: NotebookNode, lecture: str) -> NotebookNode:
@@ -112,14 +115,21 @@ def with_evidence(notebook: NotebookNode, lecture: str) -> NotebookNode:
     return notebook
 
 
+def with_pieces(notebook: NotebookNode, lecture: str) -> NotebookNode:
+    """Add the links to a lecture's explorable pages behind its title and promise, in place."""
+    if links := touch_it(lecture):
+        notebook.cells[0].source += f"\n\n{links}"
+    return notebook
+
+
 def write_pages(folder: Path, lectures: list[Lecture], repository: str, branch: str) -> None:
     """Write the sources of all pages. Raises ValueError, naming the notebook."""
     for lecture in lectures:
         notebook = nbformat.read(lecture.path, as_version=4)
         try:
-            text = nbformat.writes(with_evidence(page(notebook), lecture.id))
+            made = with_evidence(with_pieces(page(notebook), lecture.id), lecture.id)
         except ValueError as error:
             raise ValueError(f"{lecture.path.name}: {error}") from error
-        (folder / lecture.path.name).write_text(text, "utf-8")
+        (folder / lecture.path.name).write_text(nbformat.writes(made), "utf-8")
     (folder / "index.md").write_text(first_page(lectures, repository, branch), "utf-8")
     (folder / FIGURE_NAME).write_bytes(readme_figure(lectures)[0])

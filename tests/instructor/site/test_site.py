@@ -1,8 +1,13 @@
 """The course as a static site: complete, without solutions, and readable without a network."""
 
 import functools
+import gzip
 import http.server
+import os
+import re
 import threading
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
@@ -15,10 +20,18 @@ from course_utils.instructor.site import build as module
 from course_utils.instructor.site import pages
 from course_utils.instructor.site.build import build, missing_packages
 from course_utils.instructor.site.checks import problems, read_page
-from course_utils.instructor.site.pages import WIDGET_VIEW, page, with_buttons, with_evidence
+from course_utils.instructor.site.explore import PIECES
+from course_utils.instructor.site.pages import (
+    WIDGET_VIEW,
+    page,
+    with_buttons,
+    with_evidence,
+    with_pieces,
+)
 from course_utils.instructor.solutions import solution
 from course_utils.lectures import BADGE, all_lectures, repository
 from course_utils.lectures.evidence import Tried
+from course_utils.runtime import project_root
 
 LECTURES = all_lectures()
 STEMS = [lecture.path.stem for lecture in LECTURES]
@@ -201,6 +214,60 @@ def stored_descriptions(notebook):
     return shown
 
 
+def test_every_icon_is_drawn_by_the_style_sheet(site):
+    style = (site / "_static" / "course.css").read_text("utf-8")
+    drawn = set(re.findall(r"^\.(fa-[a-z-]+) {", style, re.MULTILINE))
+    for built in site.glob("*.html"):
+        text = built.read_text("utf-8")
+        assert "fontawesome.js" not in text
+        used = set(
+            re.findall(r"(?<![\w-])fa-[a-z-]+", " ".join(re.findall(r'class="([^"]*)"', text)))
+        )
+        assert used - {"fa-solid", "fa-lg", "fa-fw"} <= drawn
+
+
+def test_the_first_page_begins_with_a_piece_that_runs(site, watched):
+    opened, faults = watched
+    opened.goto((site / "index.html").as_uri())
+    opened.wait_for_selector("#kernels.alive")
+    before = opened.locator("#kernels .answer").inner_text()
+    opened.locator("#kernels .input").focus()
+    opened.keyboard.press("Shift+ArrowRight")
+    assert opened.locator("#kernels .answer").inner_text() != before
+    assert not opened.locator("#kernels .padding").is_visible()
+    assert faults == []
+
+
+@pytest.mark.parametrize("lecture", LECTURES, ids=STEMS)
+def test_a_lecture_leads_to_its_pieces(site, lecture):
+    links = read_page(site / f"{lecture.path.stem}.html").links
+    pieces = [f"{piece.name}.html" for piece in PIECES if lecture.id in piece.lectures]
+    below_the_title = [link.split("#")[0] for link in links]
+    assert set(pieces) <= set(below_the_title)
+    made = with_pieces(new_notebook(cells=[new_markdown_cell("# T")]), lecture.id).cells[0].source
+    assert ("Touch it" in made) == bool(pieces)
+
+
+@pytest.mark.parametrize("name", ["index", *(piece.name for piece in PIECES)])
+def test_the_first_view_of_an_explorable_page_is_light(site, watched, name):
+    opened, faults = watched
+    loaded = []
+    opened.on("request", lambda request: loaded.append(request.url))
+    opened.goto((site / f"{name}.html").as_uri())
+    opened.wait_for_selector(".explore.alive")
+    opened.wait_for_load_state("networkidle")
+    files = {Path(unquote(urlsplit(url).path)) for url in loaded if url.startswith("file:")}
+    assert not [file for file in files if file.suffix == ".woff2"], "an icon of the theme's font"
+    assert sum(map(sent_size, files)) <= 1_500_000
+    assert faults == []
+
+
+def sent_size(file):
+    """Return the bytes that a web server sends: text is compressed, pictures are already."""
+    content = file.read_bytes()
+    return len(content) if file.suffix == ".png" else len(gzip.compress(content, 6))
+
+
 def test_sliders_are_shown_by_a_figure(site):
     text = (site / "02_convolution.html").read_text("utf-8")
     assert "In a running notebook, sliders change this." in text
@@ -221,6 +288,27 @@ def watched(browser):
     opened.on("request", lambda r: faults.append(r.url) if is_remote(r.url) else None)
     yield opened, faults
     opened.close()
+
+
+if os.environ.get("COURSE_TEST_BROWSER"):  # make test-browser
+
+    @pytest.mark.parametrize("name", ["index", *(piece.name for piece in PIECES)])
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_screenshots_are_kept(site, browser, name, theme):
+        folder = project_root() / "build" / "screenshots"
+        folder.mkdir(parents=True, exist_ok=True)
+        for width in (360, 768, 1300):
+            opened = browser.new_page(
+                viewport={"width": width, "height": 900},
+                color_scheme=theme,
+                reduced_motion="reduce",
+            )
+            opened.goto((site / f"{name}.html").as_uri())
+            opened.wait_for_selector(".explore.alive")
+            opened.wait_for_timeout(300)  # milliseconds: what is drawn is drawn in the next frames
+            opened.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+            assert opened.evaluate("document.documentElement.scrollWidth") <= width
+            opened.close()
 
 
 def is_remote(address):
@@ -247,7 +335,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("name", ["index", *STEMS])
+@pytest.mark.parametrize("name", ["index", *STEMS, *(piece.name for piece in PIECES)])
 def test_a_page_opened_from_its_folder(site, watched, name):
     opened, faults = watched
     opened.goto((site / f"{name}.html").as_uri())
@@ -255,8 +343,8 @@ def test_a_page_opened_from_its_folder(site, watched, name):
     opened.wait_for_function(drawn)
     assert opened.evaluate("document.querySelectorAll('[data-mml-node=merror]').length") == 0
     assert faults == []
-    opened.set_viewport_size({"width": 390, "height": 844})
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390, "wider than a phone"
+    opened.set_viewport_size({"width": 360, "height": 740})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 360, "wider than a phone"
 
 
 @pytest.mark.parametrize("way", ["folder", "server"])
