@@ -23,6 +23,9 @@ TOOLS = {
     "pytest-xdist",
     "ruff",
 } | {
+    # torch.onnx.export imports them
+    "onnx",
+    "onnxscript",
     # of the site; the last one carries MathJax
     "sphinx",
     "myst-nb",

@@ -73,7 +73,12 @@ def backgrounds(part: str) -> list[np.ndarray]:
     return pieces
 
 
-def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: int) -> np.ndarray:
+def on_photographs(
+    garments: np.ndarray,
+    photographs: list[np.ndarray],
+    seed: int,
+    which: np.ndarray | None = None,
+) -> np.ndarray:
     """Lay grey garments (N, 28, 28) uint8 on random patches of photographs: uint8 (N, 3, 32, 32).
 
     Each garment gets a random tint, and a shift of up to 2 pixels from the middle. Where it is
@@ -87,16 +92,20 @@ def on_photographs(garments: np.ndarray, photographs: list[np.ndarray], seed: in
         garments: uint8 (N, 28, 28), 0 where there is none.
         photographs: uint8 (3, H, W) each, of at least 32 x 32 pixels.
         seed: of tints, shifts and patches.
+        which: int64 (N,), the place in ``photographs`` of what each garment is laid on. By default
+            it is drawn.
 
     Example:
         >>> on_photographs(np.zeros((5, 28, 28), np.uint8), backgrounds("test"), seed=0).shape
         (5, 3, 32, 32)
     """
     draws = _draws(len(garments), seed)
+    if which is None:
+        which = _photo(draws, len(photographs))
     images = np.empty((len(garments), 3, SIZE, SIZE), np.uint8)
     for start in range(0, len(garments), BLOCK):
         block = slice(start, start + BLOCK)
-        images[block] = _composite(garments[block], photographs, draws[block])
+        images[block] = _composite(garments[block], photographs, draws[block], which[block])
     return images
 
 
@@ -152,11 +161,10 @@ def _photo(draws: np.ndarray, count: int) -> np.ndarray:
 
 
 def _composite(
-    garments: np.ndarray, photographs: list[np.ndarray], draws: np.ndarray
+    garments: np.ndarray, photographs: list[np.ndarray], draws: np.ndarray, which: np.ndarray
 ) -> np.ndarray:
     tint = _tint(draws).astype(np.uint16)[:, :, None, None]
     intensity = _shifted(garments, _window(draws))[:, None].astype(np.uint16)
-    which = _photo(draws, len(photographs))
     patches = _patches(photographs, which, draws[:, 6], draws[:, 7]).astype(np.uint16)
     colour = intensity * tint // 255
     opacity = np.minimum(intensity * 4, 255)

@@ -2,6 +2,13 @@
 
 from .attribution import activation_map, grad_cam, occlusion
 from .calibration import Reliability, expected_calibration_error, fit_temperature, reliability
+from .distribution import (
+    area_under_roc,
+    bootstrap_interval,
+    energy,
+    gaps_by_attribute,
+    roc_curve,
+)
 from .features import feature_maps, first_layer_filters
 from .gradients import gradient_flow, loss_along, random_direction, weight_gradients
 from .memory import held_bytes
@@ -23,7 +30,10 @@ __all__ = [
     "Reliability",
     "accuracy_by_shift",
     "activation_map",
+    "area_under_roc",
+    "bootstrap_interval",
     "confusion_matrix",
+    "energy",
     "expected_calibration_error",
     "feature_maps",
     "feature_reuse",
@@ -31,6 +41,7 @@ __all__ = [
     "fit_temperature",
     "footprint",
     "grad_cam",
+    "gaps_by_attribute",
     "gradient_flow",
     "held_bytes",
     "label_predictor",
@@ -40,6 +51,7 @@ __all__ = [
     "predict",
     "random_direction",
     "reliability",
+    "roc_curve",
     "summary",
     "weight_gradients",
     "wilson_interval",

@@ -16,7 +16,7 @@ Large searches for L2 between uint8 images on the CPU go faster: most pairs of i
 by a lower bound of their distance (see `knn_bounds`). What is returned stays exactly the same.
 
 The method: Cover and Hart, "Nearest neighbor pattern classification", IEEE Transactions on
-Information Theory 13(1), 1967. Used in lectures 01, 03, 04, 05, 09 and 12.
+Information Theory 13(1), 1967. Used in lectures 01, 03, 04, 05, 09, 12 and 15.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ METRICS = ("l2", "l1", "cosine")
 class KNearestNeighbors:
     """Predict the most frequent label among the ``k`` nearest training images.
 
-    Used in lectures 01, 03, 04, 05, 09 and 12.
+    Used in lectures 01, 03, 04, 05, 09, 12 and 15.
 
     Args:
         k: how many neighbours vote.

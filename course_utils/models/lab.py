@@ -1,4 +1,4 @@
-"""A VGG reduced to the least, and one of seven layers. Used in lecture 10."""
+"""A VGG reduced to the least, and one of seven layers. Used in lectures 10 and 15."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LabVGG(nn.Module):
 
     Input: float (N, 3, image_size, image_size). Output: logits (N, num_classes). With the defaults
     a 32x32 image becomes 30x30, 28x28, and 7x7 after pooling: 32 · 7 · 7 = 1568 features. Used in
-    lecture 10.
+    lectures 10 and 15.
 
     Args:
         num_classes: how many logits.

@@ -3,7 +3,7 @@
 LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition",
 Proceedings of the IEEE 86(11), 1998. The network of 1998 had trainable sub-sampling layers, tanh,
 a sparse connection table in its second convolution, and an RBF output. Used in lectures 03, 04, 05,
-09 and 11.
+09, 11 and 15.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class LeNet5(nn.Module):
 
     Input: float (N, in_channels, 32, 32). Output: logits (N, num_classes), float.
     61,706 parameters for one channel and ten classes; 62,006 for three channels.
-    Used in lectures 03, 04, 05, 09 and 11.
+    Used in lectures 03, 04, 05, 09, 11 and 15.
 
     Example:
         >>> import torch

@@ -3,8 +3,8 @@
 He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016. Xie, Girshick,
 Dollár, Tu and He, "Aggregated residual transformations for deep neural networks", CVPR 2017
 (ResNeXt). Layer names and the place of the stride (in the 3x3 convolution of a bottleneck) are
-torchvision's, so that its weights load unchanged. Used in lectures 08, 09, 11, 12, 13
-and 14.
+torchvision's, so that its weights load unchanged. Used in lectures 08, 09, 11, 12, 13,
+14 and 15.
 """
 
 from __future__ import annotations
@@ -284,7 +284,7 @@ class SmallResNet(nn.Module):
 
     Three stages of n basic blocks with ``width``, 2 and 4 times ``width`` channels, then global
     average pooling over 8x8. Input: float (N, in_channels, H, W). Output: logits (N, num_classes).
-    Used in lectures 08, 09, 11, 12 and 14.
+    Used in lectures 08, 09, 11, 12, 14 and 15.
 
     Args:
         blocks: n, of each stage. 3 is ResNet-20, 9 is ResNet-56.

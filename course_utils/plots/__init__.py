@@ -62,6 +62,7 @@ from .scaling import (
     located,
     networks_by_cost,
 )
+from .shifts import corruption_curves, roc_curves
 from .style import COLORS, LINES, MARKERS, Figure, new_figure
 from .training import learning_curves
 from .training_deep import accuracy_by_rate
@@ -99,6 +100,7 @@ __all__ = [
     "convolution_explorer",
     "convolution_picture",
     "correlations",
+    "corruption_curves",
     "compared_arms",
     "compared_curves",
     "cost_by_layer",
@@ -140,6 +142,7 @@ __all__ = [
     "receptive_cones",
     "reliability_diagram",
     "residual_blocks",
+    "roc_curves",
     "seconds_by_size",
     "shape_trace",
     "shared_objects",

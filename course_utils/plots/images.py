@@ -67,7 +67,7 @@ def image_grid(
 ) -> Figure:
     """A grid of images, row by row.
 
-    Lectures 01, 03, 05, 06, 10, 11, 13 and 14.
+    Lectures 01, 03, 05, 06, 10, 11, 13, 14 and 15.
 
     Args:
         images: uint8 or float in [0, 1], (N, C, H, W), N > 0.

@@ -104,7 +104,7 @@ def _strongest(row: Sequence[float], class_names: Sequence[str], count: int = 2)
 def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
     """Accuracy against confidence, bin by bin, with 95 % intervals; below, how full each bin is.
 
-    Lecture 09.
+    Lectures 09 and 15.
 
     Args:
         diagrams: title -> what `course_utils.inspection.reliability` found.
@@ -204,7 +204,7 @@ def accuracy_by_slice(slices: Mapping[str, Mapping[str, Counts]]) -> Figure:
 
     The dotted line is the accuracy of all parts together.
 
-    Lecture 09.
+    Lectures 09 and 15.
 
     Args:
         slices: way to cut -> {part: (correct, total)}.

@@ -32,7 +32,7 @@ def compared_arms(
     One panel for each budget of the stored runs; the reader's run has the budget 1. The bar
     behind the dots reaches one standard deviation to both sides of their mean.
 
-    Lectures 01, 02, 03, 04, 05, 06, 07, 08, 09, 10, 11, 12, 13 and 14.
+    Lectures 01, 02, 03, 04, 05, 06, 07, 08, 09, 10, 11, 12, 13, 14 and 15.
 
     Args:
         live: the number of each arm in this run. Empty if the runs are too long to be made live.

@@ -155,6 +155,13 @@ PLANTED = [
         "nn.init.ones_(blind.heads.head.bias)",
         "without position embeddings the logits change by less than 0.0001",
     ),
+    Planted(
+        "the arms do not differ",
+        "15",
+        'SHARES = {"tied": 0.95,',
+        'SHARES = {"tied": 1 / 3,',
+        "200 steps: on its validation images the tied network is ahead by at least 5 points",
+    ),
 ]
 
 
