@@ -180,7 +180,8 @@ class VisionTransformer(nn.Module):
     def tokens(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to (N, 1 + patches, D): the class token, then the patches."""
         patches = self.conv_proj(images).flatten(2).mT
-        return torch.cat([self.class_token.expand(len(images), -1, -1), patches], dim=1)
+        count = images.shape[0]  # `len` would fix the size of the batch in an export
+        return torch.cat([self.class_token.expand(count, -1, -1), patches], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, num_classes) of images (N, C, H, W)."""
