@@ -170,29 +170,20 @@ Course.ui.piece("attention", async (root) => {
   }
 
   // --- wiring ---
-  function button(group, text, press) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.textContent = text;
-    made.addEventListener("click", press);
-    find(group).append(made);
-    return made;
-  }
-
   function build() {
     source.labels.forEach((label, number) => {
       const picture = document.createElement("canvas");
       picture.setAttribute("role", "img");
       picture.setAttribute("aria-label", `A garment on a photograph: ${source.classes[label]}`);
-      button("choice", "", () => choosePicture(number)).append(picture);
+      find("choice").appendChild(ui.button("", () => choosePicture(number))).append(picture);
       ui.surface(picture, 1, (context, width, height) => {
         ui.drawMap(context, places, [SIDE, SIDE], { x: 0, y: 0, width, height }, colour(number));
       });
     });
-    button("heads", "all heads", () => choose({ head: HEADS }));
-    for (let n = 0; n < HEADS; n++) button("heads", `head ${n + 1}`, () => choose({ head: n }));
+    find("heads").appendChild(ui.button("all heads", () => choose({ head: HEADS })));
+    for (let n = 0; n < HEADS; n++) find("heads").appendChild(ui.button(`head ${n + 1}`, () => choose({ head: n })));
     run(image(0)).maps.forEach((_, block) => {
-      button("blocks", `block ${block + 1}`, () => choose({ block }));
+      find("blocks").appendChild(ui.button(`block ${block + 1}`, () => choose({ block })));
       const made = find("distances").tBodies[0].insertRow();
       made.innerHTML = `<th scope="row">${block + 1}</th>${"<td></td>".repeat(HEADS)}`;
     });

@@ -345,14 +345,12 @@ Course.ui.piece("garments", async (root) => {
   // --- wiring ---
   function buildControls() {
     source.classes.forEach((name, k) => {
-      const button = document.createElement("button");
-      button.type = "button";
+      const button = ui.button("", () => choose(k * perClass));
       button.title = name;
       const picture = document.createElement("canvas");
       picture.setAttribute("role", "img");
       picture.setAttribute("aria-label", `A garment of the class ${name}`);
       button.append(picture);
-      button.addEventListener("click", () => choose(k * perClass));
       find("choice").append(button);
       ui.surface(picture, 1, (context, width) => {
         ui.drawMap(context, inner(asked, k * perClass), [INNER, INNER], { x: 0, y: 0, width, height: width }, grey);

@@ -207,26 +207,18 @@ Course.ui.piece("inside", async (root) => {
   }
 
   // --- wiring ---
-  function button(group, press) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.addEventListener("click", press);
-    find(group).append(made);
-    return made;
-  }
-
   function build() {
     source.labels.forEach((label, number) => {
       const picture = document.createElement("canvas");
       picture.setAttribute("role", "img");
       picture.setAttribute("aria-label", `${source.classes[label]} on a photograph, number ${number % 2 + 1}`);
-      button("choice", () => choosePicture(number)).append(picture);
+      find("choice").appendChild(ui.button("", () => choosePicture(number))).append(picture);
       ui.surface(picture, 1, (context, width, height) => {
         ui.drawMap(context, places, [SIDE, SIDE], { x: 0, y: 0, width, height }, colour(number));
       });
     });
     shown.forEach(({ name }, at) => {
-      button("layers", () => chooseLayer(at)).textContent = name;
+      find("layers").appendChild(ui.button(name, () => chooseLayer(at)));
       const row = find("summary").tBodies[0].insertRow();
       row.innerHTML = `<th scope="row">${name}</th>${"<td></td>".repeat(5)}`;
     });

@@ -53,13 +53,6 @@ Course.stack = (root) => {
     return select;
   }
 
-  function button(text, label, act) {
-    const made = document.createElement("button");
-    Object.assign(made, { type: "button", textContent: text, ariaLabel: label });
-    made.addEventListener("click", act);
-    return made;
-  }
-
   function remove(at) {
     state.layers.splice(at, 1);
     state.chosen = ui.clamp(state.chosen, 0, Math.max(0, state.layers.length - 1));
@@ -79,7 +72,7 @@ Course.stack = (root) => {
         if (USES[layer.kind].includes(name)) cell.append(input(at, name));
       }
       for (let i = 0; i < 4; i++) row.insertCell().className = "number";
-      row.insertCell().append(button("×", `remove layer ${at + 1}`, () => remove(at)));
+      row.insertCell().append(ui.button("×", () => remove(at), `remove layer ${at + 1}`));
       return row;
     }));
     compute();
@@ -107,7 +100,7 @@ Course.stack = (root) => {
     cells[2].textContent = ui.scaled(result.flops);
     if (result.field) {
       const see = () => choose(at);
-      cells[3].append(button(`${result.field.size} px`, `show what layer ${at + 1} sees`, see));
+      cells[3].append(ui.button(`${result.field.size} px`, see, `show what layer ${at + 1} sees`));
     } else cells[3].textContent = "all";
   }
 

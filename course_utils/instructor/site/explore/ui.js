@@ -145,6 +145,14 @@ Course.ui = (() => {
     });
   }
 
+  // Return a new button that calls press(). label: its name, where its text is only a sign.
+  function button(text, press, label = null) {
+    const made = document.createElement("button");
+    Object.assign(made, { type: "button", textContent: text, ariaLabel: label });
+    made.addEventListener("click", press);
+    return made;
+  }
+
   // Call start(root) for the piece's element once the page is there. It may return a promise.
   async function piece(name, start) {
     const root = document.getElementById(name);
@@ -155,6 +163,6 @@ Course.ui = (() => {
 
   return {
     find, clamp, reducedMotion, colours, number, scaled, surface, shades, drawMap, readImage, say, arrows,
-    pointer, piece,
+    pointer, button, piece,
   };
 })();
