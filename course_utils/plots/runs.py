@@ -121,7 +121,7 @@ def compared_curves(
 
     The band reaches from the lowest to the highest of the stored runs.
 
-    Lectures 01, 03, 04, 05, 07, 08, 09 and 10.
+    Lectures 01, 03, 04, 05, 07, 08, 09, 10 and 14.
 
     Args:
         live: the numbers of each arm in this run, by place. Empty if they are too long to make.
