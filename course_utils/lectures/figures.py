@@ -9,7 +9,7 @@ import numpy as np
 from nbformat import NotebookNode
 from PIL import Image
 
-PALETTE = 256  # colours: the most that one byte for each pixel can name
+PALETTES = (32, 64, 256)  # colours; 256 is the most that one byte for each pixel can name
 MOST_COLORS = 6000  # with more of them, it is a photograph: a palette would show
 UNSEEN = 16  # of 255: how far a channel may be changed, in all but one of 1,000 pixels
 
@@ -29,9 +29,10 @@ def small_png(png: bytes) -> bytes:
         return png
     full = figure.convert("RGB")
     colors = full.getcolors(MOST_COLORS)
-    few = full.quantize(PALETTE, kmeans=2) if colors else None  # None: more than that
+    fewer = (full.quantize(count, kmeans=2) for count in PALETTES if colors)  # None: more than that
+    chosen = next((few for few in fewer if looks_same(few, full)), full)
     found = io.BytesIO()
-    (few if few and looks_same(few, full) else full).save(found, "PNG", optimize=True)
+    chosen.save(found, "PNG", optimize=True)
     return min(png, found.getvalue(), key=len)
 
 

@@ -32,7 +32,7 @@ LINES = [
 HATCHES = ["", "///", "...", "xx", "\\\\\\", "++", "oo", "--"]
 
 CSS_PIXELS_PER_INCH = 96
-PNG_PIXELS_PER_INCH = 144  # sharp on high-resolution screens, small enough to store
+PNG_PIXELS_PER_INCH = 120  # sharper than the page on high-resolution screens, small to store
 
 matplotlib.rcParams.update(
     {
