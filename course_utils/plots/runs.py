@@ -132,6 +132,9 @@ def compared_curves(
         log_x: whether the horizontal axis is logarithmic.
         percent: whether the numbers are shares, to be shown as percentages.
 
+    Raises:
+        ValueError: the runs have several budgets, which do not belong into one band.
+
     Example:
         >>> figure = compared_curves(
         ...     {"LeNet-5": {0: 0.86, 4: 0.19}}, Runs(), x="shift (pixels)", value="accuracy",
@@ -139,6 +142,8 @@ def compared_curves(
         >>> print(figure.alt_text)
         LeNet-5, 8 epochs. LeNet-5: from 86.0% at 0 to 19.0% at 4.
     """
+    if len(runs.budgets) > 1:
+        raise ValueError("These runs have several budgets: choose those of one with .at(1).")
     figure, axes = new_figure(width=8, height=3.8)
     number = "{:.1%}" if percent else "{:.3g}"
     spoken = []

@@ -82,3 +82,8 @@ def test_a_logarithmic_axis_has_a_tick_for_each_place():
     rows = [Measured("99 c", "old", 0.1, 0.4, 0, 1.0), Measured("99 c", "new", 0.01, 0.5, 0, 1.0)]
     (axes,) = curves({"new": {0.01: 0.5}}, rows, log_x=True).axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "0.1"]
+
+
+def test_a_band_of_several_budgets_is_refused():
+    with pytest.raises(ValueError, match=r"\.at\(1\)"):
+        curves({}, ROWS)
