@@ -10,6 +10,8 @@
 # make bench | make bench-quick   measurements beside peers: half an hour; three minutes, less sure
 # make budget                 for maintainers: fail when a lecture is far slower or larger than planned
 # make full-size              train on all images (hours on a CPU)
+# make gpu-check              for maintainers: try everything on a GPU, 8 minutes; the same goes on
+# make gpu-wheels             for maintainers: collect what gpu-check needs where there is no network
 # make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
 # make clean                  remove the environments (.venv, .venv-matrix, .venv-peers)
 #
@@ -19,9 +21,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 NEEDED_GB := 8
+# The machine with a GPU that wheels are collected for.
+GPU_PYTHON ?= 3.12
+GPU_PLATFORMS ?= $(addsuffix _x86_64,manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014 manylinux1)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser test-device lint release site grade notebooks evidence bench bench-quick budget full-size matrix clean
+.PHONY: help lab test test-browser test-device lint release site grade notebooks evidence bench bench-quick budget full-size gpu-check \
+  gpu-wheels matrix clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -88,6 +94,18 @@ budget: $(READY)
 full-size: $(READY)
 	$(BIN)/python benchmarks/full_size.py
 	$(BIN)/python benchmarks/time_to_accuracy.py
+
+# With WHEELS, PYTHON is one that has torch: only what it lacks is installed, without a network.
+gpu-check: $(if $(WHEELS),,$(READY))
+	$(if $(WHEELS),$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index \
+	  --find-links "$(WHEELS)" -r benchmarks/gpu_wheels.txt)
+	PYTHONPATH="$(CURDIR):$$PYTHONPATH" $(if $(WHEELS),$(PYTHON),$(BIN)/python) benchmarks/gpu_check.py $(OPTIONS)
+
+gpu-wheels:
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+	  --implementation cp --python-version $(GPU_PYTHON) $(addprefix --platform ,$(GPU_PLATFORMS)) \
+	  --dest build/wheels -r benchmarks/gpu_wheels.txt
+	@du -sh build/wheels
 
 matrix: $(READY)
 	$(BIN)/python benchmarks/matrix.py $(LECTURES)

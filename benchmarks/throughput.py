@@ -93,23 +93,34 @@ def sgd(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)
 
 
-def ours(model: nn.Module, data: ImageData, batch: int, seed: int = 0) -> Training:
+def ours(
+    model: nn.Module, data: ImageData, batch: int, seed: int = 0, device: torch.device = CPU
+) -> Training:
     """Return an epoch of the course's training."""
-    amp = choose_precision(CPU)
+    amp = choose_precision(device)
     model = amp.place(model)
-    loader = BatchLoader(data, batch_size=batch, augment=standard_augmentation(), seed=seed)
+    augment = standard_augmentation()
+    loader = BatchLoader(data, batch_size=batch, augment=augment, seed=seed, device=device)
     optimizer = make_optimizer("sgd", model, learning_rate=0.01, weight_decay=0.0)
-    return lambda: train_one_epoch(model, loader, optimizer, amp=amp)
+    return lambda: train_one_epoch(model, loader, optimizer, device=device, amp=amp)
 
 
-def lab_sheet(model: nn.Module, data: ImageData, batch: int) -> Training:
-    """Return an epoch of the loop that most courses show."""
-    loader = DataLoader(LabSheetDataset(data), batch_size=batch, shuffle=True)
+def lab_sheet(
+    model: nn.Module,
+    data: ImageData,
+    batch: int,
+    device: torch.device = CPU,
+    workers: int = 0,
+) -> Training:
+    """Return an epoch of the loop that most courses show; ``workers`` are the loader's."""
+    model = model.to(device)
+    loader = DataLoader(LabSheetDataset(data), batch_size=batch, shuffle=True, num_workers=workers)
     optimizer = sgd(model)
 
     def train() -> None:
         model.train()
         for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
             optimizer.zero_grad()
             loss = F.cross_entropy(model(images), labels)
             loss.backward()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import io
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -83,10 +84,11 @@ def make_model(data: ImageData, recipe: Recipe) -> WhitenedNet:
     return WhitenedNet(whitening_filters(some), len(data.class_names), widths=recipe.widths)
 
 
-def train(model: WhitenedNet, data: ImageData, name: str, device: torch.device) -> History:
-    """Train, or go on with it, by the recipe of this name."""
+def train(
+    model: WhitenedNet, data: ImageData, name: str, device: torch.device, folder: Path
+) -> History:
+    """Train, or go on with what ``folder`` holds of it, by the recipe of this name."""
     recipe = RECIPES[name]
-    folder = cache_dir() / "time_to_accuracy"
     folder.mkdir(parents=True, exist_ok=True)
     return fit(
         model,
@@ -108,7 +110,7 @@ def row(name: str, data: ImageData, device: torch.device) -> str:
     """Train one network and return its row of the table."""
     seed_everything(0)
     model = make_model(data, RECIPES[name])
-    history = train(model, data, name, device)
+    history = train(model, data, name, device, cache_dir() / "time_to_accuracy")
     print(history)
     one, both = (
         evaluate(looker, batches(data, "test", batch_size=500, device=device))

@@ -27,7 +27,7 @@ def script(name):
 def test_every_table_has_its_marks():
     results = (project_root() / "benchmarks" / "RESULTS.md").read_text("utf-8")
     parts = ("knn", "throughput", "accuracy", "time to accuracy", "grading", "cluster")
-    for part in (*parts, "ordinary class", "gpu memory", "threads"):
+    for part in (*parts, "ordinary class", "gpu memory", "threads", "gpu"):
         assert results.index(f"<!-- {part}: begin -->") < results.index(f"<!-- {part}: end -->")
 
 

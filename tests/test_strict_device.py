@@ -75,6 +75,10 @@ MISTAKES = {
     "labels": "torch.nn.functional.cross_entropy(on_device[None], torch.tensor([1]))",
     "a network left behind": "torch.nn.Linear(4, 2)(on_device)",
     "float64": "on_device.double()",
+    # The last one: what it allows stays so small.
+    "memory": """allow = getattr(torch, "strict", None)
+allow and allow.set_per_process_memory_fraction(1e-6)
+torch.ones(10_000, device=on_device.device)""",
 }
 
 

@@ -24,6 +24,7 @@ NAME = "strict"
 aten = torch.ops.aten
 MOVES = {aten._to_copy.default, aten.copy_.default}  # the only operations between devices
 HALF = (torch.bfloat16, torch.float16)
+SIZE = 16 * 10**9  # bytes of its memory
 
 
 class StrictTensor(Tensor):
@@ -140,6 +141,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.now = self.most = 0
+        self.limit = SIZE
         self.known: dict[int, int] = {}
 
     def count(self, held: Tensor) -> None:
@@ -147,10 +149,12 @@ class Memory:
         storage = held.untyped_storage()
         key = storage._cdata
         users = self.known.get(key, 0)
-        self.known[key] = users + 1
         if not users:
+            if self.now + storage.nbytes() > self.limit:
+                raise torch.OutOfMemoryError(f"{NAME}:0 is out of memory")
             self.now += storage.nbytes()
             self.most = max(self.most, self.now)
+        self.known[key] = users + 1
         weakref.finalize(held, self._free, key, storage.nbytes())
 
     def _free(self, key: int, size: int) -> None:
@@ -207,6 +211,12 @@ class Module:
 
     def memory_allocated(self, device: Any = None) -> int:
         return memory.now
+
+    def mem_get_info(self, device: Any = None) -> tuple[int, int]:
+        return memory.limit - memory.now, SIZE
+
+    def set_per_process_memory_fraction(self, fraction: float, device: Any = None) -> None:
+        memory.limit = round(fraction * SIZE)
 
     def reset_peak_memory_stats(self, device: Any = None) -> None:
         memory.most = memory.now

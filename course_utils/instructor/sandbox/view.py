@@ -16,6 +16,8 @@ HOME = "/tmp/home"
 # A user for each grading process: the limit on processes counts all that a user has.
 FIRST_UID, USERS = 61_000, 4_000
 HARMLESS = ("LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+# Which accelerators the grader may use, and where their drivers are.
+OF_GPUS = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 
 def namespaces() -> list[str]:
@@ -85,7 +87,8 @@ def _font_lists() -> tuple[Path, ...]:
 
 def student_variables(fence: Fence, home: str) -> dict[str, str]:
     """Return the whole environment of a kernel: nothing of the grader's but what is harmless."""
-    variables = {name: os.environ[name] for name in HARMLESS if name in os.environ}
+    names = HARMLESS + OF_GPUS if fence.gpu else HARMLESS
+    variables = {name: os.environ[name] for name in names if name in os.environ}
     if not fence.gpu:
         variables["COURSE_DEVICE"] = "cpu"
     return variables | {

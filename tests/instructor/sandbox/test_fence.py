@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ from course_utils.instructor.sandbox.kernels import Kernels
 from course_utils.instructor.sandbox.sandbox import Sandbox, sandbox_problem
 from course_utils.instructor.sandbox.settings import DIED, GB, Fence
 from course_utils.instructor.sandbox.usage import family
-from course_utils.instructor.sandbox.view import python_folders
+from course_utils.instructor.sandbox.view import python_folders, student_variables
 from course_utils.runtime import project_root
 
 pytestmark = pytest.mark.skipif(bool(sandbox_problem()), reason=f"no sandbox: {sandbox_problem()}")
@@ -570,3 +571,13 @@ def test_errors_are_those_of_a_notebook(kernel):
     assert list(found.values()) == ["ZeroDivisionError", "SyntaxError", "EOFError", "UsageError"]
     assert kernel.run("import sys; sys.exit(3)", SECONDS).error == "SystemExit: 3"
     run(kernel, "1 + 1")
+
+
+def test_which_gpus_there_are_is_told_only_where_they_are_passed_through(fence, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
+    with_gpu = student_variables(replace(fence, gpu=True), "/home")
+    assert with_gpu["CUDA_VISIBLE_DEVICES"] == "1"
+    assert with_gpu["LD_LIBRARY_PATH"] == "/usr/local/nvidia/lib64"
+    without = student_variables(fence, "/home")
+    assert not set(without) & {"CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"}
