@@ -1,4 +1,5 @@
 # make lab | make test        each sets itself up the first time, and starts at once after that
+# make test-quick             the tests nearest to what you have changed, for a minute
 # make test-device            all lectures on a stand-in for a GPU that is stricter than one
 # make test-browser           the lectures in JupyterLab, the site's pages: build/screenshots shows them
 # make lint                   ruff and mypy, as CI runs them
@@ -26,8 +27,8 @@ GPU_PYTHON ?= 3.12
 GPU_PLATFORMS ?= $(addsuffix _x86_64,manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014 manylinux1)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser test-device lint release site grade notebooks evidence bench bench-quick budget full-size gpu-check \
-  gpu-wheels matrix clean
+.PHONY: help lab test test-quick test-browser test-device lint release site grade notebooks evidence bench bench-quick budget full-size \
+  gpu-check gpu-wheels matrix clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -37,6 +38,9 @@ lab: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-quick: $(READY)
+	$(BIN)/python tests/quick.py
 
 test-device: $(READY)
 	PYTHONPATH="$(CURDIR)/tests/strict_device" COURSE_DEVICE=strict \

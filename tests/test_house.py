@@ -1,14 +1,10 @@
 """The house: which room may import which, no circle among modules, one wall around `instructor`."""
 
-import ast
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
+from import_graph import MODULES, imports
 
-import course_utils
-
-ROOT = Path(course_utils.__file__).parent
 # From the ground up. A room may import those named, and nothing else of the course.
 ROOMS = {
     "withheld": set(),  # a room that all may enter
@@ -54,36 +50,6 @@ INSTRUCTOR = {
 UPWARDS = "exercises.questions"
 # What starts the course may import everything.
 ENTRIES = {"__main__", "pytest_plugin"}
-
-
-def modules():
-    """Return the path of each module of the course by its name, without "course_utils."."""
-    found = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return {name: path for name, path in found.items() if name}
-
-
-MODULES = modules()
-
-
-def imports(name):
-    """Yield the modules of the course that a module imports, wherever in it that happens."""
-    path = MODULES[name]
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            where = [*base, *(node.module or "").split(".")] if node.module else base
-            if not node.level and where[:1] != ["course_utils"]:
-                continue
-            where = where if node.level else where[1:]
-            for alias in node.names:
-                inner = ".".join([*where, alias.name])
-                target = inner if inner in MODULES else ".".join(where)
-                if target and target != name:
-                    yield target
 
 
 GRAPH = {name: set(imports(name)) for name in MODULES}

@@ -1,7 +1,7 @@
 """The lectures in JupyterLab, in a real browser: Run > Restart Kernel and Run All Cells.
 
-`make test` tries lecture 02, which has sliders; `make test-browser` tries all. What the browser
-shows is kept in build/screenshots.
+`make test` tries lecture 02, which has sliders; `make test-browser` tries all, and keeps what the
+browser shows in build/screenshots.
 """
 
 import json
@@ -95,17 +95,31 @@ def wait_until_it_answers(address, server, log):
     pytest.fail(f"JupyterLab does not answer: {log.read_text()}")
 
 
-@pytest.fixture
-def page(browser):
-    opened = browser.new_page(viewport={"width": 1280, "height": 1600})
-    yield opened
-    opened.evaluate(STOP)  # or the kernels of all lectures fill the memory
-    opened.close()
+@pytest.fixture(scope="module")
+def ran(lab, browser):
+    """Return a function that opens a lecture, runs it, and returns its page; the last one stays."""
+    opened = {}
+
+    def close():
+        for page in opened.values():
+            page.evaluate(STOP)  # or the kernels of all lectures fill the memory
+            page.close()
+        opened.clear()
+
+    def run(stem):
+        if stem not in opened:
+            close()
+            opened[stem] = browser.new_page(viewport={"width": 1280, "height": 1600})
+            open_lecture(opened[stem], *lab, stem)
+            run_all(opened[stem])
+        return opened[stem]
+
+    yield run
+    close()
 
 
-def open_lecture(page, lab, stem):
+def open_lecture(page, address, token, stem):
     """Open a lecture as a student does, and wait for its kernel."""
-    address, token = lab
     page.goto(f"{address}/lab/tree/{stem}.ipynb?reset&token={token}")
     page.wait_for_function("() => window.jupyterapp", timeout=60 * SECONDS)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60 * SECONDS)
@@ -120,6 +134,7 @@ def run_all(page):
     page.wait_for_function(f"() => ({STATUS})() !== 'idle'", timeout=60 * SECONDS)
     done = f"() => ({STATUS})() === 'idle' && ({CELLS})().at(-1).execution_count !== null"
     page.wait_for_function(done, timeout=600 * SECONDS)
+    page.keyboard.press("Control+b")  # hides the list of files
     page.wait_for_timeout(1 * SECONDS)  # the last figure is drawn
 
 
@@ -128,7 +143,6 @@ def keep_screenshots(page, stem):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for old in SCREENSHOTS.glob(f"{stem}-*.png"):
         old.unlink()
-    page.keyboard.press("Control+b")  # hides the list of files
     panel = page.locator(".jp-WindowedPanel-outer").first
     height = panel.evaluate("panel => panel.scrollHeight")
     for number, top in enumerate(range(0, height, 1480)):
@@ -138,10 +152,10 @@ def keep_screenshots(page, stem):
 
 
 @pytest.mark.parametrize("stem", list(LECTURES) if ALL else ["02_convolution"])
-def test_restart_and_run_all(lab, page, stem):
-    open_lecture(page, lab, stem)
-    run_all(page)
-    keep_screenshots(page, stem)
+def test_restart_and_run_all(ran, stem):
+    page = ran(stem)
+    if ALL:
+        keep_screenshots(page, stem)
     cells = page.evaluate(CELLS)
     errors = [o for cell in cells for o in cell["outputs"] if o["output_type"] == "error"]
     assert errors == []
@@ -158,9 +172,8 @@ def has_figure(cell):
     return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
 
 
-def test_the_sliders_follow_mouse_and_keyboard(lab, page):
-    open_lecture(page, lab, "02_convolution")
-    run_all(page)
+def test_the_sliders_follow_mouse_and_keyboard(ran):
+    page = ran("02_convolution")
     sliders = page.locator(".widget-slider")
     picture = page.locator(".widget-html img").first
 

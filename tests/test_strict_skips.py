@@ -1,13 +1,12 @@
 """Where COURSE_TEST_ALL is set, as in CI, a test that skips is a failure: it has tested nothing."""
 
-import os
-import subprocess
-import sys
+import shutil
 
 import pytest
 
 from course_utils.runtime import project_root
 
+pytest_plugins = ["pytester"]
 TESTS = {
     "test_marked.py": "import pytest\n@pytest.mark.skipif(True, reason='no sandbox: x')\n"
     "def test_a(): pass\n",
@@ -19,22 +18,14 @@ TESTS = {
 
 
 @pytest.mark.parametrize(("value", "failed", "skipped"), [("1", 3, 1), ("", 0, 4)])
-def test_skips_count_as_failures_where_asked(tmp_path, value, failed, skipped):
+def test_skips_count_as_failures_where_asked(pytester, monkeypatch, value, failed, skipped):
     for name, source in TESTS.items():
-        (tmp_path / name).write_text(source)
-    conftest = (project_root() / "tests" / "conftest.py").read_text("utf-8")
-    (tmp_path / "conftest.py").write_text(conftest.replace("from chromium import browser", ""))
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
-    command += ["--continue-on-collection-errors", "-c"]
-    # Where CI or BUILD_NUMBER is set, pytest's summary repeats each message in full.
-    environment = {k: v for k, v in os.environ.items() if k not in ("CI", "BUILD_NUMBER")}
-    done = subprocess.run(
-        [*command, os.devnull, f"--rootdir={tmp_path}", str(tmp_path)],
-        cwd=tmp_path,
-        env=environment | {"COURSE_TEST_ALL": value},
-        capture_output=True,
-        text=True,
-    )
-    summary = done.stdout.splitlines()[-1] if done.stdout else done.stderr
-    assert done.stdout.count("nothing may be missing here") == failed, done.stdout
-    assert f"{skipped} skipped" in summary, done.stdout
+        (pytester.path / name).write_text(source)
+    shutil.copy(project_root() / "tests" / "strict_skips.py", pytester.path / "conftest.py")
+    monkeypatch.setenv("COURSE_TEST_ALL", value)
+    for name in ("CI", "BUILD_NUMBER"):  # there, pytest's summary repeats each message in full
+        monkeypatch.delenv(name, raising=False)
+    done = pytester.runpytest_inprocess("-q", "-n0", "--continue-on-collection-errors")
+    printed = done.stdout.str()
+    assert printed.count("nothing may be missing here") == failed, printed
+    assert f"{skipped} skipped" in printed.splitlines()[-1], printed

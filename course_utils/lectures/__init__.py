@@ -12,7 +12,14 @@ from .addresses import (
     repository,
     setup_code,
 )
-from .files import Lecture, all_lectures, exercise_and_role, graded_id, read_lecture
+from .files import (
+    Lecture,
+    all_lectures,
+    exercise_and_role,
+    graded_id,
+    read_lecture,
+    read_notebook,
+)
 from .readme import (
     FIGURE_PATH,
     course_map,
@@ -36,6 +43,7 @@ __all__ = [
     "graded_id",
     "lead_to",
     "read_lecture",
+    "read_notebook",
     "readme_figure",
     "refresh_readme",
     "renewed",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import re
 import subprocess
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from ..runtime import project_root
+
+if TYPE_CHECKING:  # it takes a second to import, and most commands need none of it
+    from nbformat import NotebookNode
 
 # owner/name, for a checkout that does not come from GitHub. After a change: make notebooks
 REPOSITORY = "image-classification-course/notebooks"

@@ -57,6 +57,17 @@ def read_lecture(path: Path) -> Lecture:
     return _lecture(path, _course(path) or {})
 
 
+def read_notebook(path: Path) -> dict[str, Any]:
+    """Return a stored notebook as JSON has it, with the source of each cell as one text.
+
+    That takes a tenth of the time in which nbformat is imported, and grading needs no more.
+    """
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook
+
+
 def all_lectures() -> list[Lecture]:
     """Return every lecture, in order. A notebook without ``course`` metadata beside them is none.
 

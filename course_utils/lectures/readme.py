@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import re
 
-import nbformat
-
 from ..runtime import project_root, write_whole
 from .addresses import BADGE, STUDENT_BRANCH, repository
 from .files import Lecture, all_lectures
@@ -35,6 +33,8 @@ def readme_figure(lectures: list[Lecture]) -> tuple[bytes, str]:
     Raises:
         ValueError: no cell with this tag stores a figure.
     """
+    import nbformat
+
     for lecture in lectures:
         for cell in nbformat.read(lecture.path, as_version=4).cells:
             if README_FIGURE_TAG in cell.metadata.get("tags", ()):

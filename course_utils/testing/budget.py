@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import psutil
 
-LOOK = 0.2  # seconds between two looks: each reads the list of all processes
+LOOK = 0.5  # seconds between two looks: each reads the list of all processes
 IDLE = 3  # a kernel that does nothing is stopped after this many times its seconds, by the clock
 WORK = 0.01  # a smaller part of its seconds than this is no work: Python itself needs a little
 

@@ -5,7 +5,7 @@ The solution is the one in the lecture's notebook. Variants and wrong answers st
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import pytest
 import torch
@@ -71,8 +71,18 @@ def points_of_a_grading(exercise_id, answer):
     return judge_outcomes(exercise, "answer", asked, outcomes).points
 
 
-def checked(exercise_id, answer):
-    return score(EXERCISES[exercise_id], answer, stored_questions(exercise_id))
+@cache
+def results_of_wrong_answers(exercise_id):
+    """Return the result of each wrong answer, and whether judging them all changed a question."""
+    asked = stored_questions(exercise_id)
+    before = as_bytes(asked)
+    wrong = answers(exercise_id)["wrong"]
+    results = {n: score(EXERCISES[exercise_id], a, asked) for n, (a, _) in wrong.items()}
+    return results, as_bytes(asked) != before
+
+
+def as_bytes(questions):
+    return [encode(to_plain([question.case, question.key])) for question in questions]
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
@@ -103,8 +113,8 @@ def test_valid_variant_earns_all_points(exercise_id, name):
 
 @pytest.mark.parametrize(("exercise_id", "name"), every("wrong"))
 def test_wrong_answer_earns_less_and_gets_its_hint(exercise_id, name):
-    answer, hint = answers(exercise_id)["wrong"][name]
-    result = checked(exercise_id, answer)
+    hint = answers(exercise_id)["wrong"][name][1]
+    result = results_of_wrong_answers(exercise_id)[0][name]
     assert result.points < EXERCISES[exercise_id].points
     assert re.search(hint, result.hint), str(result)
 
@@ -126,23 +136,15 @@ def test_adapter_earns_what_is_known(exercise_id, name):
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_there_are_enough_answers_with_hints_of_their_own(exercise_id):
     assert len(answers(exercise_id)["variants"]) >= 1
-    wrong = answers(exercise_id)["wrong"]
+    wrong = results_of_wrong_answers(exercise_id)[0]
     assert len(wrong) >= 3
-    hints = [
-        score(EXERCISES[exercise_id], answer, stored_questions(exercise_id)).hint
-        for answer, _ in wrong.values()
-    ]
-    assert len(set(hints)) >= 3
+    assert len({result.hint for result in wrong.values()}) >= 3
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_judging_changes_no_question(exercise_id):
     """One student's answer is judged with the questions of all."""
-    asked = stored_questions(exercise_id)
-    before = [encode(to_plain([question.case, question.key])) for question in asked]
-    for answer, _ in answers(exercise_id)["wrong"].values():
-        checked(exercise_id, answer)
-    assert [encode(to_plain([question.case, question.key])) for question in asked] == before
+    assert not results_of_wrong_answers(exercise_id)[1]
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)

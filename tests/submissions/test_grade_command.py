@@ -16,6 +16,7 @@ from course_utils.instructor.sandbox.sandbox import sandbox_problem
 needs_sandbox = pytest.mark.skipif(
     bool(sandbox_problem()), reason=f"no sandbox: {sandbox_problem()}"
 )
+pytest_plugins = ["pytester"]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "OMP_"))}
 
 
@@ -77,12 +78,12 @@ def test_pytest_stops_at_the_first_failure(handed_in, tmp_path):
         (["--nbval", "--grade=empty", "--no-sandbox"], "no notebook and no zip"),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(tmp_path, arguments, message):
-    (tmp_path / "empty").mkdir()
-    status, printed = run("pytest", "-n0", *arguments, cwd=tmp_path)
-    assert status == pytest.ExitCode.USAGE_ERROR
-    assert message in printed
-    assert "Traceback" not in printed
+def test_wrong_usage_is_told_in_one_line(pytester, arguments, message):
+    pytester.mkdir("empty")
+    done = pytester.runpytest_inprocess("-n0", *arguments)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert message in done.stderr.str()
+    assert "Traceback" not in done.stderr.str() + done.stdout.str()
 
 
 def test_without_bubblewrap_it_says_what_to_do(handed_in, tmp_path):

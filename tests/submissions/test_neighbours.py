@@ -81,7 +81,7 @@ def test_an_ordinary_user_grades_neighbours_of_a_haunting_submission(home, optio
         folder,
         home / "out",
         *options,
-        "--cell-seconds=10",
+        "--cell-seconds=4",
         as_user=as_ordinary_user(),
         variables=variables,
     )

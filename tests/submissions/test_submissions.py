@@ -19,13 +19,15 @@ from course_utils.instructor.reports.results import FULL, read_results
 from course_utils.instructor.sandbox.sandbox import sandbox_problem
 
 SEED = 20
-CELL_SECONDS = 10  # of the code itself: a busy machine takes none of them
+# Of the code itself: a busy machine takes none of them. What never ends uses them up, all the
+# endless experiments of one submission a seventh of the second number.
+LIMITS = ("--cell-seconds=5", "--seconds=100")
 pytestmark = pytest.mark.skipif(bool(sandbox_problem()), reason=f"no sandbox: {sandbox_problem()}")
 
 
 def grade(out, *submissions, options=()):
     command = [sys.executable, "-m", "course_utils", "grade", f"--out={out}", f"--seed={SEED}"]
-    command += [f"--cell-seconds={CELL_SECONDS}", "--workers=2", *options, *map(str, submissions)]
+    command += [*LIMITS, "--workers=2", *options, *map(str, submissions)]
     return subprocess.run(command, capture_output=True, text=True, timeout=1800)
 
 

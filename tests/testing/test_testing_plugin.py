@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from xml.etree import ElementTree
 
 import nbformat
@@ -25,24 +26,24 @@ sys.exit(status)"""
 
 @pytest.fixture
 def course(tmp_path):
-    """Return a folder that pytest takes for the course, with one notebook."""
-    (tmp_path / "course_utils").mkdir()
-    (tmp_path / "tests").mkdir()
+    return like_the_course(tmp_path)
+
+
+def like_the_course(folder):
+    """Make a folder into one that pytest takes for the course."""
+    (folder / "course_utils").mkdir()
+    (folder / "tests").mkdir()
     for name in ("pyproject.toml", "tests/sanitize.cfg"):
-        (tmp_path / name).write_text((project_root() / name).read_text("utf-8"), "utf-8")
-    return tmp_path
+        (folder / name).write_text((project_root() / name).read_text("utf-8"), "utf-8")
+    return folder
 
 
 def write(folder, source, output, name="lecture.ipynb"):
-    text = new_output("stream", name="stdout", text=output)
-    cell = new_code_cell(source, outputs=[text], execution_count=1)
-    path = folder / name
-    nbformat.write(new_notebook(cells=[cell]), path)
-    return path
+    return write_cells(folder, [source], name, [new_output("stream", name="stdout", text=output)])
 
 
-def write_cells(folder, sources, name="lecture.ipynb"):
-    cells = [new_code_cell(source, execution_count=1) for source in sources]
+def write_cells(folder, sources, name="lecture.ipynb", outputs=()):
+    cells = [new_code_cell(s, outputs=[*outputs], execution_count=1) for s in sources]
     nbformat.write(new_notebook(cells=cells), folder / name)
     return folder / name
 
@@ -67,38 +68,120 @@ def run(path, directory, *options):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_notebook_passes_from_another_directory(course, tmp_path_factory):
-    source = "import os\nprint(os.environ['COURSE_PROFILE'], os.environ['TQDM_DISABLE'], object())"
-    path = write(course, source, "quick 1 <object object at 0x7f0000000000>\n")
-    status, printed = run(path, tmp_path_factory.mktemp("elsewhere"))
-    assert status == 0, printed
-    assert "1 passed" in printed
+# --- what becomes of notebooks, in one run --------------------------------------------------------
+
+FOREVER = "while True: pass"
+VARIABLES = "import os\nprint(os.environ['COURSE_PROFILE'], os.environ['TQDM_DISABLE'], object())"
+# It takes more than its limit by the clock, as beside other programs.
+WAITING = """import time
+for _ in range(6):
+    time.sleep(0.5)
+    end = time.process_time() + 0.05
+    while time.process_time() < end: pass"""
+PRINTS = {
+    "variables": (VARIABLES, "quick 1 <object object at 0x7f0000000000>\n"),
+    "changed": ("print(2 + 2)", "5\n"),
+    "lacks": ("print(2 + 2)", "5\n"),
+    "from_c": ("import os\nos.system('echo from a subprocess')\nNone", "from a subprocess\n"),
+}
+CELLS = {
+    "killed": ["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"],
+    "ends": ["import os\nos._exit(1)", "a = 1", "b = 2"],
+    "forever": ["a = 1", FOREVER, "1 / 0", "b = 2", "c = 3"],
+    "waiting": [WAITING],
+    "starts": [f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {FOREVER!r}])"],
+    "swallows": ["import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass"],
+    "hides": ["get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)\n1 / 0"],
+}
+PASSED, FAILED, SKIPPED = "passed", "failure", "skipped"
 
 
-def test_a_changed_output_fails(course):
-    status, printed = run(write(course, "print(2 + 2)", "5\n"), course)
+def outcomes(path, directory, *options):
+    """Run notebooks; return the outcome of each cell with what is said of it, by notebook."""
+    report = directory / "junit.xml"
+    status, printed = run(path, directory, f"--junit-xml={report}", *options)
     assert status == 1, printed
-    assert "1 failed" in printed
+    found = defaultdict(list)
+    for case in ElementTree.parse(report).iter("testcase"):
+        told = next(iter(case.findall(FAILED) + case.findall(SKIPPED)), None)
+        outcome = (PASSED, "") if told is None else (told.tag, f"{told.get('message')} {told.text}")
+        found[case.get("classname").removesuffix(".ipynb").rpartition(".")[2]].append(outcome)
+    return found
 
 
-def test_a_lecture_without_its_package_is_skipped(course):
-    path = write(course, "print(2 + 2)", "5\n")
-    notebook = nbformat.read(path, as_version=4)
-    notebook.metadata["course"] = {"packages": ["no_such_package"]}
-    nbformat.write(notebook, path)
-    status, printed = run(path, course, "-rs")
-    assert status == 0, printed
-    assert "1 skipped" in printed
-    assert "lecture.ipynb needs no_such_package" in printed
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What becomes of these notebooks, in pytest started elsewhere; each cell has a second."""
+    course = like_the_course(tmp_path_factory.mktemp("course"))
+    for name, (source, output) in PRINTS.items():
+        write(course, source, output, f"{name}.ipynb")
+    for name, sources in CELLS.items():
+        write_cells(course, sources, f"{name}.ipynb")
+    lacks = nbformat.read(course / "lacks.ipynb", as_version=4)
+    lacks.metadata["course"] = {"packages": ["no_such_package"]}
+    nbformat.write(lacks, course / "lacks.ipynb")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    return outcomes(course, elsewhere, "--nbval-cell-timeout=1")
 
 
-def test_two_workers_share_the_threads(course):
-    """The process that starts the workers must not hand them all threads each."""
+@pytest.mark.parametrize("name", ["variables", "from_c", "waiting"])
+def test_a_cell_that_does_as_is_stored_passes_from_another_directory(found, name):
+    assert found[name] == [(PASSED, "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "message"),
+    [
+        ("changed", FAILED, "5"),
+        ("lacks", SKIPPED, "lacks.ipynb needs no_such_package"),
+        ("killed", FAILED, "the kernel died while this cell was running"),
+        ("starts", FAILED, "it used more than 1 seconds of processor time"),
+        ("swallows", FAILED, "it did nothing for 3 seconds"),
+        ("hides", FAILED, "The kernel reported an error that the outputs do not show"),
+    ],
+)
+def test_what_is_wrong_with_a_cell_is_told(found, name, outcome, message):
+    ((told, text),) = found[name]
+    assert told == outcome
+    assert message in text
+
+
+def test_after_a_dead_kernel_the_rest_is_one_failure(found):
+    assert [told for told, _ in found["ends"]] == [FAILED, FAILED, SKIPPED]
+    assert "not run: the kernel died in cell 0" in found["ends"][1][1]
+
+
+def test_a_cell_that_computes_too_long_is_stopped_and_the_rest_is_one_failure(found):
+    assert [told for told, _ in found["forever"]] == [PASSED, FAILED, FAILED, SKIPPED, SKIPPED]
+    said = [text for _, text in found["forever"]]
+    assert "stopped: it used more than 1 seconds of processor time" in said[1]
+    assert "not run: cell 1 was stopped" in said[2]
+    assert "ZeroDivisionError" not in "".join(said)
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    """What becomes of notebooks of two workers."""
+    course = like_the_course(tmp_path_factory.mktemp("course"))
+    write_cells(course, [FOREVER, "a = 1", "b = 2"], "a.ipynb")
     share = max(1, os.cpu_count() // 2)
-    for name in ("a.ipynb", "b.ipynb"):
-        write(course, "import os\nprint(os.environ['OMP_NUM_THREADS'])", f"{share}\n", name)
-    status, printed = run(course, course, "-n2")
-    assert status == 0, printed
+    for name in ("b", "c"):
+        source = "import os\nprint(os.environ['OMP_NUM_THREADS'])"
+        write(course, source, f"{share}\n", f"{name}.ipynb")
+    return outcomes(course, course, "-n2", "--nbval-cell-timeout=1")
+
+
+def test_two_workers_share_the_threads(beside):
+    """The process that starts the workers must not hand them all threads each."""
+    assert beside["b"] == beside["c"] == [(PASSED, "")]
+
+
+def test_another_lecture_goes_on_beside_one_that_was_stopped(beside):
+    assert [told for told, _ in beside["a"]] == [FAILED, FAILED, SKIPPED]
+    assert beside["b"] == [(PASSED, "")]
+
+
+# --- what else runs in that process ---------------------------------------------------------------
 
 
 def test_kernels_keep_their_variables_whatever_a_test_does(course):
@@ -127,83 +210,6 @@ def test_a_test_computes_quickly_and_the_environment_is_as_it_was_in_the_end(cou
     done = subprocess.run(command, cwd=course, env=own, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
-
-
-def test_a_dead_kernel_is_noticed_at_once_and_named(course):
-    source = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    status, printed = run(write(course, source, ""), course, "--nbval-cell-timeout=1000")
-    assert status == 1, printed
-    assert "the kernel died while this cell was running" in printed
-
-
-def test_after_a_dead_kernel_the_rest_is_one_failure(course):
-    path = write_cells(course, ["import os\nos._exit(1)", "a = 1", "b = 2"])
-    status, printed = run(path, course)
-    assert status == 1, printed
-    assert "2 failed, 1 skipped" in printed
-    assert "not run: the kernel died in cell 0" in printed
-
-
-FOREVER = "while True: pass"
-
-
-def test_a_cell_that_computes_too_long_is_stopped_and_the_rest_is_one_failure(course):
-    path = write_cells(course, ["a = 1", FOREVER, "1 / 0", "b = 2", "c = 3"])
-    report = course / "junit.xml"
-    status, printed = run(path, course, "--nbval-cell-timeout=1", f"--junit-xml={report}", "-rs")
-    assert status == 1, printed
-    assert "2 failed, 1 passed, 2 skipped" in printed
-    assert "stopped: it used more than 1 seconds of processor time" in printed
-    assert "Cell 2: not run: cell 1 was stopped" in printed
-    assert "SKIPPED [2]" in printed
-    assert "ZeroDivisionError" not in printed
-    suite = ElementTree.parse(report).getroot()[0]
-    assert [suite.get(name) for name in ("tests", "failures", "skipped")] == ["5", "2", "2"]
-
-
-def test_another_lecture_goes_on_beside_it(course):
-    write_cells(course, [FOREVER, "a = 1", "b = 2"], "a.ipynb")
-    write_cells(course, ["a = 1"], "b.ipynb")
-    status, printed = run(course, course, "-n2", "--nbval-cell-timeout=1")
-    assert status == 1, printed
-    assert "2 failed, 1 passed, 1 skipped" in printed
-
-
-def test_a_cell_that_waits_for_its_turn_is_not_stopped(course):
-    """It takes more than its limit by the clock, as beside other programs."""
-    waiting = """import time
-for _ in range(6):
-    time.sleep(0.5)
-    end = time.process_time() + 0.05
-    while time.process_time() < end: pass"""
-    status, printed = run(write_cells(course, [waiting]), course, "--nbval-cell-timeout=2")
-    assert status == 0, printed
-
-
-def test_what_a_cell_starts_counts_as_its_own(course):
-    burn = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'while True: pass'])"
-    status, printed = run(write_cells(course, [burn]), course, "--nbval-cell-timeout=2")
-    assert status == 1, printed
-    assert "it used more than 2 seconds of processor time" in printed
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass",
-        "get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)\n1 / 0",
-    ],
-    ids=["swallows the interrupt", "hides the error"],
-)
-def test_a_hidden_failure_fails(course, source):
-    status, printed = run(write_cells(course, [source]), course, "--nbval-cell-timeout=1")
-    assert status == 1, printed
-
-
-def test_c_level_output_is_compared(course):
-    source = "import os\nos.system('echo from a subprocess')\nNone"
-    status, printed = run(write(course, source, "from a subprocess\n"), course)
-    assert status == 0, printed
 
 
 def test_figures_are_counted_and_looked_at():

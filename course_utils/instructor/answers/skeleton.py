@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import nbformat
-
-from ...lectures import exercise_and_role, graded_id
+from ...lectures import exercise_and_role, graded_id, read_notebook
 from ..cell_names import read_cell
 from ..versions import lecture_version
 from .submission import Submission
@@ -87,24 +86,24 @@ def read_skeleton(path: Path) -> Skeleton:
     Raises:
         ValueError: the notebook has no ``course`` metadata.
     """
-    notebook = nbformat.read(path, as_version=4)
-    if "course" not in notebook.metadata:
+    notebook = read_notebook(path)
+    if "course" not in notebook["metadata"]:
         raise ValueError(f"{path.name} is no lecture: it has no metadata.course")
-    steps = tuple(_step(c) for c in notebook.cells if c.cell_type == "code" and c.source.strip())
-    return Skeleton(notebook.metadata.course.id, lecture_version(notebook), steps)
+    code = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    steps = tuple(_step(cell) for cell in code if cell["source"].strip())
+    return Skeleton(notebook["metadata"]["course"]["id"], lecture_version(notebook), steps)
 
 
-def _step(cell: nbformat.NotebookNode) -> Step:
-    graded = cell.metadata.get("nbgrader", {})
-    exercise, role = exercise_and_role(graded.get("grade_id", ""))
+def _step(cell: Mapping[str, Any]) -> Step:
+    source, metadata, cell_id = cell["source"], cell["metadata"], cell["id"]
+    exercise, role = exercise_and_role(metadata.get("nbgrader", {}).get("grade_id", ""))
     if role == "answer":
-        name = re.search(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)
-        return Step(ANSWER, cell.source, exercise, name[1] if name else "", cell.id)
+        name = re.search(r"^(?:def|class) (\w+)", source, re.MULTILINE)
+        return Step(ANSWER, source, exercise, name[1] if name else "", cell_id)
     if role == "check":
-        (call,) = ast.parse(cell.source).body
-        return Step(CHECK, cell.source, exercise, ast.unparse(call.value.args[1]), cell.id)
-    skipped = SKIP_TAG in cell.metadata.get("tags", ())
-    return Step(LECTURE, cell.source, id=cell.id, skipped=skipped)
+        (call,) = ast.parse(source).body
+        return Step(CHECK, source, exercise, ast.unparse(call.value.args[1]), cell_id)
+    return Step(LECTURE, source, id=cell_id, skipped=SKIP_TAG in metadata.get("tags", ()))
 
 
 def identify(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Skeleton | None:

@@ -286,6 +286,16 @@ def test_lines_that_the_lecture_gives_are_no_leak():
     assert found_leaks(notebook, {"elsewhere": f"{first}\nprint()\n{last}"}) == []
 
 
+@pytest.mark.parametrize("between", ["\n", "\nprint()\n"], ids=["one piece", "scattered"])
+@pytest.mark.parametrize(("copied", "is_leak"), [(5, True), (4, True), (3, False)])
+def test_nearly_all_of_a_solution_is_a_leak_and_half_of_it_is_none(between, copied, is_leak):
+    lines = [f"step_{letter} = compute(x, {letter})" for letter in "abcde"]
+    body = "\n".join(f"    {line}" for line in lines)
+    whole = f"def f(x):\n    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION"
+    text = between.join(lines[:copied])
+    assert bool(found_leaks(made(answer(whole)), {"elsewhere": text})) == is_leak
+
+
 @pytest.mark.parametrize("lecture", LECTURES, ids=lambda lecture: lecture.id)
 def test_a_copied_solution_of_the_course_is_found(lecture):
     notebook = nbformat.read(lecture.path, as_version=4)
