@@ -14,6 +14,8 @@
 # make gpu-check              for maintainers: try everything on a GPU, 8 minutes; the same goes on
 # make gpu-wheels             for maintainers: collect what gpu-check needs where there is no network
 # make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
+# make lock                   for maintainers: write constraints.txt, the versions that are in .venv
+# make everything             for maintainers: install what all tests of CI need
 # make clean                  remove the environments (.venv, .venv-matrix, .venv-peers)
 #
 # PYTHON=python3.12 make test   chooses the Python that .venv is made with.
@@ -21,14 +23,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-NEEDED_GB := 8
+INSTALL := $(PYTHON) course_utils/install.py
+EXTRAS := browser cluster export nbgrader site
 # The machine with a GPU that wheels are collected for.
 GPU_PYTHON ?= 3.12
 GPU_PLATFORMS ?= $(addsuffix _x86_64,manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014 manylinux1)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-quick test-browser test-device lint release site grade notebooks evidence bench bench-quick budget full-size \
-  gpu-check gpu-wheels matrix clean
+  gpu-check gpu-wheels matrix lock everything clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -48,7 +51,7 @@ test-device: $(READY)
 
 test-browser: $(READY)
 	@$(BIN)/python -c 'import playwright, axe_playwright_python, sphinx, myst_nb, mathjax' 2> /dev/null || \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser,site]'
+	  $(INSTALL) browser site
 	COURSE_TEST_BROWSER=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -v tests/test_jupyterlab.py \
 	  tests/instructor/site/test_site.py::test_screenshots_are_kept
 
@@ -64,7 +67,7 @@ release: $(READY)
 
 site: $(READY)
 	@$(BIN)/python -c 'import sphinx, myst_nb, sphinx_book_theme, mathjax' 2> /dev/null || \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[site]'
+	  $(INSTALL) site
 	$(BIN)/python -m course_utils site $(if $(OUT),--out "$(OUT)") $(if $(REPO),--repo "$(REPO)") \
 	  $(if $(BRANCH),--branch "$(BRANCH)")
 
@@ -82,7 +85,7 @@ evidence: $(READY)
 
 # The peers are optional: without them, their rows are left out. cluster.py needs Dask.
 bench: $(READY)
-	@$(BIN)/python -m pip install --quiet -e '.[bench,cluster]' || echo "No peers to compare with."
+	@$(INSTALL) bench cluster || echo "No peers to compare with."
 	@for script in knn.py throughput.py "throughput.py --accuracy" training.py threads.py notebooks.py \
 	  grading.py cluster.py; do \
 	  echo "== $$script"; $(BIN)/python benchmarks/$$script || exit 1; done
@@ -117,18 +120,23 @@ matrix: $(READY)
 clean:
 	rm -rf .venv .venv-matrix .venv-peers
 
+# uv takes for other systems, and for other Pythons from 3.10 on, what is nearest to .venv. Left out
+# are the parts of a build of PyTorch: another machine needs another build.
+lock: $(READY)
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > .venv/tested.txt
+	$$(command -v uv || echo $(BIN)/uv) pip compile --quiet --universal --python-version 3.10 \
+	  --no-python-downloads --no-header --no-annotate $(EXTRAS:%=--extra %) \
+	  requirements.txt pyproject.toml --output-file .venv/tested.txt
+	{ echo '# Written by make lock: the versions of .venv, with which the tests have passed.'; \
+	  grep -Ev '^(-e|cuda-|nvidia-|triton==)' .venv/tested.txt; } > constraints.txt
+	@touch $(READY)
+
+everything: $(READY)
+	$(INSTALL) $(EXTRAS)
+
 # The mark is written last: an interrupted set-up is done again, a finished one never.
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt pyproject.toml constraints.txt
 	@command -v $(PYTHON) > /dev/null || { \
 	  echo "There is no $(PYTHON). Install Python 3.10 or newer, or name yours: make test PYTHON=..."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-	  echo "$(PYTHON) is too old. Name Python 3.10 or newer: make test PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
-	  echo "$(PYTHON) could not make .venv. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@$(BIN)/python -c 'import torch' 2> /dev/null || \
-	  $(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < $(NEEDED_GB) * 10**9)' || { \
-	  echo "Not enough disk: PyTorch and the rest need $(NEEDED_GB) GB free here."; exit 1; }
-	@echo "Setting up .venv (the first time this takes some minutes and up to $(NEEDED_GB) GB)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt || { \
-	  echo "Installing failed (see above). Is the network there? Then run the same command again."; exit 1; }
+	@$(INSTALL)
 	@touch $@

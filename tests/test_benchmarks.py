@@ -56,6 +56,20 @@ def test_the_scaling_figure_shows_what_the_table_says():
     assert [axis.get_xlabel() for axis in figure.axes] == [f"number of {name}" for name in found]
 
 
+@pytest.mark.parametrize(
+    ("end", "torch_line"), [("oldest", "torch==2.6"), ("newest", "torch>=2.6")]
+)
+def test_the_matrix_is_not_held_to_the_tested_versions(tmp_path, monkeypatch, end, torch_line):
+    matrix, asked = script("matrix"), []
+    monkeypatch.setattr(matrix, "HOME", tmp_path)
+    monkeypatch.setattr(matrix.subprocess, "run", lambda command, **_: asked.append(command))
+    (tmp_path / end).mkdir()
+    matrix.environment(end)
+    assert "--upgrade" in asked[-1]
+    assert "-c" not in asked[-1]
+    assert torch_line in (tmp_path / end / "requirements.txt").read_text("utf-8").splitlines()
+
+
 @pytest.mark.parametrize("way", ["ours", "lab_sheet"])
 def test_a_training_of_the_throughput_benchmark_sees_every_image(way):
     throughput = script("throughput")

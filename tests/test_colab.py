@@ -137,7 +137,8 @@ def colab(tmp_path, remote):
 
 IS_THERE = "import course_utils; print(course_utils.__file__)"
 REFUSED = (
-    f"https://github.com/{REPOSITORY} cannot be fetched. Wait a minute and run this cell again."
+    f"https://github.com/{REPOSITORY} cannot be fetched. Are git and the internet there? Then run "
+    "this cell again."
 )
 DEVICE = "Device: cpu"
 
@@ -174,7 +175,7 @@ def test_a_failed_clone_is_one_line_and_can_be_run_again(colab, tmp_path, remote
 
 
 def test_a_clone_that_was_killed_is_made_again(colab, remote):
-    target, signal_file = colab.content / "course", colab.content / "writing"
+    target, signal_file = colab.content / "course.part", colab.content / "writing"
     subprocess.run(["git", "clone", "-q", "-n", remote / REPOSITORY, target], check=True)
     # The filter of one folder's files takes long: git is killed while it writes the files.
     (target / ".git" / "info" / "attributes").write_text("data/** filter=slow\n")
@@ -188,8 +189,10 @@ def test_a_clone_that_was_killed_is_made_again(colab, remote):
     git.wait()
     assert (target / "course_utils" / "__init__.py").exists(), "half of the files are there"
     assert colab.run(setup_cell("01", branch="student"))[0].startswith(DEVICE)
-    assert (target / "data" / "fashion_mnist_sample.npz").exists()
-    assert "student" in (target / ".git" / "HEAD").read_text()
+    assert not target.exists()
+    course = colab.content / "course"
+    assert (course / "data" / "fashion_mnist_sample.npz").exists()
+    assert "student" in (course / ".git" / "HEAD").read_text()
 
 
 def test_what_colab_lacks_is_installed_where_it_is_needed(colab):
@@ -234,6 +237,7 @@ def test_another_repository_leaves_no_trace_of_the_first():
     renewed = renewed_readme(readme, list(LECTURES.values()), "else/where")
     assert stored_repository() not in renewed
     assert "git clone https://github.com/else/where course" in renewed
+    assert "git-pull?repo=https://github.com/else/where&branch=student" in renewed
 
 
 def test_a_notebook_without_a_set_up_cell_is_left_alone():

@@ -6,6 +6,8 @@ import sys
 from importlib.metadata import packages_distributions, requires
 
 import nbformat
+import pytest
+from packaging.requirements import Requirement
 
 from course_utils.lectures import all_lectures
 from course_utils.runtime import project_root
@@ -78,6 +80,58 @@ def imported():
         root: {normal(name) for name in names.get(root, [ELSEWHERE.get(root, root)])}
         for root in roots - own - set(sys.stdlib_module_names) - GIVEN
     }
+
+
+def wanted():
+    """Return the lines of requirements.txt, and those of the extras that the tests of CI need."""
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    extras = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    of_extras = [
+        str(one).partition(";")[0]
+        for one in map(Requirement, requires("course-utils"))
+        if one.marker is None or any(one.marker.evaluate({"extra": x}) for x in extras[1].split())
+    ]
+    return [Requirement(line) for line in lines + of_extras if re.match(r"\w", line)]
+
+
+def pins():
+    """Return the lines of constraints.txt."""
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+def machine(python, system):
+    """Return what the markers of packages read of a machine."""
+    os_name, platform = {"Linux": ("posix", "linux"), "Darwin": ("posix", "darwin")}.get(
+        system, ("nt", "win32")
+    )
+    version = {"python_version": python, "python_full_version": f"{python}.9"}
+    names = {"os_name": os_name, "sys_platform": platform, "platform_system": system}
+    return version | names | {"platform_machine": "arm64" if system == "Darwin" else "x86_64"}
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("system", ["Linux", "Darwin", "Windows"])
+def test_each_machine_gets_one_tested_version_that_is_allowed(python, system):
+    here = machine(python, system)
+    found = {}
+    for pin in pins():
+        if pin.marker is None or pin.marker.evaluate(here):
+            (exactly,) = pin.specifier
+            assert exactly.operator == "=="
+            assert found.setdefault(normal(pin.name), exactly.version) == exactly.version
+    for one in wanted():
+        if one.marker is None or one.marker.evaluate(here):
+            assert one.specifier.contains(found[normal(one.name)], prereleases=True), one
+
+
+def test_the_tested_versions_fit_any_machine():
+    """No build of PyTorch, nor its parts; no place that a version comes from."""
+    names = {normal(pin.name) for pin in pins()}
+    assert {"torch", "torchvision"} <= names
+    assert not [name for name in names if name.startswith(("nvidia", "cuda", "triton"))]
+    text = (ROOT / "constraints.txt").read_text("utf-8")
+    assert not re.search(r"\+|@|://|^-", text, re.MULTILINE)
 
 
 def test_every_import_is_declared():

@@ -20,24 +20,34 @@ GITHUB = re.compile(
     r"(?:(?:https?|ssh|git)://(?:[^/@]+@)?(?:ssh\.)?github\.com(?::\d+)?/|(?:[^/@]+@)?github\.com:)"
     r"/?(?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?"
 )
-# git writes its index last: a folder without one is what an interrupted clone has left.
+# The course is looked for in all folders above the notebook. VS Code tells its path: there a kernel
+# may start anywhere. A clone gets its name when it is complete; an interrupted one is made again.
 SETUP = """\
+import importlib.util
 import pathlib
 import shutil
 import subprocess
 import sys
 
-if "google.colab" in sys.modules and not pathlib.Path("course/.git/index").exists():
+# Find the course beside or above this notebook, or fetch it.
+notebook = pathlib.Path(globals().get("__vsc_ipynb_file__", "notebook")).resolve()
+places = [pathlib.Path("course").resolve(), *notebook.parents]
+sys.path += [str(place) for place in places if (place / "course_utils").is_dir()]
+if importlib.util.find_spec("course_utils") is None:
     url, branch = "https://github.com/{repository}", "{branch}"
-    shutil.rmtree("course", ignore_errors=True)
-    clone = ["git", "clone", "--quiet", "--depth=1", f"--branch={{branch}}", url, "course"]
-    if subprocess.run(clone, stderr=subprocess.DEVNULL).returncode:
-        stop = ConnectionError(f"{{url}} cannot be fetched. Wait a minute and run this cell again.")
+    shutil.rmtree("course.part", ignore_errors=True)
+    clone = f"git clone --quiet --depth=1 --branch={{branch}} {{url}} course.part"
+    if subprocess.run(clone, shell=True, stderr=subprocess.DEVNULL).returncode:
+        lacks = "cannot be fetched. Are git and the internet there? Then run this cell again."
+        stop = ConnectionError(f"{{url}} {{lacks}}")
         stop._render_traceback_ = lambda: [str(stop)]  # one line in place of a traceback
         raise stop
-sys.path += ["..", str(pathlib.Path("course").resolve())]
+    sys.path += [str(pathlib.Path("course.part").rename(places[0]))]
+importlib.import_module("course_utils.needed").ensure()
 """
-SETUP_LINES = re.compile(r"\A.*^sys\.path \+= [^\n]*\n", re.DOTALL | re.MULTILINE)
+SETUP_LINES = re.compile(
+    r"\A.*^(?:sys\.path \+= |importlib\.import_module)[^\n]*\n", re.DOTALL | re.MULTILINE
+)
 FETCHED_FROM = re.compile(r"^ +url, branch = .*$", re.MULTILINE)
 
 

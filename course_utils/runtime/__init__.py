@@ -1,10 +1,11 @@
 """Where a notebook runs: device, seeds, profile, progress, and what is wrong with the machine."""
 
+from ..needed import Missing
 from .claims import claim
 from .device import Timer, get_device, machine, release_memory, seed_everything, synchronize
 from .files import write_whole
 from .folders import cache_dir, project_root
-from .session import Missing, by_profile, need, profile, progress, setup
+from .session import by_profile, need, profile, progress, setup
 from .trials import Runs, length, record, recording, run_seed, stored
 
 __all__ = [

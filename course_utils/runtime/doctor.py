@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
+from ..needed import OLDEST_PYTHON
 from .device import cpu_threads, get_device
 from .folders import cache_dir, project_root
 from .session import profile
 
-OLDEST_PYTHON = (3, 10)
 INSTALL = "python -m pip install -r requirements.txt"
 NEEDED = (
     "torch",

@@ -10,6 +10,7 @@ from importlib import invalidate_caches
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
+from ..needed import Missing
 from .device import cpu_threads, get_device, seed_everything, shift_seeds
 from .threads import leave_busy_cores
 
@@ -121,13 +122,6 @@ def progress(
         delay=1,
         disable=disabled,
     )
-
-
-class Missing(ImportError):
-    """A package that one lecture needs is not installed. In a notebook it shows as one line."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 def need(package: str) -> None:

@@ -109,6 +109,16 @@ def outcomes(path, directory, *options):
     return found
 
 
+def test_students_run_what_is_not_stored_yet(course):
+    """Their answers print and show something new; only an error counts."""
+    source = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nprint(2 + 2)"
+    status, printed = run(write(course, source, "5\n"), course, "--nbval-lax")
+    assert status == 0, printed
+    status, printed = run(write(course, "1 / 0", ""), course, "--nbval-lax")
+    assert status == 1, printed
+    assert "ZeroDivisionError" in printed
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What becomes of these notebooks, in pytest started elsewhere; each cell has a second."""

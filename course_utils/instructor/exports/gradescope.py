@@ -18,7 +18,7 @@ from .single import Single
 from .zips import write_zip
 
 SCRIPTS = ("setup.sh", "run_autograder")
-PLAIN_FILES = ("LICENSE", "requirements.txt", "pyproject.toml")
+PLAIN_FILES = ("LICENSE", "requirements.txt", "constraints.txt", "pyproject.toml")
 LEFT_OUT = {"cache", "__pycache__"}
 NOTHING = "No notebook was found in what you handed in: hand in the .ipynb file."
 

@@ -18,7 +18,9 @@ from .passed_over import inside
 OWN, UNTOUCHED = "the course's own files", "untouched lectures"
 CODE, LECTURES = "course_utils", "notebooks"
 FOLDERS = (CODE, "data", "tests", "benchmarks")
-TOP = frozenset({"LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.txt"})
+TOP = frozenset({"LICENSE", "Makefile", "README.md"}) | {
+    *("constraints.txt", "pyproject.toml", "requirements.txt"),
+}
 MADE = ("data/cache/", f"{CODE}/exercises/stored/")  # by running, by a release
 
 

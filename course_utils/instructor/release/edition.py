@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,7 +27,10 @@ from .stubs import problems, student_notebook
 
 MARK = ".course-release"  # tells an earlier release, which may be replaced, from other folders
 FOLDERS = ("course_utils", "data")  # what is released; results must not land in it
-PLAIN_FILES = ("LICENSE", "requirements.txt", "pyproject.toml", ".gitignore", "tests/sanitize.cfg")
+PLAIN_FILES = (
+    *("LICENSE", "requirements.txt", "constraints.txt", "pyproject.toml", ".gitignore"),
+    "tests/sanitize.cfg",
+)
 LEFT_OUT = {"cache", "__pycache__", "readme_figure.png", ".*", "*.tmp"}  # of the data
 README = """# Image classification, from K-NN to ResNet and beyond
 
@@ -38,20 +42,36 @@ guess what it will show, run it, and compare.
 ## Start
 
 In Colab: follow a link in the table. The first cell of a notebook fetches the course. Save a copy
-of your own (File > Save a copy in Drive) before you start to write.
+of your own (File > Save a copy in Drive) before you start to write. In Kaggle, Deepnote, Studio Lab
+or another place: upload a notebook, and its first cell does the same, or says in one line what it
+needs. In a JupyterHub this link, with the hub's address, fetches the course and opens it:
+
+```
+https://HUB/hub/user-redirect/git-pull?repo=https://github.com/{repository}&branch={branch}&targetPath=course&urlpath=lab/tree/course/notebooks
+```
 
 On your own computer you need Python 3.10 or newer and 8 GB of disk:
 
 ```
 git clone {clone}https://github.com/{repository} course
 cd course
-python3 -m venv .venv
-.venv/bin/python -m pip install -r requirements.txt
-.venv/bin/python -m jupyterlab --notebook-dir=notebooks
+make lab        # sets everything up the first time, then opens JupyterLab on the lectures
+make test       # runs the lectures from top to bottom, with your answers, and names cells that stop
 ```
 
-On Windows write `.venv\\Scripts\\python` in place of `.venv/bin/python`. If something does not
-work: `.venv/bin/python -m course_utils doctor` says what to do.
+On Windows, and wherever there is no make:
+
+```
+py course_utils\\install.py
+.venv\\Scripts\\python -m jupyterlab --notebook-dir=notebooks
+.venv\\Scripts\\python -m pytest --nbval-lax notebooks
+```
+
+Elsewhere write `python3` in place of `py`, and `.venv/bin/python` in place of
+`.venv\\Scripts\\python`. If something does not work, this says what to do:
+`.venv/bin/python -m course_utils doctor`. In VS Code open the folder `course` and choose `.venv` as
+the kernel.
+
 `.venv/bin/python -m course_utils app` serves a page, on your computer only, that says what is on a
 photograph.
 
@@ -147,6 +167,8 @@ def write_tree(tree: Path, lectures: list[Lecture], repository: str, branch: str
     for name in PLAIN_FILES:
         (tree / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(root / name, tree / name)
+    makefile = files(__package__).joinpath("templates", "Makefile").read_bytes()
+    (tree / "Makefile").write_bytes(makefile)
     readme = students_readme(course_map(lectures, repository, branch), repository, branch)
     (tree / "README.md").write_text(readme, "utf-8", newline="\n")
     write_notebooks(tree, lectures, repository, branch)
@@ -165,7 +187,7 @@ def store_questions(folder: Path) -> None:
 def students_readme(table: str, repository: str, branch: str) -> str:
     """Return the README of the students' edition, with this table of the lectures."""
     clone = "" if branch == "main" else f"--branch {branch} "
-    return README.format(table=table, repository=repository, clone=clone)
+    return README.format(table=table, repository=repository, branch=branch, clone=clone)
 
 
 def write_notebooks(tree: Path, lectures: list[Lecture], repository: str, branch: str) -> None:

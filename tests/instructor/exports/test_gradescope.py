@@ -153,7 +153,8 @@ def test_the_zip_is_an_autograder(autograder):
     assert {"setup.sh", "run_autograder"} <= set(names)
     assert all(modes[name] & stat.S_IXUSR for name in ("setup.sh", "run_autograder"))
     assert [n for n in names if n.endswith(".ipynb")] == ["course/notebooks/02_convolution.ipynb"]
-    assert {"course/requirements.txt", "course/pyproject.toml"} <= set(names)
+    plain = {"requirements.txt", "constraints.txt", "pyproject.toml"}
+    assert {f"course/{name}" for name in plain} <= set(names)
     assert not [n for n in names if "__pycache__" in n or "/cache/" in n or "/." in n]
     assert len(names) == len(set(names))
     assert autograder.stat().st_size < 50_000_000

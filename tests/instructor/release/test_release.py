@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,7 @@ def test_the_edition_is_complete_and_holds_no_grading(edition):
     names = {f"notebooks/{lecture.path.name}" for lecture in LECTURES}
     assert names <= set(files)
     assert {"README.md", "LICENSE", "requirements.txt", "pyproject.toml"} <= set(files)
+    assert {"Makefile", "constraints.txt", "course_utils/install.py"} <= set(files)
     assert "data/fashion_mnist_sample.npz" in files
     assert not [name for name in files if "grading" in name or "answers" in name]
     assert not [name for name in files if name.startswith("course_utils/instructor")]
@@ -149,6 +151,31 @@ def test_the_edition_has_the_students_commands_only(edition):
     done = subprocess.run(run, cwd=edition, capture_output=True, text=True)
     assert "doctor" in done.stdout
     assert not re.findall(r"^ +(grade|release|refresh) ", done.stdout, re.MULTILINE)
+
+
+def test_make_sets_the_edition_up_as_it_does_the_course(edition):
+    rule = re.compile(r"^# The mark is written last.*", re.DOTALL | re.MULTILINE)
+    makefiles = [folder / "Makefile" for folder in (edition, project_root())]
+    first, second = (rule.search(path.read_text("utf-8"))[0] for path in makefiles)
+    assert first == second
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+@pytest.mark.parametrize(
+    ("command", "runs"),
+    [
+        ("lab", ".venv/bin/jupyter lab --notebook-dir=notebooks"),
+        ("test", ".venv/bin/python -m pytest --nbval-lax notebooks"),
+    ],
+)
+def test_the_edition_has_the_two_commands(edition, command, runs):
+    done = subprocess.run(["make", "-n", command], cwd=edition, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == runs
+    assert "python3 course_utils/install.py" in lines
+    shown = subprocess.run(["make"], cwd=edition, capture_output=True, text=True, check=True)
+    assert f"make {command} " in shown.stdout
+    assert "make grade" not in shown.stdout
 
 
 def test_some_lectures_only(tmp_path):
