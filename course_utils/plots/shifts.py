@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import mean
 
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
@@ -20,7 +21,8 @@ def corruption_curves(
 ) -> Figure:
     """Accuracy against severity, a panel for each corruption, a line for each classifier.
 
-    The band behind a line reaches from the lowest to the highest of the stored runs.
+    The band behind a line reaches from the lowest to the highest of the stored runs. The line of a
+    classifier that only they have is their mean.
 
     Lecture 15.
 
@@ -42,21 +44,26 @@ def corruption_curves(
     said = []
     for axes, (corruption, curves) in zip(panels[0], live.items(), strict=True):
         stored = runs.get(corruption, Runs())
-        for index, (name, curve) in enumerate(curves.items()):
+        found = {
+            arm: {float(x): stored.values(arm, x) for x in stored.xs(arm)} for arm in stored.arms
+        }
+        means = {arm: {x: mean(by_x[x]) for x in by_x} for arm, by_x in found.items()}
+        lines: dict[str, Mapping[float, float]] = dict(curves)
+        lines |= {arm: line for arm, line in means.items() if arm not in lines}
+        for index, (name, curve) in enumerate(lines.items()):
             look = series(index)
-            if places := stored.xs(name):
-                found = [stored.values(name, place) for place in places]
-                low, high = [min(values) for values in found], [max(values) for values in found]
-                axes.fill_between(places, low, high, color=look["color"], **BAND)
+            if by_x := found.get(name):
+                low, high = map(min, by_x.values()), map(max, by_x.values())
+                axes.fill_between(list(by_x), list(low), list(high), color=look["color"], **BAND)
             axes.plot(list(curve), list(curve.values()), label=name, ms=5, **look)
         axes.set(title=corruption, xlabel=unit[corruption])
         axes.grid(color="0.9")
-        ends = (f"{name} {_ends(curve)}" for name, curve in curves.items())
+        ends = (f"{name} {_ends(curve)}" for name, curve in lines.items())
         said.append(f"{corruption}: {', '.join(ends)}.")
     panels[0, 0].set_ylabel("accuracy")
     panels[0, 0].yaxis.set_major_formatter(FuncFormatter(as_percent))
     counts = [len(one) for one in runs.values()]
-    behind = f"; bands: all of {counts[0]} stored runs" if any(counts) else ""
+    behind = f", or a mean; bands: all of {counts[0]} stored runs" if any(counts) else ""
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.suptitle(f"{title} (lines: yours{behind})", fontsize=11)

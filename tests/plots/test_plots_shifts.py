@@ -1,5 +1,6 @@
 """The figures of lecture 15 show each panel and line, and the stored runs behind them."""
 
+import pytest
 import torch
 
 from course_utils import plots
@@ -35,6 +36,21 @@ def test_corruption_curves_with_a_band():
     assert len(figure.axes[0].collections) == 1
     assert not figure.axes[1].collections
     assert "all of 2 stored runs" in figure.get_suptitle()
+
+
+def test_a_classifier_of_the_stored_runs_alone_gets_its_mean():
+    rows = [
+        Measured("15 noise", "ViT", x, value, seed, 1.0)
+        for seed, values in enumerate([(0.5, 0.3), (0.7, 0.1)])
+        for x, value in zip((0, 0.2), values, strict=True)
+    ]
+    figure = plots.corruption_curves(
+        LIVE, {"noise": Runs(tuple(rows))}, title="300 steps", unit=UNITS
+    )
+    *live, extra = figure.axes[0].lines
+    assert [line.get_label() for line in live] == ["LeNet-5", "5-NN"]
+    assert (extra.get_label(), list(extra.get_ydata())) == ("ViT", [pytest.approx(0.6), 0.2])
+    assert "ViT from 60% to 20%" in figure.alt_text
 
 
 def test_roc_curves_name_their_areas():
