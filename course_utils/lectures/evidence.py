@@ -149,6 +149,16 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2g}"
 
 
+def _runs(found: Sequence[Tried]) -> str:
+    """Say how many seeds were tried with each budget."""
+    most = max(found, key=lambda one: sum(map(len, one.margins)))
+    seeds = [len(margins) for margins in most.margins]
+    if len(set(seeds)) == 1:
+        return f"{seeds[0]} seeds × budgets {', '.join(f'{budget:g}' for budget in most.budgets)}"
+    each = zip(seeds, most.budgets, strict=True)
+    return ", ".join(f"{count} seeds × budget {budget:g}" for count, budget in each)
+
+
 def overview(lectures: Iterable[Lecture]) -> list[str]:
     """Return the lines of a Markdown table: for each lecture, its claims tried and held."""
     lines = [
@@ -159,11 +169,10 @@ def overview(lectures: Iterable[Lecture]) -> list[str]:
         found = evidence_of(lecture.id)
         if not found:
             continue
-        seeds, budgets = max(one.seeds for one in found), found[0].budgets
         distances = [one.deviations for one in found if not math.isnan(one.deviations)]
         lines.append(
             f"| {lecture.id} {lecture.title} | {len(found)} "
-            f"| {seeds} seeds × budgets {', '.join(f'{budget:g}' for budget in budgets)} "
+            f"| {_runs(found)} "
             f"| {sum(one.tried for one in found)} | {sum(one.held for one in found)} "
             f"| {min(distances, default=math.nan):.2g} "
             f"| {'changed since' if is_stale(lecture) else 'as now'} |"

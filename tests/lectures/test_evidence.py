@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from course_utils.__main__ import main
 from course_utils.lectures import evidence_runs, read_lecture
 from course_utils.lectures.code_marks import code_of, words_of
-from course_utils.lectures.evidence import evidence_of, is_stale, tried
+from course_utils.lectures.evidence import _runs, evidence_of, is_stale, tried
 from course_utils.lectures.evidence_runs import expected_seconds, missing_trials, run_all
 from course_utils.runtime import claims
 from course_utils.runtime import trials as module
@@ -239,6 +239,14 @@ def test_a_share_of_the_runs_may_be_promised():
     runs = [row | {"seed": str(n), "holds": str(n > 0)} for n in range(10)]
     assert tried(runs)[0].holds
     assert not tried([r | {"share": "1"} for r in runs])[0].holds
+
+
+def test_unequal_numbers_of_seeds_are_told_for_each_budget():
+    row = dict(number="0", sentence="s", bound="> 0", value="1", margin="1", share="1", wide="")
+    tries = [("0", "1"), ("1", "1"), ("0", "3")]
+    some = [row | {"seed": seed, "budget": budget, "holds": "True"} for seed, budget in tries]
+    assert _runs(tried(some)) == "2 seeds × budget 1, 1 seeds × budget 3"
+    assert _runs(tried(some[:2])) == "2 seeds × budgets 1"
 
 
 def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, capsys, run_here):

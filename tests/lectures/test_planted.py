@@ -160,7 +160,7 @@ PLANTED = [
         "15",
         'SHARES = {"tied": 0.95,',
         'SHARES = {"tied": 1 / 3,',
-        "200 steps: on its validation images the tied network is ahead by at least 5 points",
+        "on its validation images the tied network is ahead by at least 5 points",
     ),
 ]
 
