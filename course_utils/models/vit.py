@@ -3,7 +3,7 @@
 Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale",
 ICLR 2021. Attention: Vaswani et al., "Attention is all you need", NeurIPS 2017. Layer names are
 torchvision's, so that its weights load unchanged. T is the number of tokens, D the width.
-Used in lecture 14.
+Used in lectures 14 and 15.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class VisionTransformer(nn.Module):
 def small_vit(num_classes: int = 10, **options: Any) -> VisionTransformer:
     """Return a vision transformer for 32x32 images: 64 patches of 4x4, four blocks of width 64.
 
-    ``options`` change the arguments of `VisionTransformer`. Used in lecture 14.
+    ``options`` change the arguments of `VisionTransformer`. Used in lectures 14 and 15.
 
     Example:
         >>> small_vit()(torch.zeros(2, 3, 32, 32)).shape

@@ -17,7 +17,7 @@ def test_a_figure_shows_itself_once_with_its_description():
     data, metadata = DisplayFormatter().format(figure.described("A line\n  from 1 to 2."))
     assert data["text/plain"] == "<Figure size 400x200 with 1 Axes>"
     assert metadata["image/png"] == {"alt": "A line from 1 to 2.", "width": 384, "height": 192}
-    assert Image.open(io.BytesIO(data["image/png"])).size == (576, 288)
+    assert Image.open(io.BytesIO(data["image/png"])).size == (480, 240)
 
 
 def test_a_figure_without_description_is_noticed():
