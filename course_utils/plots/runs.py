@@ -107,6 +107,15 @@ def _spoken(arm: str, budget: float, values: list[float], live: float | None, pe
     return f"{arm}{longer}: {', '.join(parts)}." if parts else ""
 
 
+def draw_band(axes: Axes, runs: Runs, arm: str, color: str) -> dict[Any, float]:
+    """Fill from the lowest to the highest stored run of an arm; return its means, by place."""
+    found = {place: runs.values(arm, place) for place in runs.xs(arm)}
+    if found:
+        low, high = [*map(min, found.values())], [*map(max, found.values())]
+        axes.fill_between([*found], low, high, color=color, **BAND)
+    return {place: mean(values) for place, values in found.items()}
+
+
 def compared_curves(
     live: Mapping[str, Mapping[float, float]],
     runs: Runs,
@@ -149,12 +158,7 @@ def compared_curves(
     spoken = []
     for index, arm in enumerate(dict.fromkeys([*live, *runs.arms])):
         look = series(index)
-        places = runs.xs(arm)
-        if places:
-            found = [runs.values(arm, place) for place in places]
-            low, high = [min(values) for values in found], [max(values) for values in found]
-            axes.fill_between(places, low, high, color=look["color"], **BAND)
-        middle = {place: mean(runs.values(arm, place)) for place in places}
+        middle = draw_band(axes, runs, arm, look["color"])
         line: Mapping[Any, float] = live.get(arm) or middle
         axes.plot(list(line), list(line.values()), label=arm, ms=5, **look)
         (first, start), (last, end) = list(line.items())[0], list(line.items())[-1]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import mean
 
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from ..inspection.distribution import area_under_roc, roc_curve
 from ..runtime import Runs
-from .runs import BAND, as_percent
+from .runs import as_percent, draw_band
 from .style import Figure, new_figure, series
 
 Curves = Mapping[str, Mapping[float, float]]  # name -> {severity: accuracy}
@@ -44,21 +43,15 @@ def corruption_curves(
     said = []
     for axes, (corruption, curves) in zip(panels[0], live.items(), strict=True):
         stored = runs.get(corruption, Runs())
-        found = {
-            arm: {float(x): stored.values(arm, x) for x in stored.xs(arm)} for arm in stored.arms
-        }
-        means = {arm: {x: mean(by_x[x]) for x in by_x} for arm, by_x in found.items()}
-        lines: dict[str, Mapping[float, float]] = dict(curves)
-        lines |= {arm: line for arm, line in means.items() if arm not in lines}
-        for index, (name, curve) in enumerate(lines.items()):
+        ends = []
+        for index, name in enumerate(dict.fromkeys([*curves, *stored.arms])):
             look = series(index)
-            if by_x := found.get(name):
-                low, high = map(min, by_x.values()), map(max, by_x.values())
-                axes.fill_between(list(by_x), list(low), list(high), color=look["color"], **BAND)
+            middle = draw_band(axes, stored, name, look["color"])
+            curve = curves.get(name) or middle
             axes.plot(list(curve), list(curve.values()), label=name, ms=5, **look)
+            ends.append(f"{name} {_ends(curve)}")
         axes.set(title=corruption, xlabel=unit[corruption])
         axes.grid(color="0.9")
-        ends = (f"{name} {_ends(curve)}" for name, curve in lines.items())
         said.append(f"{corruption}: {', '.join(ends)}.")
     panels[0, 0].set_ylabel("accuracy")
     panels[0, 0].yaxis.set_major_formatter(FuncFormatter(as_percent))
