@@ -68,7 +68,7 @@ def compared_arms(
         if percent:
             axes.xaxis.set_major_formatter(FuncFormatter(as_percent))
         axes.grid(axis="x", color="0.9")
-    _legend(figure, bool(live), len(runs) // len(budgets))
+    _legend(figure, bool(live), runs.counts)
     figure.suptitle(title, fontsize=11)
     return figure.described(f"{title}. {value}. " + " ".join(filter(None, spoken)))
 
@@ -85,7 +85,7 @@ def _draw_runs(axes: Axes, row: int, values: list[float], beside: bool) -> None:
     axes.plot(values, [place] * len(values), ls="", **STORED)
 
 
-def _legend(figure: Figure, live: bool, stored: int) -> None:
+def _legend(figure: Figure, live: bool, stored: str) -> None:
     handles = [Line2D([], [], label="yours", ls="", **YOURS)] if live else []
     if stored:
         label = f"{stored} stored runs, mean ± one standard deviation"

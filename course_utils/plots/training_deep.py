@@ -62,8 +62,7 @@ def accuracy_by_rate(
     panels[0][0].set_ylabel("validation accuracy")
     panels[0][0].plot([], [], "D", color="white", markeredgecolor="black", ms=9, label="yours")
     handles, labels = panels[0][0].get_legend_handles_labels()
-    each = len(runs) // len(budgets)
-    behind = f"lines: means of {each} stored runs; bands: all of them" if each else None
+    behind = f"lines: means of {runs.counts} stored runs; bands: all of them" if len(runs) else None
     figure.legend(
         handles,
         labels,

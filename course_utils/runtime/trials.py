@@ -66,6 +66,12 @@ class Runs:
         """Return the runs of one budget."""
         return Runs(tuple(row for row in self.rows if row.budget == budget))
 
+    @property
+    def counts(self) -> str:
+        """How many runs each budget has: "5", or "5 and 2", the smallest budget first."""
+        found = [len(self.at(budget)) for budget in self.budgets]
+        return str(found[0]) if len(set(found)) == 1 else " and ".join(map(str, found))
+
     def xs(self, arm: str) -> list[float | str]:
         """Return the places at which an arm was measured, in order."""
         return list(dict.fromkeys(row.x for row in self.rows if row.arm == arm))

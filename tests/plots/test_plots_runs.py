@@ -87,3 +87,9 @@ def test_a_logarithmic_axis_has_a_tick_for_each_place():
 def test_a_band_of_several_budgets_is_refused():
     with pytest.raises(ValueError, match=r"\.at\(1\)"):
         curves({}, ROWS)
+
+
+def test_unequal_numbers_of_runs_are_told_for_each_budget():
+    fewer = [row for row in ROWS if (row.budget, row.seed) != (3.0, 1)]
+    texts = [text.get_text() for text in arms(rows=fewer).legends[0].get_texts()]
+    assert texts == ["yours", "2 and 1 stored runs, mean ± one standard deviation"]
