@@ -59,6 +59,13 @@ def test_lectures_are_valid_and_numbered():
         assert all(needed < lecture.id for needed in lecture.requires)
 
 
+def test_lectures_are_quick_to_load():
+    """Students open them on telephones, and each refresh makes the history longer."""
+    sizes = {lecture.path.name: lecture.path.stat().st_size for lecture in LECTURES}
+    assert {name: size for name, size in sizes.items() if size > 1_000_000} == {}
+    assert sum(sizes.values()) <= 7_000_000
+
+
 @pytest.mark.parametrize("lecture", TRIED)
 def test_every_claim_was_tried_and_held(lecture):
     """With five seeds, at each budget, or at the one that the sentence names."""
