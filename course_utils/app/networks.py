@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data import ImageData, Split, load_data
+from ..inspection import energy
 from ..models.pretrained import Pretrained, pretrained
 
 REFUSED = 0.05  # the share of known pictures for which "I do not know" is accepted
@@ -144,8 +145,8 @@ def run(source: Pretrained, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def free_energy(logits: Tensor) -> Tensor:
-    """Return log(sum(exp(logits))) for each row of logits (N, K): large where one is large."""
-    return logits.logsumexp(dim=1)
+    """Return the negative energy of each row of logits (N, K): large where one is large."""
+    return -energy(logits)
 
 
 def largest_probability(logits: Tensor) -> Tensor:

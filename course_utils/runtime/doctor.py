@@ -11,24 +11,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from ..needed import OLDEST_PYTHON
+from ..needed import MODULES, OLDEST_PYTHON, PACKAGES
 from .device import cpu_threads, get_device
 from .folders import cache_dir, project_root
 from .session import profile
 
 INSTALL = "python -m pip install -r requirements.txt"
-NEEDED = (
-    "torch",
-    "torchvision",
-    "torchsummary",
-    "matplotlib",
-    "numpy",
-    "safetensors",
-    "tqdm",
-    "filelock",
-    "psutil",
-)
-FOR_TESTS = ("jupyterlab", "ipywidgets", "nbval", "pytest", "pytest-xdist")
+NEEDED = (*MODULES, "torchsummary")
+FOR_TESTS = ("jupyterlab", "nbval", "pytest", "xdist")
+DISTRIBUTIONS = PACKAGES | {"xdist": "pytest-xdist"}  # what pip calls a module, if otherwise
+
 
 
 @dataclass(frozen=True)
@@ -76,13 +68,14 @@ def python() -> Finding:
     return Finding("Python", found, f"install Python {wanted} or newer")
 
 
-def packages(names: tuple[str, ...], *, serious: bool) -> list[Finding]:
+def packages(modules: tuple[str, ...], *, serious: bool) -> list[Finding]:
     """Return the version of each package; an import is tried, since a version alone can mislead."""
     findings = []
-    for name in names:
+    for module in modules:
+        name = DISTRIBUTIONS.get(module, module)
         try:
             found = version(name)
-            import_module({"pytest-xdist": "xdist"}.get(name, name))
+            import_module(module)
         except PackageNotFoundError:
             findings.append(Finding(name, "missing", INSTALL, serious))
         except Exception as error:
