@@ -20,6 +20,7 @@ import nbformat
 
 from ..runtime import get_device, progress, write_whole
 from ..runtime.claims import Bound, verdict
+from ..runtime.threads import kernel_threads
 from ..runtime.trials import claims_file, read_rows, runs_file
 from .code_marks import code_of, words_of
 from .evidence import CLAIM_COLUMNS, RUN_COLUMNS, as_csv
@@ -152,7 +153,7 @@ def _stored(trial: Trial, end: Connection) -> list[str]:
 def _run(trial: Trial, jobs: int) -> list[dict[str, Any]]:
     """Run a lecture once. Return what its run noted."""
     notebook = nbformat.read(trial.lecture.path, as_version=4)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = kernel_threads(jobs)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.jsonl"

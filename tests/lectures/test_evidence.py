@@ -83,7 +83,8 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_runs_have_their_seed_and_budget_and_are_made_once(lecture, tmp_path):
+def test_runs_have_their_seed_and_budget_and_are_made_once(lecture, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     trials = missing_trials([lecture], 2, [1, 3])
     assert [(t.seed, t.budget) for t in trials] == [(0, 1), (1, 1), (0, 3), (1, 3)]
     assert expected_seconds(trials, 1) is None
