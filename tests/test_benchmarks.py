@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils.arithmetic import count_flops
 from course_utils.data import Split, load_data
 from course_utils.models import LeNet5
+from course_utils.models.resnet import SmallResNet
 from course_utils.runtime import project_root
 
 
@@ -139,3 +141,24 @@ def test_jpeg_keeps_the_brightness_and_halves_the_resolution_of_colours():
     assert (stored.images[:4].int() - grey.int()).abs().max() <= 3
     saturation = stored.images[4].float().std(0).mean() / stripes.float().std(1).mean()
     assert saturation < 0.6
+
+
+def test_the_limits_count_what_a_step_computes_and_moves(monkeypatch):
+    monkeypatch.syspath_prepend(project_root() / "benchmarks")
+    limits = script("limits")
+    flops = limits.computed_flops(lambda: LeNet5(in_channels=3))
+    assert sum(flops.values()) == 3 * limits.BATCH * count_flops(LeNet5(in_channels=3), (3, 32, 32))
+    monkeypatch.setattr(limits, "copy_seconds", lambda count: count)
+    model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+    whole, quarter = 4 * 10 * 3072, 4 * 10 * 768
+    copies = limits.copying_seconds(model, element=4, batch=10)
+    assert copies == {"ReLU": 3 * whole, "pooling": 3 * (whole + quarter) / 2}
+
+
+def test_the_limits_know_the_operations_of_a_step(monkeypatch):
+    monkeypatch.syspath_prepend(project_root() / "benchmarks")
+    limits = script("limits")
+    found = limits.shares(limits.our_step(lambda: SmallResNet(1, width=4), batch=4), steps=1)
+    assert sum(found.values()) == pytest.approx(1)
+    assert min(found[name] for name in ("convolutions", "batch norm", "ReLU", "optimizer")) > 0
+    assert limits.group_of("aten::copy_") == "rest"
