@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from statistics import mean, stdev
 from typing import Any
@@ -168,14 +168,32 @@ def compared_curves(
     if log_x:
         axes.set_xscale("log")
         ticks = sorted({*chain(*live.values()), *chain(*map(runs.xs, runs.arms))})
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks(ticks, labels_with_room(ticks))
         axes.set_xticks([], minor=True)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if percent:
         axes.yaxis.set_major_formatter(FuncFormatter(as_percent))
     axes.grid(color="0.9")
-    lines = "lines: yours; " if live else "lines: means; "
+    lines = "lines: means; "
+    if live:
+        lines = "lines: yours; " if set(runs.arms) <= set(live) else "lines: yours, or means; "
     behind = f"{lines}bands: all of {len(runs)} stored runs" if len(runs) else None
     axes.legend(title=behind, title_fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure.described(f"{title}. " + " ".join(spoken))
+
+
+def labels_with_room(ticks: Sequence[float]) -> list[str]:
+    """Return a label for each place on a logarithmic axis, "" where it would touch the last one.
+
+    Example:
+        >>> labels_with_room([0.001, 0.0015, 0.1])
+        ['0.001', '', '0.1']
+    """
+    room = (ticks[-1] / ticks[0]) ** 0.1  # a label takes up to a tenth of the axis
+    labels, last = [], 0.0
+    for tick in ticks:
+        fits = tick >= last * room
+        labels.append(f"{tick:g}" if fits else "")
+        last = tick if fits else last
+    return labels
