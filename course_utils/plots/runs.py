@@ -177,7 +177,7 @@ def compared_curves(
     axes.grid(color="0.9")
     lines = "lines: means; "
     if live:
-        lines = "lines: yours; " if set(runs.arms) <= set(live) else "lines: yours, or means; "
+        lines = "lines: yours; " if set(runs.arms) <= set(live) else "lines: yours, or means;\n"
     behind = f"{lines}bands: all of {len(runs)} stored runs" if len(runs) else None
     axes.legend(title=behind, title_fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure.described(f"{title}. " + " ".join(spoken))
