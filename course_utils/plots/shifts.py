@@ -86,7 +86,7 @@ def roc_curves(scores: Mapping[str, tuple[Tensor, Tensor]], title: str = "") -> 
     """
     figure, axes = new_figure(width=5.6, height=4.2)
     said = []
-    axes.plot([0, 1], [0, 1], ls=":", color="0.5", label="guessing: area 0.50")
+    axes.plot([0, 1], [0, 1], lw=1, color="0.6", label="guessing: area 0.50")
     for index, (name, (inside, outside)) in enumerate(scores.items()):
         area = f"area {area_under_roc(inside, outside):.2f}"
         look = series(index) | {"marker": ""}
