@@ -132,7 +132,7 @@ PLANTED = [
         "11",
         "layer.bn = layer.bn if batch_norm else nn.Identity()",
         "layer.bn = nn.Identity()",
-        "only batch norm: more than 5 times as much",
+        "only batch norm: more than 12 times",
     ),
     Planted(
         "nothing is covered",
