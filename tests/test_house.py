@@ -19,7 +19,7 @@ ROOMS = {
     "plots": {"runtime", "data", "arithmetic", "inspection"},
     "exercises": {"arithmetic", "models"},
     "search": {"runtime", "data", "models", "training"},
-    "app": {"data", "models"},
+    "app": {"data", "models", "inspection"},
     "testing": {"runtime"},
     "lectures": {"runtime", "testing"},
 }
