@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager, cell_magic
-
 # Magics that run the code behind them, with their options.
 RUNS_CODE = re.compile(
     r"(?m)^((?:[^=\n]*=)?[ \t]*)%%?(?:capture\b.*|(?:prun|time|timeit)\b(?: +-\S+(?: +\d+\b)?)* *)"
@@ -92,6 +90,7 @@ def _read(source: str) -> Code:
         tree = ast.parse(source)
     cell, lines = _look_through(source, tree), source.encode().split(b"\n")
     is_only_calls = cell.own <= cell.imports.keys()
+    cell.used = set()  # the names of functions' own variables are nobody else's
     for node in tree.body:
         part = _look_through(_text_of(node, lines), node, seeds_count=is_only_calls)
         part.bound, part.used = _global_names(part.source)
@@ -155,6 +154,9 @@ def _as_python(source: str) -> str:
 
     IPython gets one at a time: of many, it reads the whole cell again for each.
     """
+    # Few cells come here, and most processes of a grading can do without IPython.
+    from IPython.core.inputtransformer2 import TransformerManager, cell_magic
+
     source = re.sub(r"(?m)^(?=pip install )", "%", source)
     lines = RUNS_CODE.sub(r"\1", source).splitlines(keepends=True)
     ipython: Any = TransformerManager()

@@ -115,13 +115,14 @@ class Names:
     def links(self, node: Node) -> Iterable[Node]:
         """Return what is needed where a part runs, or a name is read."""
         if isinstance(node, int):
-            return [self._read(node, name) for name in self._taken(self.parts[node].code)]
+            taken = self._taken(self.parts[node].code)
+            return [link for name in taken for link in self._needed(node, name)]
         kind, name = node
         if kind == ALIAS:
             return [*self.changers[name], *((ALIAS, other) for other in self.aliases[name])]
         if kind == EARLIER:
             return [at for at in self.own[name] if at < self.chosen[name]]
-        return [*(self._defined(name) or self.lectures[name]), (ALIAS, name)]
+        return [*self._defined(name), (ALIAS, name)]
 
     def makers(self, name: str) -> list[int]:
         """Return the parts of the student's that make what a name stands for in the end."""
@@ -153,6 +154,20 @@ class Names:
         if isinstance(node, int) and self.parts[node].is_lecture:
             return ()
         return self.links(node)
+
+    def _needed(self, at: int, name: str) -> list[Node]:
+        """Return what a part reads by a name, with the lecture's cells that may make it.
+
+        Those before it do; one that always runs needs no other that may be skipped. Only where
+        there is none of them, the name may come from any: a function reads it when it is called.
+        """
+        node = self._read(at, name)
+        if node != (NAME, name) or self._defined(name):
+            return [node]
+        those, part = self.lectures[name], self.parts[at]
+        always = part.is_lecture and part.always
+        before = [p for p in those if p <= at and (self.parts[p].always or not always)]
+        return [node, *(before or those)]
 
     def _read(self, at: int, name: str) -> Node:
         """Return what a part reads by a name.

@@ -64,6 +64,19 @@ class Skeleton:
         """Return the answer step of each exercise."""
         return {step.exercise: step for step in self.steps if step.kind == ANSWER}
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Return what its cells import when they are graded: "torch.nn", "copy.deepcopy"."""
+        trees = [read_cell(step.source).tree for step in self.steps if not step.skipped]
+        nodes = [node for tree in trees if tree for node in ast.walk(tree)]
+        found = [
+            f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+            for node in nodes
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for alias in node.names
+        ]
+        return tuple(dict.fromkeys(found))
+
 
 @dataclass(frozen=True)
 class Plan:

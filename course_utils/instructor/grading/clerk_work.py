@@ -23,7 +23,6 @@ from ..reports.results import (
     result_as_json,
 )
 from ..reports.safe_text import one_line
-from ..reports.writing import without_feedback, write_class, write_feedback
 from ..sandbox.kernels import Kernels
 from .grading_run import GradingRun
 
@@ -58,20 +57,21 @@ class Work:
 
     def grade(self, text: str) -> Iterator[str]:
         """Yield the result of a submission as text."""
+        submission = Submission.from_json(text)
         self.kernels = self.kernels or Kernels(self.run.fence(int(self.workers)))
-        waking = threading.Thread(target=self._wake)
+        waking = threading.Thread(target=self._wake, args=(submission.lecture,))
         waking.start()  # the sandbox and this process import torch side by side
         from .grade_submission import grade_submission  # readers do without torch
 
         waking.join()
-        submission = Submission.from_json(text)
         yield result_as_json(grade_submission(submission, self.run, self.kernels, self.phase))
         self.kernels.sweep()
 
-    def _wake(self) -> None:
+    def _wake(self, lecture: str) -> None:
         assert self.kernels is not None
         with suppress(RuntimeError):  # the first kernel will say so
             self.kernels.prepare()
+            self.kernels.prepare(self.run.skeletons[lecture].imports)
 
     @cached_property
     def results(self) -> dict[str, SubmissionResult]:
@@ -85,6 +85,8 @@ class Work:
 
     def feedback(self, name: str) -> Iterator[str]:
         """Write the page of the student whose result is stored as ``name``."""
+        from ..reports.writing import write_feedback  # who grades does without
+
         self.phase("reporting")
         if result := read_result(self.run.results / name):
             self.results[result.file] = result
@@ -94,6 +96,8 @@ class Work:
 
     def overview(self) -> Iterator[str]:
         """Write the tables, the instructor's page, and pages of students that are missing."""
+        from ..reports.writing import without_feedback, write_class, write_feedback
+
         self.phase("reporting")
         results = list(self.results.values())
         write_class(self.run.out, results, self.run.solutions)

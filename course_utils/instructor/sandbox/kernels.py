@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .processes import OpenProcess
@@ -26,20 +27,28 @@ class Kernels:
     def __init__(self, fence: Fence) -> None:
         self.fence = fence
         self.sandbox: Sandbox | None = None
+        self.imports: tuple[str, ...] = ()  # what a sandbox imports before kernels start
         self.home = ""  # of kernels without a fence
         self.is_closed = False
         self.lock = threading.Lock()  # a worker of a cluster is closed from another thread
 
-    def prepare(self) -> None:
-        """Start the sandbox if it does not run. Raises RuntimeError if that fails."""
+    def prepare(self, imports: Iterable[str] = ()) -> None:
+        """Start the sandbox if it does not run. Raises RuntimeError if that fails.
+
+        imports: what the lecture imports, once for all kernels to come; by default what the last
+            one did.
+        """
         with self.lock:
+            self.imports = tuple(imports) or self.imports
             if self.is_closed:
                 raise RuntimeError("the grading was stopped")
             if not self.fence.sandbox:
                 self.home = self.home or tempfile.mkdtemp(prefix="kernels-")
-            elif self.sandbox is None or not self.sandbox.is_alive():
+                return
+            if self.sandbox is None or not self.sandbox.is_alive():
                 self._end_sandbox()
                 self.sandbox = Sandbox(self.fence)
+            self.sandbox.prepare(self.imports)
 
     def start(self) -> Kernel:
         """Start a kernel. Raises RuntimeError if that fails."""

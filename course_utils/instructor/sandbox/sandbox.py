@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +45,11 @@ MAX_OPEN = 1024  # files and sockets of one process
 START_SECONDS = 300
 SWEEP_SECONDS = 10
 EMPTY_LOOKS = 3  # one look can miss a process whose parent has just ended
+# Imported beside GPUs, whatever the lecture: a module that looks for one spoils it for all forks.
+WITH_GPU = ("matplotlib.pyplot", "course_utils.plots", "course_utils.data") + (
+    "course_utils.training",
+    "torch._dynamo",
+)
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 CLUSTER = "grade on the workers of a cluster: --cluster tcp://HOST:8786"
 NO_BUBBLEWRAP = f"no bubblewrap for this system: use Linux in a virtual machine, or {CLUSTER}"
@@ -96,6 +102,7 @@ class Sandbox:
 
     def __init__(self, fence: Fence) -> None:
         self.fence, self.cgroup = fence, None
+        self.prepared: set[str] = set()
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = ["bwrap", *namespaces(), *files(fence), "--as-pid-1", "--", sys.executable]
         command += [f"{COURSE}/zygote.py", str(theirs.fileno()), json.dumps(_settings(fence))]
@@ -130,6 +137,23 @@ class Sandbox:
     def is_alive(self) -> bool:
         """Return whether kernels can be started. Also a child of the owner can ask."""
         return is_open(self.control)
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Have modules imported once for all kernels. Raises RuntimeError if the sandbox ends.
+
+        names: of the instructor's choice, never of a submission's: they run before any fence.
+        """
+        wanted = WITH_GPU if self.fence.gpu else names
+        new = [name for name in wanted if name not in self.prepared]
+        if not new:
+            return
+        with suppress(OSError):
+            self.control.send(" ".join(new).encode())
+            if self._is_ready():
+                self.prepared.update(new)
+                return
+        self.close()
+        raise RuntimeError("the sandbox ended while it imported what the lecture imports")
 
     def start(self) -> tuple[socket.socket, FencedProcess]:
         """Start a kernel. Return its stream and its process. Raises RuntimeError if it fails."""

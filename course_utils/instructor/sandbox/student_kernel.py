@@ -69,6 +69,7 @@ def make_shell() -> Shell:
     shell = Shell.instance()
     if shell.display_formatter is not None:
         shell.display_formatter.active_types = ["text/plain"]  # nobody sees the figures
+        shell.display_formatter.mimebundle_formatter.enabled = False  # nor those of the course
     return shell
 
 

@@ -1,7 +1,8 @@
 """The process that kernels are forked from: it imports torch once, in a sandbox, for many of them.
 
 It runs as a script inside bubblewrap and runs no student code itself. It has one socket, inherited
-from the grader. For each message there it forks a keeper, which gets two sockets with it: the
+from the grader. A message there that names what a lecture imports has it imported, once for all
+kernels to come. For each other message it forks a keeper, which gets two sockets with it: the
 kernel's stream and a life line. The keeper closes off what one submission could leave behind for
 the next: it makes new namespaces for processes, files and shared memory, with an empty /tmp, gives
 up all privileges, and then starts the kernel. When the grader's end of the life line closes, the
@@ -14,13 +15,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
+import pkgutil
 import resource
 import select
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x8000000, 0x10000000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
@@ -30,11 +34,8 @@ SECCOMP_MODE_FILTER, KEYCTL_JOIN_SESSION_KEYRING = 2, 1
 HOME = "/tmp/home"
 PAGE = 4096
 STREAM = 3  # the one descriptor of a kernel beside input and output
-PREPARED = ("torch", "matplotlib.pyplot", "course_utils.plots", "course_utils.data") + (
-    "course_utils.training",
-    "IPython.core.completer",
-    "torch._dynamo",  # takes a second when an optimizer or a dispatch mode first asks for it
-)
+LONGEST = 1 << 16  # bytes of a message
+PREPARED = ("torch", "IPython.core.completer")  # whatever the lecture is
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -57,25 +58,35 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
 
 
 def serve(control: socket.socket, settings: dict) -> None:
-    """Fork a keeper for each message, until nobody holds the other end."""
+    """Do what the messages say, until nobody holds the other end."""
     from course_utils.exercises.student_kernel import make_shell
 
     shell = make_shell()
-    for name in PREPARED:
-        with contextlib.suppress(ImportError):  # a notebook that needs it will say so
-            __import__(name)
+    prepare(PREPARED)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need nobody to wait for them
     control.send(b"ready")
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        message, descriptors, _, _ = socket.recv_fds(control, LONGEST, 2)
         if not message:
             return
-        if os.fork() == 0:
+        if not descriptors:
+            prepare(message.decode().split())
+            control.send(b"ready")
+        elif os.fork() == 0:
             control.close()
             stream, life_line = (socket.socket(fileno=descriptor) for descriptor in descriptors)
             keep(stream, life_line, settings, shell)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def prepare(names: Iterable[str]) -> None:
+    """Import modules, and what they hold: "torch.nn", or "course_utils.load_data"."""
+    for name in names:
+        with contextlib.suppress(Exception):  # a notebook that needs it will say so
+            pkgutil.resolve_name(name)
+    gc.collect()
+    gc.freeze()  # or the first collection in each kernel copied the memory that it shares
 
 
 def keep(stream: socket.socket, life_line: socket.socket, settings: dict, shell: object) -> None:

@@ -19,9 +19,11 @@ from course_utils.instructor.answers.skeleton import (
     Skeleton,
     Step,
     identify,
+    read_skeleton,
 )
 from course_utils.instructor.answers.submission import StudentCell, Submission
 from course_utils.instructor.cell_names import read_cell
+from course_utils.lectures import all_lectures
 
 PARSE = ast.parse
 SOLUTION = "def double(x):\n    return 2 * x"
@@ -864,3 +866,55 @@ def test_an_answer_may_be_cut_into_cells_in_any_way(data):
     for cell in (IMPORT, STUBBED, CHECK_1, CHECK_2):
         own.insert(data.draw(st.integers(0, len(own))), cell)
     assert results(plan(*own)) == RIGHT
+
+
+# --- what of the lecture runs --------------------------------------------------------------------
+
+FROM_START = "def twice(x):\n    return 2 * start(x)"
+COURSE_CELLS = Skeleton(
+    "99",
+    "v1",
+    (
+        Step(LECTURE, "def start(x):\n    place = x\n    return place", id="a"),
+        Step(LECTURE, "best = max(n for n in range(3))", id="b", skipped=True),
+        Step(ANSWER, FROM_START, "99.1", "twice", "c"),
+        Step(CHECK, 'check("99.1", twice)', "99.1", "twice", "d"),
+        Step(LECTURE, "place = n = train()\nstart = other", id="e", skipped=True),
+    ),
+)
+
+
+def ids(source):
+    """Return the lecture's cells that run for an answer."""
+    submission = Submission("a.ipynb", cells=(StudentCell(source, ids=("c",)),))
+    return [step.id for step in make_plan(COURSE_CELLS, submission).steps if step.kind == LECTURE]
+
+
+def test_a_later_cell_of_the_same_names_is_not_needed():
+    assert ids(FROM_START) == ["a"]
+    assert ids("def twice(x):\n    n = place = x\n    return n + place") == ["a"]
+
+
+def test_what_only_a_skipped_cell_makes_is_needed():
+    assert ids("def twice(x):\n    return best + 2 * x") == ["a", "b"]
+    assert ids("def twice(x):\n    return n + 2 * x") == ["a", "e"]
+
+
+@pytest.mark.parametrize("lecture", all_lectures(), ids=lambda lecture: lecture.id)
+def test_a_skipped_cell_runs_only_for_what_an_answer_reads(lecture):
+    skeleton = read_skeleton(lecture.path)
+    cells = tuple(StudentCell(s.source, s.mark, (s.id,)) for s in skeleton.steps)
+    steps = make_plan(skeleton, Submission("a.ipynb", cells=cells)).steps
+    read = set().union(*(read_cell(step.source).used for step in skeleton.answers.values()))
+    assert all(read_cell(s.source).bound & read for s in steps if s.kind == LECTURE and s.skipped)
+
+
+def test_what_the_graded_cells_import_is_known():
+    cells = (
+        Step(LECTURE, "import torch.nn, math as m\nfrom copy import copy, deepcopy as dc", id="a"),
+        Step(LECTURE, "import keras", id="b", skipped=True),
+        Step(ANSWER, "def f(x):\n    from torch import nn\n    return nn", "99.1", "f", "c"),
+        Step(LECTURE, "%matplotlib inline\nimport math", id="d"),
+    )
+    expected = ("torch.nn", "math", "copy.copy", "copy.deepcopy", "torch.nn")
+    assert Skeleton("99", "v1", cells).imports == tuple(dict.fromkeys(expected))

@@ -9,6 +9,7 @@ import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -417,6 +418,30 @@ def in_child(work):
     return pid, reading
 
 
+def test_what_a_lecture_imports_is_there_in_each_sandbox(kernels):
+    kernels.prepare(("wave", "xmlrpc.client.Fault", "no.such.module"))
+    for _ in range(2):
+        kernel = kernels.start()
+        run(kernel, "import sys; assert {'wave', 'xmlrpc.client'} <= sys.modules.keys()")
+        kernel.stop()
+        kernels.sandbox.close()
+        with pytest.raises(RuntimeError, match="the sandbox ended"):
+            kernels.sandbox.prepare(["shelve"])
+    kernels.prepare()  # the tests to come share it
+
+
+def test_beside_gpus_only_what_is_known_to_leave_them_alone_is_imported(fence, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Sandbox, "__init__", lambda sandbox, fence: None)
+    monkeypatch.setattr(Sandbox, "_is_ready", lambda sandbox: True)
+    sandbox = Sandbox(fence)
+    sandbox.fence, sandbox.prepared = replace(fence, gpu=True), set()
+    sandbox.control = SimpleNamespace(send=asked.append)
+    sandbox.prepare(["keras"])
+    sandbox.prepare(["torchvision"])
+    assert asked == [" ".join(sandboxes.WITH_GPU).encode()]
+
+
 def test_a_forked_child_starts_kernels(kernels):
     def work(pipe):
         kernel = kernels.start()
@@ -551,6 +576,13 @@ HONEST = {
         print("hi")
         sys.stdout.buffer.write(b"hi")
         """,
+    "a figure of the course": """
+        from course_utils.plots.style import new_figure
+        drawn = []
+        figure, axes = new_figure()
+        figure.png = lambda: drawn.append(1)
+        figure.described("Nobody sees it.")
+        """,
     "the last value": "4 + 1",
     "of the last cell": "assert _ == 5",
 }
@@ -562,6 +594,7 @@ def test_honest_code_works(kernels):
     for code in HONEST.values():
         run(kernel, code.replace("%run -i file.py", "%run file.py"))
     assert gives(kernel, "(stayed, timed, ran, out.stdout)") == "(1, 3, 1, 'hi\\n')"
+    assert gives(kernel, "drawn") == "[]"
     assert gives(kernel, "__import__('file').ran") == "1"
     kernel.stop()
 
