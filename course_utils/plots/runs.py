@@ -167,7 +167,7 @@ def compared_curves(
     axes.set(xlabel=x, ylabel=value, title=title)
     if log_x:
         axes.set_xscale("log")
-        ticks = sorted({*chain(*live.values()), *chain(*map(runs.xs, runs.arms))})
+        ticks = sorted(map(float, {*chain(*live.values()), *chain(*map(runs.xs, runs.arms))}))
         axes.set_xticks(ticks, labels_with_room(ticks))
         axes.set_xticks([], minor=True)
     else:

@@ -22,7 +22,6 @@ FOR_TESTS = ("jupyterlab", "nbval", "pytest", "xdist")
 DISTRIBUTIONS = PACKAGES | {"xdist": "pytest-xdist"}  # what pip calls a module, if otherwise
 
 
-
 @dataclass(frozen=True)
 class Finding:
     """One line of the report. ``remedy`` is empty where nothing is wrong."""
