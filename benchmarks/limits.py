@@ -17,27 +17,28 @@ do as on a processor without AVX-512 and without bfloat16. The tables go to benc
 from __future__ import annotations
 
 import argparse
-import copy
 import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from throughput import CPU, NETWORKS, SHAPE, peak_flops, seconds_of, sgd
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
+from training import bare_loop
 
 from course_utils.arithmetic import count_flops
 from course_utils.lectures import store_part
 from course_utils.runtime import machine
-from course_utils.training import choose_precision
+from course_utils.training import choose_precision, train_one_epoch
 from course_utils.training.precision import Precision
 from course_utils.training.recipe import make_optimizer
 
 BATCH = 128
+Step = Callable[[], object]
 GROUPS = {  # what an operation's name contains; the first that fits
     "convolutions": ("conv",),
     "linear layers": ("mm",),
@@ -61,38 +62,32 @@ def with_instructions_of(isa: str) -> None:
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | asked)
 
 
-def training_step(
-    model: nn.Module, amp: Precision, optimizer: torch.optim.Optimizer, batch: int = BATCH
-) -> Callable[[], None]:
-    """Return a function that makes one step on the same random images."""
-    images = amp.place(torch.randn(batch, *SHAPE))
-    labels = torch.arange(batch) % 10
-    model.train()
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with amp.autocast():
-            loss = F.cross_entropy(model(images), labels)
-        amp.backward(loss)
-        amp.step(optimizer)
-
-    return step
+def our_step(
+    model: nn.Module,
+    batch: int = BATCH,
+    amp: Precision | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> Step:
+    """Return a step of the course's training, with what is given in place of its own choice."""
+    amp = amp or choose_precision(CPU)
+    model = amp.place(model)
+    optimizer = optimizer or make_optimizer("sgd", model, learning_rate=0.01, weight_decay=0.0)
+    loader = one_batch(batch)
+    return lambda: train_one_epoch(model, loader, optimizer, device=CPU, amp=amp)
 
 
-def our_step(make: Callable[[], nn.Module], batch: int = BATCH) -> Callable[[], None]:
-    """Return a step of the course's training."""
-    amp = choose_precision(CPU)
-    model = amp.place(make())
-    return training_step(model, amp, make_optimizer("sgd", model, 0.01, 0.0), batch)
-
-
-def lab_sheet_step(make: Callable[[], nn.Module]) -> Callable[[], None]:
+def lab_sheet_step(model: nn.Module) -> Step:
     """Return a step of the loop that most courses show, its images ready."""
-    model = make()
-    return training_step(model, Precision(), sgd(model))
+    loader, optimizer = one_batch(BATCH), sgd(model)
+    return lambda: bare_loop(model, loader, optimizer)
 
 
-def shares(step: Callable[[], None], steps: int = 3) -> dict[str, float]:
+def one_batch(count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return random images, the same in each step, with labels."""
+    return [(torch.randn(count, *SHAPE), torch.arange(count) % 10)]
+
+
+def shares(step: Step, steps: int = 3) -> dict[str, float]:
     """Return which share of a step's time each group of operations takes, the rest as "rest"."""
     with profile(activities=[ProfilerActivity.CPU]) as found:
         for _ in range(steps):
@@ -155,7 +150,7 @@ def computed_flops(make: Callable[[], nn.Module]) -> dict[str, float]:
     return {"convolutions": 3 * BATCH * (whole - linear), "linear layers": 3 * BATCH * linear}
 
 
-def fastest(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+def fastest(steps: dict[str, Step], rounds: int) -> dict[str, float]:
     """Return the seconds of one step of each; they take turns, and the fastest counts."""
     seconds = dict.fromkeys(steps, float("inf"))
     for _ in range(1 + rounds):  # the first is a warm-up
@@ -167,7 +162,7 @@ def fastest(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, floa
 def by_operation(name: str, rounds: int, peak: float) -> list[str]:
     """Return the rows of one network: its operations, and how far a step is from the peaks."""
     make, dtype = NETWORKS[name], choose_precision(CPU).dtype
-    steps = {"ours": our_step(make), "lab sheet": lab_sheet_step(make)}
+    steps = {"ours": our_step(make()), "lab sheet": lab_sheet_step(make())}
     seconds = fastest(steps, rounds)
     flops, copies = computed_flops(make), copying_seconds(make(), dtype.itemsize)
     rows = []
@@ -186,29 +181,25 @@ def by_operation(name: str, rounds: int, peak: float) -> list[str]:
     return rows
 
 
-def changed_steps(make: Callable[[], nn.Module]) -> Iterator[tuple[str, int, Callable[[], None]]]:
+def changed_steps(make: Callable[[], nn.Module]) -> Iterator[tuple[str, int, Step]]:
     """Yield what is changed in our step, its batch size, and the changed step."""
-    amp = choose_precision(CPU)
-    yield "nothing", BATCH, our_step(make)
+    yield "nothing", BATCH, our_step(make())
     for batch in (32, 512):
-        yield f"batches of {batch}", batch, our_step(make, batch)
-    other = copy.copy(amp)
-    other.channels_last = not amp.channels_last
-    layout = "channels_last" if other.channels_last else "contiguous"
-    model = other.place(make())
-    optimizer = make_optimizer("sgd", model, 0.01, 0.0)
-    yield layout, BATCH, training_step(model, other, optimizer)
+        yield f"batches of {batch}", batch, our_step(make(), batch)
+    amp = choose_precision(CPU)
+    layout = "contiguous" if amp.channels_last else "channels_last"
+    other = replace(amp, channels_last=not amp.channels_last)
+    yield layout, BATCH, our_step(make(), amp=other)
     for kind in ("foreach", "for loop"):
-        model = amp.place(make())
+        model = make()
         options = dict(lr=0.01, momentum=0.9, nesterov=True, foreach=kind == "foreach")
         optimizer = torch.optim.SGD(model.parameters(), **options)
-        yield f"optimizer: {kind}", BATCH, training_step(model, amp, optimizer)
-    model = amp.place(make())
+        yield f"optimizer: {kind}", BATCH, our_step(model, optimizer=optimizer)
+    model = make()
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = not module.inplace
-    optimizer = make_optimizer("sgd", model, 0.01, 0.0)
-    yield "ReLU in place, or not where it was", BATCH, training_step(model, amp, optimizer)
+    yield "ReLU in place, or not where it was", BATCH, our_step(model)
 
 
 def what_pays(name: str, rounds: int) -> dict[str, float]:

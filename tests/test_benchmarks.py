@@ -158,7 +158,7 @@ def test_the_limits_count_what_a_step_computes_and_moves(monkeypatch):
 def test_the_limits_know_the_operations_of_a_step(monkeypatch):
     monkeypatch.syspath_prepend(project_root() / "benchmarks")
     limits = script("limits")
-    found = limits.shares(limits.our_step(lambda: SmallResNet(1, width=4), batch=4), steps=1)
+    found = limits.shares(limits.our_step(SmallResNet(1, width=4), batch=4), steps=1)
     assert sum(found.values()) == pytest.approx(1)
     assert min(found[name] for name in ("convolutions", "batch norm", "ReLU", "optimizer")) > 0
     assert limits.group_of("aten::copy_") == "rest"

@@ -90,7 +90,6 @@ def _read(source: str) -> Code:
         tree = ast.parse(source)
     cell, lines = _look_through(source, tree), source.encode().split(b"\n")
     is_only_calls = cell.own <= cell.imports.keys()
-    cell.used = set()  # the names of functions' own variables are nobody else's
     for node in tree.body:
         part = _look_through(_text_of(node, lines), node, seeds_count=is_only_calls)
         part.bound, part.used = _global_names(part.source)
@@ -177,9 +176,12 @@ def _look_through(source: str, tree: ast.AST, seeds_count: bool = True) -> Code:
     made: list[tuple[str, str]] = []  # like links, but a call is between the two
     for node in ast.walk(tree):
         match node:
-            case ast.Name(name, ast.Load()):
-                code.used.add(name)
-            case ast.Name(name) | ast.arg(name) | ast.FunctionDef(name) | ast.ClassDef(name):
+            case (
+                ast.Name(name, ast.Store() | ast.Del())
+                | ast.arg(name)
+                | ast.FunctionDef(name)
+                | ast.ClassDef(name)
+            ):
                 code.own.add(name)
             case ast.Import() | ast.ImportFrom():
                 start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""

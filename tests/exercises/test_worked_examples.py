@@ -36,8 +36,8 @@ def brief(tensor):
     return re.sub(r"\.0(?=[,\]])", ".", str(tensor.tolist()))
 
 
-def rounded(values, digits=4):
-    return str([[round(value, digits) for value in row] for row in values.tolist()])
+def rounded(values):
+    return str([[round(value, 4) for value in row] for row in values.tolist()])
 
 
 def count(model):

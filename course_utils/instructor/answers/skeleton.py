@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Skeleton:
         """Return the answer step of each exercise."""
         return {step.exercise: step for step in self.steps if step.kind == ANSWER}
 
-    @property
+    @cached_property
     def imports(self) -> tuple[str, ...]:
         """Return what its cells import when they are graded: "torch.nn", "copy.deepcopy"."""
         trees = [read_cell(step.source).tree for step in self.steps if not step.skipped]

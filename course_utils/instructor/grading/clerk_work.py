@@ -70,7 +70,6 @@ class Work:
     def _wake(self, lecture: str) -> None:
         assert self.kernels is not None
         with suppress(RuntimeError):  # the first kernel will say so
-            self.kernels.prepare()
             self.kernels.prepare(self.run.skeletons[lecture].imports)
 
     @cached_property
