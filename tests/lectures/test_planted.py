@@ -3,6 +3,7 @@
 Only the cells that the claim needs are run, with the fault in them.
 """
 
+import ast
 import re
 from dataclasses import dataclass
 
@@ -191,7 +192,8 @@ def needed(cells, target):
 def outside(cell):
     """The names that a cell takes from others."""
     code = read_cell(cell.source)
-    return code.used - code.bound
+    deleted = [s.tree.targets for s in code.statements if isinstance(s.tree, ast.Delete)]
+    return code.used - code.bound | {target.id for targets in deleted for target in targets}
 
 
 def with_fault(fault):
