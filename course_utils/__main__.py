@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 # `python -m` looks for modules first where it was started. Among submissions, a file called like a
@@ -283,6 +282,7 @@ def gather_evidence(options: argparse.Namespace) -> int:
     from .lectures.evidence import claims_file, claims_table, evidence_of, overview
     from .lectures.evidence_runs import expected_seconds, missing_trials, run_all
     from .runtime import project_root
+    from .runtime.signals import ended_as_interrupted
 
     jobs = options.jobs or os.cpu_count() or 1
     try:
@@ -299,13 +299,11 @@ def gather_evidence(options: argparse.Namespace) -> int:
     about = "how long is not known yet" if seconds is None else f"about {seconds / 60:.0f} minutes"
     runs = f"{len(trials)} run{'s' * (len(trials) != 1)} to make"
     print(f"{runs}, {jobs} at a time: {about}" if trials else "nothing to run")
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the runs too
     try:
-        failures = run_all(trials, jobs)
+        with ended_as_interrupted():
+            failures = run_all(trials, jobs)
     except KeyboardInterrupt:
         failures = ["Interrupted. The finished runs are stored: the same command goes on."]
-    finally:
-        signal.signal(signal.SIGTERM, before)
     found = {number: evidence_of(number) for number in chosen}
     for number, claims in found.items():
         print(f"\n{lectures[number].title}", *claims_table(claims), sep="\n")
@@ -354,6 +352,7 @@ def serve_app(options: argparse.Namespace) -> int:
     """Serve the page until it is interrupted."""
     from .app import AppServer, garments, things
     from .models.pretrained import load_weights
+    from .runtime.signals import ended_as_interrupted
 
     print("Loading the networks: some seconds", flush=True)
     networks, missing = {}, {}
@@ -376,13 +375,11 @@ def serve_app(options: argparse.Namespace) -> int:
         return 1
     with server:
         print(f"Open {server.address} in a browser on this machine. Ctrl+C ends it.", flush=True)
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            server.serve_forever()
+            with ended_as_interrupted():
+                server.serve_forever()
         except KeyboardInterrupt:
             print("Ended.")
-        finally:
-            signal.signal(signal.SIGTERM, before)
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 import xml.etree.ElementTree as xml
 
+import psutil
 import pytest
 from corpus import POINTS, solved, stubbed, written
 
@@ -116,22 +117,31 @@ def test_when_no_kernel_starts_nobody_gets_a_zero(handed_in, tmp_path):
 
 
 @needs_sandbox
-def test_a_killed_grading_goes_on_where_it_was(handed_in, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "terminated"])
+def test_a_grading_that_was_ended_goes_on_where_it_was(how, handed_in, tmp_path):
     for name in ("cas", "dan", "eve"):
         (handed_in / f"{name}_02.ipynb").write_bytes(written(stubbed("02.3")))
-    out = tmp_path / "out"
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
     command = ["course_utils", "grade", str(handed_in), f"--out={out}", "--workers=2"]
     first = subprocess.Popen(
         [sys.executable, "-m", *command],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT | {"TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     end = time.monotonic() + 300
     while len(list(out.glob("results/*.json"))) < 2 and time.monotonic() < end:
         time.sleep(0.05)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    below = psutil.Process(first.pid).children(recursive=True)
+    first.send_signal(how)
+    printed = first.communicate(timeout=120)[0]
+    if how == signal.SIGTERM:
+        assert first.returncode == 1, printed
+        assert "It was interrupted. The same command goes on." in printed
+        assert psutil.wait_procs(below, timeout=30)[1] == []
+        assert list(scratch.iterdir()) == []
     before = {p.name: p.stat().st_mtime_ns for p in (out / "results").glob("*.json")}
     assert 2 <= len(before) < 5
     status, printed = run(*command)

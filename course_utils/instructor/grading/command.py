@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ...runtime.signals import ended_as_interrupted
 from ..reports.attention import groups
 from ..reports.overriding import read_gradebook
 from ..reports.results import (
@@ -49,7 +50,7 @@ def grade(options: argparse.Namespace) -> int:
     try:
         grade_all = _way(settings)
         out.mkdir(parents=True, exist_ok=True)
-        with _elsewhere():
+        with ended_as_interrupted(), _elsewhere():
             reporter = grade_all(paths, out, settings)
     except ModuleNotFoundError as problem:
         print(f"{problem.name} is missing: python -m pip install distributed", file=sys.stderr)
