@@ -86,8 +86,8 @@ evidence: $(READY)
 # The peers are optional: without them, their rows are left out. cluster.py needs Dask.
 bench: $(READY)
 	@$(INSTALL) bench cluster || echo "No peers to compare with."
-	@for script in knn.py throughput.py "throughput.py --accuracy" training.py threads.py notebooks.py \
-	  grading.py cluster.py; do \
+	@for script in knn.py throughput.py "throughput.py --accuracy" limits.py "limits.py --isa AVX2" training.py \
+	  threads.py notebooks.py grading.py cluster.py; do \
 	  echo "== $$script"; $(BIN)/python benchmarks/$$script || exit 1; done
 
 bench-quick: $(READY)

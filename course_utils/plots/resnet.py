@@ -71,40 +71,40 @@ def values_by_layer(
     curves: Mapping[str, Sequence[float]],
     ylabel: str,
     *,
+    title: str,
     xlabel: str = "layer, from the image to the output",
-    log: bool = True,
 ) -> Figure:
-    """One value a layer, a line for each name; values of 0 leave a gap on the log scale.
+    """One value a layer, a line for each name; on the log scale values of 0 leave a gap.
 
     Lecture 08.
 
     Args:
         curves: name -> one value a layer.
         ylabel: what the values are.
+        title: what was measured.
         xlabel: what is counted.
-        log: whether the vertical axis is logarithmic.
 
     Example:
         >>> from course_utils import plots
-        >>> figure = plots.values_by_layer({"ReLU": [1e-3, 0.25]}, "norm of the gradient")
+        >>> figure = plots.values_by_layer({"ReLU": [1e-3, 0.25]}, "norm", title="Gradients")
         >>> print(figure.alt_text)
-        norm of the gradient by layer: ReLU from 0.001 to 0.25.
+        Gradients. norm by layer: ReLU from 0.001 to 0.25.
     """
     figure, axes = new_figure(width=8, height=3.4)
     said = []
     for index, (name, values) in enumerate(curves.items()):
         axes.plot(range(1, len(values) + 1), values, label=name, markersize=4, **series(index))
         said.append(f"{name} from {values[0]:.2g} to {values[-1]:.2g}")
-    if log:
-        axes.set_yscale("log")
-    axes.set(xlabel=xlabel, ylabel=f"{ylabel}{' (log scale)' if log else ''}")
+    axes.set(yscale="log", xlabel=xlabel, ylabel=f"{ylabel} (log scale)", title=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure.described(f"{ylabel} by layer: {'; '.join(said)}.")
+    return figure.described(f"{title}. {ylabel} by layer: {'; '.join(said)}.")
 
 
-def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float]]) -> Figure:
+def loss_on_line(
+    distances: Sequence[float], losses: Mapping[str, Sequence[float]], *, title: str
+) -> Figure:
     """The loss at points of a line through the trained weights (distance 0).
 
     Lecture 08.
@@ -112,11 +112,13 @@ def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float
     Args:
         distances: places on the line, in norms of the filters.
         losses: name -> one loss (nats) a place.
+        title: whose loss it is, and on what.
 
     Example:
         >>> from course_utils import plots
-        >>> print(plots.loss_on_line([-1, 0, 1], {"plain": [3.0, 0.5, 4.0]}).alt_text)
-        Loss along a line through the weights. plain: 0.50 at its lowest, 4.00 at the right end.
+        >>> figure = plots.loss_on_line([-1, 0, 1], {"plain": [3.0, 0.5, 4.0]}, title="38 layers")
+        >>> print(figure.alt_text)
+        38 layers. plain: 0.50 at its lowest, 4.00 at the right end.
     """
     figure, axes = new_figure(width=7.6, height=3.3)
     said = []
@@ -124,7 +126,9 @@ def loss_on_line(distances: Sequence[float], losses: Mapping[str, Sequence[float
         axes.plot(distances, values, label=name, markersize=4, **series(index))
         said.append(f"{name}: {min(values):.2f} at its lowest, {values[-1]:.2f} at the right end")
     axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
-    axes.set(xlabel="distance, in norms of the filters", ylabel="loss of the batch (nats)")
+    axes.set(
+        xlabel="distance, in norms of the filters", ylabel="loss of the batch (nats)", title=title
+    )
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure.described(f"Loss along a line through the weights. {'; '.join(said)}.")
+    return figure.described(f"{title}. {'; '.join(said)}.")

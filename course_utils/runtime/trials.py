@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from .folders import project_root
@@ -85,10 +87,22 @@ class Runs:
         """Return an arm's number in each run."""
         return list(self.by_run(arm, x).values())
 
+    def mean(self, arm: str, x: float | str = "") -> float:
+        """Return the mean of an arm's number over the runs; NaN without any."""
+        return _mean(self.values(arm, x))
+
     def differences(self, arm: str, other: str, x: float | str = "") -> list[float]:
         """Return, for each run that has both, the number of an arm minus that of another."""
         first, second = self.by_run(arm, x), self.by_run(other, x)
         return [value - second[run] for run, value in first.items() if run in second]
+
+    def lead(self, arm: str, other: str, x: float | str = "") -> float:
+        """Return the mean of the `differences` of two arms; NaN without any."""
+        return _mean(self.differences(arm, other, x))
+
+
+def _mean(values: list[float]) -> float:
+    return fmean(values) if values else math.nan
 
 
 def run_seed(seed: int = 0) -> int:
@@ -166,7 +180,8 @@ def append(**row: Any) -> None:
 def stored(experiment: str) -> Runs:
     """Return what the stored runs measured in an experiment, by `record`.
 
-    Without stored runs it is empty. A run of the evidence sees its own numbers alone.
+    Without stored runs it is empty. A run of the evidence sees its own numbers alone. Where a
+    larger budget changes nothing, its runs are left out: they repeat the numbers of the others.
 
     Raises:
         ValueError: the experiment is not called like "05 depth".
@@ -177,7 +192,18 @@ def stored(experiment: str) -> Runs:
     """
     lecture = _lecture_of(experiment)
     found = _measured if recording() else read_measured(runs_file(lecture))
-    return Runs(tuple(row for row in found if row.experiment == experiment))
+    return _without_repeats(Runs(tuple(row for row in found if row.experiment == experiment)))
+
+
+def _without_repeats(runs: Runs) -> Runs:
+    kept: list[set[Measured]] = []
+    for budget in runs.budgets:
+        rows = {replace(row, budget=1) for row in runs.at(budget).rows}
+        if not any(rows <= shorter for shorter in kept):
+            kept.append(rows)
+        else:
+            runs = Runs(tuple(row for row in runs.rows if row.budget != budget))
+    return runs
 
 
 def _lecture_of(experiment: str) -> str:

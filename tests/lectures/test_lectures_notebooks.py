@@ -25,10 +25,11 @@ from course_utils.lectures import all_lectures
 from course_utils.lectures.evidence import FAR, evidence_of
 
 LECTURES = all_lectures()
-# The budgets at which the claims of a lecture have been tried. `make evidence` goes on.
-ONCE = ("08", "10", "12")
-BOTH = ("01", "02", "03", "04", "05", "06", "07", "09", "11", "13", "14", "15")
-TRIED = dict.fromkeys(ONCE, {1}) | dict.fromkeys(BOTH, {1, 3})
+BUDGETS = {1, 3}  # at which `make evidence` tries the claims
+SAYS_HOW_LONG = re.compile(
+    r"\b(\d+|three|nine) (epochs|steps)\b|\bepochs \d+ to \d+\b|times as long"
+)
+CLAIMED = re.compile(r"(?:✓|✗ does not hold:) (.*?)(?: \(\d+ of \d+ stored runs\))?$")
 
 
 @pytest.mark.parametrize("lecture", LECTURES, ids=lambda lecture: lecture.path.stem)
@@ -43,7 +44,7 @@ def test_lecture_keeps_the_rules(lecture):
         *prose(notebook),
         *exercises(notebook, lecture),
         *arms(notebook),
-        *(sitting(notebook) if lecture.id in TRIED else ()),
+        *sitting(notebook),
     ]
     assert not found, "\n".join(["", *found])
 
@@ -66,36 +67,29 @@ def test_lectures_are_quick_to_load():
     assert sum(sizes.values()) <= 7_000_000
 
 
-@pytest.mark.parametrize("lecture", TRIED)
+@pytest.mark.parametrize("lecture", LECTURES, ids=lambda lecture: lecture.id)
 def test_every_claim_was_tried_and_held(lecture):
     """With five seeds, at each budget, or at the one that the sentence names."""
-    path = next(one.path for one in LECTURES if one.id == lecture)
-    found = evidence_of(lecture)
-    assert {one.sentence for one in found} >= set(claims_of(path))
-    few = [one for one in found if one.seeds < 5 or not TRIED[lecture] <= set(one.budgets)]
+    found = evidence_of(lecture.id)
+    assert {one.sentence for one in found} >= set(claims_of(lecture.path))
+    few = [one for one in found if one.seeds < 5 or not set(one.budgets) >= BUDGETS]
     few = [one.sentence for one in few if one.seeds < 5 or not SAYS_HOW_LONG.search(one.sentence)]
     assert few == [], "tried with fewer than five seeds, or at one budget and does not say so"
     assert [one for one in found if not one.holds] == []
 
 
-@pytest.mark.parametrize("lecture", [name for name in TRIED if TRIED[name] == {1, 3}])
+@pytest.mark.parametrize("lecture", LECTURES, ids=lambda lecture: lecture.id)
 def test_every_claim_could_have_failed(lecture):
     """A bound far from what is measured proves little, unless the claim says why it is there."""
-    far = [one for one in evidence_of(lecture) if one.deviations > FAR and not one.wide]
+    far = [one for one in evidence_of(lecture.id) if one.deviations > FAR and not one.wide]
     assert [f"{one.deviations:.1f} deviations: {one.sentence}" for one in far] == []
-
-
-SAYS_HOW_LONG = re.compile(r"\b(\d+|three|nine) (epochs|steps)\b|times as long")
-CLAIMED = re.compile(r"(?:✓|✗ does not hold:) (.*?)(?: \(\d+ of \d+ stored runs\))?$")
 
 
 def claims_of(path):
     """The sentences that a stored lecture prints with ✓ or ✗."""
     for cell in nbformat.read(path, as_version=4).cells:
         for line in outputs_text(cell).splitlines() if cell.cell_type == "code" else ():
-            if claimed := re.match(
-                r"(?:✓|✗ does not hold:) (.*?)(?: \(\d+ of \d+ stored runs\))?$", line
-            ):
+            if claimed := CLAIMED.match(line):
                 yield claimed[1]
 
 

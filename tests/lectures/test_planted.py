@@ -112,7 +112,7 @@ PLANTED = [
         "08",
         "std=gain / math.sqrt(n))",
         "std=1 / math.sqrt(n))",
-        "1.5 × Kaiming: more than a hundred times",
+        "1.5 × Kaiming: more than 1,000 times",
     ),
     Planted(
         "one arm is the other",

@@ -8,13 +8,23 @@ from course_utils import plots
 TWO = ["3×3, 64", "batch norm"]
 FIGURES = {  # a figure, what must be written in it, and what its description must say
     "values_by_layer": (
-        lambda: plots.values_by_layer({"ReLU": [1e-3, 0.25], "tanh": [1e-2, 0.5]}, "norm"),
-        ["layer, from the image to the output", "norm (log scale)", "ReLU", "tanh", "1", "2"],
-        ["norm by layer", "ReLU from 0.001 to 0.25", "tanh from 0.01 to 0.5"],
+        lambda: plots.values_by_layer(
+            {"ReLU": [1e-3, 0.25], "tanh": [1e-2, 0.5]}, "norm", title="Two stacks"
+        ),
+        ["Two stacks", "layer, from the image to the output", "norm (log scale)", "ReLU", "tanh"],
+        ["Two stacks. norm by layer", "ReLU from 0.001 to 0.25", "tanh from 0.01 to 0.5"],
     ),
     "loss_on_line": (
-        lambda: plots.loss_on_line([-1, 0, 1], {"plain": [3, 0.5, 4], "residual": [2, 0.25, 1]}),
-        ["distance, in norms of the filters", "loss of the batch (nats)", "plain", "residual"],
+        lambda: plots.loss_on_line(
+            [-1, 0, 1], {"plain": [3, 0.5, 4], "residual": [2, 0.25, 1]}, title="One line"
+        ),
+        [
+            "One line",
+            "distance, in norms of the filters",
+            "loss of the batch (nats)",
+            "plain",
+            "residual",
+        ],
         ["plain: 0.50 at its lowest, 4.00 at the right", "residual: 0.25 at its lowest, 1.00"],
     ),
     "residual_blocks": (
@@ -54,12 +64,6 @@ def test_values_are_counted_from_the_first_layer():
     (axes,) = FIGURES["values_by_layer"][0]().axes
     assert points(axes) == {"ReLU": [(1, 1e-3), (2, 0.25)], "tanh": [(1, 1e-2), (2, 0.5)]}
     assert axes.get_yscale() == "log"
-
-
-def test_values_may_have_a_plain_axis():
-    (axes,) = plots.values_by_layer({"a": [0.5, 0.25]}, "error", xlabel="k", log=False).axes
-    assert axes.get_yscale() == "linear"
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("k", "error")
 
 
 def test_losses_stand_over_their_distances():

@@ -1,6 +1,7 @@
 """Runs with other seeds and budgets: what a run draws and notes, and what is read back."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -17,6 +18,13 @@ CSV = """experiment,arm,x,value,seed,budget,code
 98 gain,new,,0.9,0,3,c
 98 gain,old,,0.5,0,3,c
 98 curve,new,2,0.1,0,1,c
+98 fixed,new,,0.7,0,1,c
+98 fixed,new,,0.8,1,1,c
+98 fixed,new,,0.7,0,3,c
+98 partly,new,,0.7,0,1,c
+98 partly,new,,0.8,1,1,c
+98 partly,new,,0.7,0,3,c
+98 partly,new,,0.9,1,3,c
 """
 
 
@@ -69,9 +77,16 @@ def test_stored_runs_are_paired_by_seed_and_budget(kept):
     assert runs.values("new") == [0.7, 0.8, 0.9]
     assert runs.differences("new", "old") == pytest.approx([0.1, 0.4])
     assert runs.at(3).values("old") == [0.5]
+    assert runs.mean("new") == pytest.approx(0.8)
+    assert math.isnan(runs.at(1).mean("new", 2))
     assert stored("98 curve").xs("new") == [2.0]
     assert stored("98 curve").values("new", 2) == [0.1]
     assert len(stored("97 nothing")) == 0
+
+
+def test_what_no_budget_changes_counts_once(kept):
+    assert (stored("98 fixed").budgets, stored("98 fixed").values("new")) == ([1], [0.7, 0.8])
+    assert stored("98 partly").values("new") == [0.7, 0.8, 0.7, 0.9]
 
 
 def test_a_run_of_the_evidence_sees_its_own_numbers_alone(kept, monkeypatch, tmp_path):
