@@ -182,9 +182,10 @@ def test_other_words_and_bounds_are_judged_by_the_stored_numbers(lecture, tmp_pa
 
 def test_a_claim_about_one_budget_gets_its_new_words_too(lecture, tmp_path, run_here):
     late = "claim('late: {0}', stored('98 gain').at(3).values('new'), at_least={0})"
-    before = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.6)])
+    first = [*CELLS[:3], "record('98 gain', 'epochs', epochs)", CELLS[3]]
+    before = written(tmp_path, [*first, late.format(0.6)])
     assert run_here(missing_trials([before], 2, [1, 3]), jobs=2) == []
-    after = written(tmp_path, [*CELLS[:3], CELLS[3], late.format(0.705)])
+    after = written(tmp_path, [*first, late.format(0.705)])
     assert run_here(missing_trials([after], 2, [1, 3]), jobs=1) == []
     claim = evidence_of("98")[1]
     assert (claim.sentence, claim.values, claim.held) == ("late: 0.705", (0.7, 0.71), 1)
