@@ -196,14 +196,12 @@ def stored(experiment: str) -> Runs:
 
 
 def _without_repeats(runs: Runs) -> Runs:
-    kept: list[set[Measured]] = []
+    kept: dict[float, set[Measured]] = {}
     for budget in runs.budgets:
         rows = {replace(row, budget=1) for row in runs.at(budget).rows}
-        if not any(rows <= shorter for shorter in kept):
-            kept.append(rows)
-        else:
-            runs = Runs(tuple(row for row in runs.rows if row.budget != budget))
-    return runs
+        if not any(rows <= shorter for shorter in kept.values()):
+            kept[budget] = rows
+    return Runs(tuple(row for row in runs.rows if row.budget in kept))
 
 
 def _lecture_of(experiment: str) -> str:

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from forked import processes, run_forked
 
-from course_utils.instructor.cell_names import read_cell
+from course_utils.instructor.cell_names import read_cell, root
 from course_utils.lectures import all_lectures
 
 PATHS = {lecture.id: lecture.path for lecture in all_lectures()}
@@ -193,7 +193,7 @@ def outside(cell):
     """The names that a cell takes from others."""
     code = read_cell(cell.source)
     deleted = [s.tree.targets for s in code.statements if isinstance(s.tree, ast.Delete)]
-    return code.used - code.bound | {target.id for targets in deleted for target in targets}
+    return code.used - code.bound | {root(target) for targets in deleted for target in targets}
 
 
 def with_fault(fault):

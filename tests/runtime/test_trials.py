@@ -79,6 +79,8 @@ def test_stored_runs_are_paired_by_seed_and_budget(kept):
     assert runs.at(3).values("old") == [0.5]
     assert runs.mean("new") == pytest.approx(0.8)
     assert math.isnan(runs.at(1).mean("new", 2))
+    assert runs.lead("new", "old") == pytest.approx(0.25)
+    assert math.isnan(runs.at(1).lead("old", "none"))
     assert stored("98 curve").xs("new") == [2.0]
     assert stored("98 curve").values("new", 2) == [0.1]
     assert len(stored("97 nothing")) == 0
