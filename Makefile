@@ -10,7 +10,7 @@
 # make evidence               for maintainers: run lectures that changed with other seeds and budgets
 # make bench | make bench-quick   measurements beside peers: half an hour; three minutes, less sure
 # make budget                 for maintainers: fail when a lecture is far slower or larger than planned
-# make full-size              train on all images (hours on a CPU)
+# make full-size              train on all images: an hour on two cores
 # make gpu-check              for maintainers: try everything on a GPU, 8 minutes; the same goes on
 # make gpu-wheels             for maintainers: collect what gpu-check needs where there is no network
 # make matrix                 for maintainers: lectures 01-05 with the oldest and newest packages
@@ -75,7 +75,7 @@ grade: $(READY)
 	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { \
 	  echo "Name a folder or zip, and one for the results: make grade SUBMISSIONS=class.zip OUT=grades"; exit 2; }
 	$(BIN)/python -m course_utils grade "$(SUBMISSIONS)" --out "$(OUT)" \
-	  $(if $(ROSTER),--roster "$(ROSTER)")
+	  $(if $(ROSTER),--roster "$(ROSTER)") $(OPTIONS)
 
 notebooks: $(READY)
 	$(BIN)/python -m course_utils refresh

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import speedrun
 import throughput
 import time_to_accuracy
 import torch
@@ -18,10 +19,10 @@ from gpu_rows import MISSED, OK, Finding, LeftOut
 from gpu_training import amount, peak
 from torch import nn
 
-from course_utils import evaluate, seed_everything
+from course_utils import evaluate
 from course_utils.data import BatchLoader, ImageData, batches, cifar, standard_augmentation
 from course_utils.inspection import wilson_interval
-from course_utils.models.whitened import FlipAveraged, WhitenedNet, whitening_filters
+from course_utils.models.whitened import WhitenedNet, whitening_filters
 from course_utils.runtime import Timer, get_device
 from course_utils.training import choose_precision, train_one_epoch
 from course_utils.training.recipe import make_optimizer
@@ -92,15 +93,14 @@ def plain_loop(model: nn.Module, data: ImageData, device: torch.device) -> Calla
 def to_94_percent() -> Finding:
     """Learn CIFAR-10 with our recipe, and tell accuracy and seconds."""
     data, device = published_cifar10(), get_device()
-    recipe = time_to_accuracy.RECIPES["cifar10"]
-    seed_everything(0)
-    model = time_to_accuracy.make_model(data, recipe)
+    recipe = time_to_accuracy.CIFAR10.recipe
     with tempfile.TemporaryDirectory() as folder:  # what another device began is not gone on with
-        history = time_to_accuracy.train(model, data, "cifar10", device, Path(folder))
-    result = evaluate(FlipAveraged(model), batches(data, "test", batch_size=500, device=device))
+        model, seconds = speedrun.train(data, recipe, device, Path(folder))
+    looker = speedrun.SixLooks(model)
+    result = evaluate(looker, batches(data, "test", batch_size=500, device=device))
     low, high = wilson_interval(result.correct, result.total)
     words = f"{result.accuracy:.2%} ({low:.1%} to {high:.1%}) of the test images"
-    words += f" after {len(history)} epochs in {sum(history['seconds']):.0f} s"
+    words += f" after {recipe.epochs} epochs in {seconds:.0f} s"
     return Finding(OK if result.accuracy >= GOAL else MISSED, words, peak())
 
 

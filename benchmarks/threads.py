@@ -177,7 +177,12 @@ def main() -> None:
             worker.end()
     import torch
 
-    lines += ["", "Images a second, and in times of the default, in training with batches of 128."]
+    note = (
+        "Images a second (median of the rounds); in brackets the median of each round's ratio to "
+        "the default, which need not be the quotient of the two medians. Training with batches of "
+        "128."
+    )
+    lines += ["", note]
     on = machine(torch.device("cpu"))
     lines += [f"Measured with `python benchmarks/threads.py` on {on}."]
     print(*lines, sep="\n")

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         "of a run that was interrupted.",
     )
     full.add_argument("lectures", nargs="+", help="numbers of lectures, for example 05")
-    full.add_argument("--out", type=Path, help="folder of the results (default: the cache folder)")
+    full.add_argument("--out", type=Path, help="folder (default: results, in the cache folder)")
     full.set_defaults(do=run_at_full_size)
     evidence = commands.add_parser(
         "evidence",
@@ -60,6 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     evidence.add_argument(
         "--jobs", type=at_least_one, help="runs at the same time (default: one a core)"
+    )
+    evidence.add_argument(
+        "--same",
+        action="store_true",
+        help="after a change of code that should move no number: make one run of each lecture, and "
+        "keep all stored runs if it repeats theirs number by number",
     )
     evidence.set_defaults(do=gather_evidence)
     search = commands.add_parser(
@@ -280,7 +286,12 @@ def gather_evidence(options: argparse.Namespace) -> int:
     """Make the runs that are missing, and print what became of each claim."""
     from .lectures import all_lectures, store_part
     from .lectures.evidence import claims_file, claims_table, evidence_of, overview
-    from .lectures.evidence_runs import expected_seconds, missing_trials, run_all
+    from .lectures.evidence_runs import (
+        expected_seconds,
+        missing_trials,
+        repeating_trials,
+        run_all,
+    )
     from .runtime import project_root
     from .runtime.signals import ended_as_interrupted
 
@@ -294,7 +305,10 @@ def gather_evidence(options: argparse.Namespace) -> int:
         return 2
     chosen = options.lectures or [number for number in lectures if claims_file(number).is_file()]
     wanted = [lectures[number] for number in chosen]
-    trials = missing_trials(wanted, options.seeds, options.budgets)
+    if options.same:
+        trials = repeating_trials(wanted)
+    else:
+        trials = missing_trials(wanted, options.seeds, options.budgets)
     seconds = expected_seconds(trials, jobs)
     about = "how long is not known yet" if seconds is None else f"about {seconds / 60:.0f} minutes"
     runs = f"{len(trials)} run{'s' * (len(trials) != 1)} to make"

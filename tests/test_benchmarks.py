@@ -29,7 +29,15 @@ def script(name):
 def test_every_table_has_its_marks():
     results = (project_root() / "benchmarks" / "RESULTS.md").read_text("utf-8")
     parts = ("knn", "throughput", "accuracy", "time to accuracy", "grading", "cluster")
-    others = ("limits", "limits, AVX2", "ordinary class", "gpu memory", "threads", "gpu")
+    others = (
+        "speed run",
+        "limits",
+        "limits, AVX2",
+        "ordinary class",
+        "gpu memory",
+        "threads",
+        "gpu",
+    )
     for part in (*parts, *others):
         assert results.index(f"<!-- {part}: begin -->") < results.index(f"<!-- {part}: end -->")
 
@@ -117,19 +125,109 @@ def test_a_budget_leaves_half_as_much_for_slow_machines():
     assert over_budget({"seconds": 10, "GB": 3.2}) == "3.2 GB, at most 3"
 
 
-def test_the_fast_recipe_trains_and_its_row_has_the_interval(tmp_path, monkeypatch):
+@pytest.fixture
+def speedrun(monkeypatch):
+    monkeypatch.syspath_prepend(project_root() / "benchmarks")
+    return script("speedrun")
+
+
+def few_photographs(train=520):
+    data = load_data("fashion_photos", profile="quick", validation=0.1)
+    parts = {"validation": data.validation.take(100), "test": data.test.take(100)}
+    return replace(data, train=data.train.take(train), **parts)
+
+
+def test_the_fast_recipe_goes_on_exactly_where_it_was_interrupted(speedrun, tmp_path, monkeypatch):
+    data, recipe = few_photographs(), speedrun.Recipe(widths=(24, 24, 24), epochs=2)
+    recipe = replace(recipe, large_batches=False)  # three steps an epoch
+    arguments = data, recipe, torch.device("cpu")
+    whole, _ = speedrun.train(*arguments, tmp_path / "whole")
+    epochs = iter([speedrun.train_one_epoch])
+
+    def interrupted(*arguments, **options):
+        for train in epochs:
+            return train(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(speedrun, "train_one_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            speedrun.train(*arguments, tmp_path / "halves")
+    halves, seconds = speedrun.train(*arguments, tmp_path / "halves")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, halves.state_dict()[name]), name
+    monkeypatch.setattr(speedrun, "train_one_epoch", None)
+    assert speedrun.train(*arguments, tmp_path / "halves")[1] == seconds  # only loaded
+
+
+def test_without_an_ingredient_the_fast_recipe_lacks_it_alone(speedrun):
+    data = few_photographs()
+    recipe = speedrun.Recipe(widths=(24, 24, 24))
+    x = torch.randn(2, 24, 5, 5)
+    for identity in (True, False):
+        conv = speedrun.make_model(data, replace(recipe, identity_start=identity)).blocks[0][0]
+        assert torch.allclose(conv(x), x, atol=1e-6) == identity
+    for fast, rates in ((True, 64), (False, 1)):
+        changed = replace(recipe, fast_biases=fast)
+        model = speedrun.make_model(data, changed)
+        biases, others = speedrun.make_optimizer(model, changed).param_groups
+        assert biases["lr"] == pytest.approx(rates * others["lr"])
+        assert len(biases["params"]) == 6
+        assert len(others["params"]) == 7 + 6 * (not fast)
+        assert biases["lr"] * biases["weight_decay"] == others["lr"] * others["weight_decay"]
+    small = speedrun.make_optimizer(model, replace(recipe, large_batches=False)).param_groups[1]
+    assert others["lr"] == pytest.approx(1.5)
+    assert small["lr"] == pytest.approx(1.5 / 4)
+    assert small["weight_decay"] == others["weight_decay"]
+    first, second = (speedrun.mirrored(data, epoch, seed=3).train.images for epoch in (0, 1))
+    assert torch.equal(first, second.flip(-1))
+    mirrored = (first != data.train.images).flatten(1).any(1).float().mean()
+    assert 0.4 < mirrored < 0.6
+    for alternating in (True, False):
+        changed = replace(recipe, alternating_flip=alternating)
+        loader = speedrun.loader_of(data, changed, 1, torch.device("cpu"), seed=3)
+        assert torch.equal(loader.images, second if alternating else data.train.images)
+
+
+def test_the_rate_rises_and_falls_and_lookahead_ends_on_the_average(speedrun):
+    shares = [speedrun.share_of_rate(step, 100) for step in (0, 23, 100)]
+    assert shares == pytest.approx([0.2, 1.0, 0.07])
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    ahead = speedrun.Lookahead(model, steps=12)
+    seen = []
+    for _ in range(12):
+        model.weight.data += 1
+        ahead()
+        seen.append(model.weight.item())
+    first = 5 * (1 - 0.95**5 * (5 / 12) ** 3)
+    second = first + 5 * (1 - 0.95**5 * (10 / 12) ** 3)
+    assert seen[3:6] == pytest.approx([4, first, first + 1])
+    assert seen[9:] == pytest.approx([second, second + 1, second])
+
+
+def test_an_ingredient_is_judged_by_paired_differences(speedrun):
+    runs = {(arm, seed): [0.5, 0.6, 0.7] for arm in ("", *speedrun.INGREDIENTS) for seed in (0, 1)}
+    runs["lookahead", 1] = [0.5, 0.6, 0.66]
+    speedrun.SEEDS = (0, 1)
+    rows = speedrun.table(runs)
+    assert rows[3].endswith("| 50.0% (50.0% to 50.0%) | +20.0 (+20.0, +20.0) |")
+    assert "| without lookahead | 68.0% (66.0% to 70.0%) | +2.0 (+0.0, +4.0) |" in rows
+
+
+def test_the_row_of_a_data_set_has_the_interval(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(project_root() / "benchmarks")
     time_to_accuracy = script("time_to_accuracy")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    recipe = time_to_accuracy.Recipe(goal=0.5, widths=(4, 8, 8), padding=2, cutout_size=4, epochs=1)
-    monkeypatch.setitem(time_to_accuracy.RECIPES, "cifar10", recipe)
-    data = load_data("fashion_photos", profile="quick", validation=0.1)
-    small = replace(data, train=data.train.take(512), test=data.test.take(100))
-    row = time_to_accuracy.row("cifar10", small, torch.device("cpu"))
+    goal = time_to_accuracy.Goal(0.5, time_to_accuracy.Recipe(widths=(24, 24, 24), epochs=1))
+    monkeypatch.setitem(time_to_accuracy.GOALS, "cifar10", goal)
+    row = time_to_accuracy.row("cifar10", few_photographs(), torch.device("cpu"))
     assert row.count("|") == time_to_accuracy.HEADER.splitlines()[0].count("|")
     assert re.search(r"\| 50.0% \| [\d.]+% \([\d.]+% to [\d.]+%\) \|", row)
 
 
-def test_jpeg_keeps_the_brightness_and_halves_the_resolution_of_colours():
+def test_jpeg_keeps_the_brightness_and_halves_the_resolution_of_colours(monkeypatch):
+    monkeypatch.syspath_prepend(project_root() / "benchmarks")
     time_to_accuracy = script("time_to_accuracy")
     grey = torch.randint(0, 256, (4, 1, 4, 4), dtype=torch.uint8)
     grey = grey.repeat(1, 3, 1, 1).repeat_interleave(8, 2).repeat_interleave(8, 3)  # 8 x 8 blocks

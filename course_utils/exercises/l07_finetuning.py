@@ -250,7 +250,16 @@ def _add_half(number: float) -> float:
     return number + 0.5
 
 
-MARKS = {0.25: "train_transform", 0.5: "validation_transform", 0.0: "no transform"}
+def _add_eighth(number: float) -> float:
+    return number + 0.125
+
+
+MARKS = {
+    0.25: "train_transform",
+    0.5: "validation_transform",
+    0.0: "no transform",
+    0.125: "the data set's own transform",
+}
 
 
 class SplitWithTransforms(Exercise):
@@ -263,18 +272,20 @@ class SplitWithTransforms(Exercise):
 
     def describe(self, case: Case) -> str:
         size, count, seed = case["size"], case["count"], case["seed"]
+        own = " with a transform of its own" if case["own"] else ""
         kept = ", and the data set is used again afterwards" if case["kept"] else ""
-        return f"a data set of {size} samples, count={count}, seed={seed}{kept}"
+        return f"a data set of {size} samples{own}, count={count}, seed={seed}{kept}"
 
     def run(self, answer: Any, case: Case) -> Any:
-        dataset = Numbers(case["size"])
+        own = _add_eighth if case["own"] else None
+        dataset = Numbers(case["size"], own)
         options = (case["count"], _add_quarter, _add_half)
         items, again, other = (
             [[part[i][0] for i in range(len(part))] for part in answer(data, *options, seed)]
             for data, seed in (
                 (dataset, case["seed"]),
-                (Numbers(case["size"]), case["seed"]),
-                (Numbers(case["size"]), case["seed"] + 1),
+                (Numbers(case["size"], own), case["seed"]),
+                (Numbers(case["size"], own), case["seed"] + 1),
             )
         )
         return {
@@ -282,7 +293,7 @@ class SplitWithTransforms(Exercise):
             "repeats": items == again,
             "seeded": items != other,
             "untouched": not case["kept"]
-            or (dataset.transform is None and len(dataset) == case["size"]),
+            or (dataset.transform is own and len(dataset) == case["size"]),
         }
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
@@ -322,6 +333,11 @@ class SplitWithTransforms(Exercise):
         seen = [{value % 1 for value in part} for part in (train, validation)]
         if seen == [{0.25}, {0.5}]:
             return ""
+        if seen == [{0.375}, {0.625}]:
+            return (
+                "the data set's own transform is applied first: in a copy of it, put yours in its "
+                "place"
+            )
         if seen[0] == seen[1] and len(seen[0]) == 1:
             return (
                 "both parts go through the same transform "

@@ -14,7 +14,10 @@ from .shared import BuildModule, close, field, first_mistake
 
 
 def network(state: dict[str, Tensor]) -> nn.Sequential:
-    """The network of a case: convolutions and linear layers with ReLU between, by their shapes."""
+    """The network of a case: convolutions and linear layers with ReLU between, by their shapes.
+
+    A norm of the logits comes last: its weight has one axis, as batch norm's has.
+    """
     layers: list[nn.Module] = []
     weights = [value for name, value in state.items() if name.endswith("weight")]
     for place, weight in enumerate(weights):
@@ -26,7 +29,7 @@ def network(state: dict[str, Tensor]) -> nn.Sequential:
             layers += [*flat, nn.Linear(read, out), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
-    return model
+    return model.append(nn.LayerNorm(len(weights[-1])))
 
 
 class GradientNorms(Exercise):

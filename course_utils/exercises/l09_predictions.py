@@ -106,7 +106,7 @@ class SureMistakes(Exercise):
         if self._same(result, key["want"]):
             return right()
         if result.is_floating_point():
-            return wrong("return positions (whole numbers), not confidences")
+            return wrong("return positions as whole numbers (int64), not confidences")
         expected, shown = describe(key["want"].tolist()), describe(result.tolist())
         hint = _first_hint(result, key, self._same)
         ties = has_ties(case["probabilities"].amax(1)[None])
@@ -114,7 +114,8 @@ class SureMistakes(Exercise):
         return wrong(hint or f"expected the positions {expected}, got {shown}{rule}")
 
     def _same(self, result: Tensor, want: Tensor) -> bool:
-        return result.shape == want.shape and result.tolist() == want.tolist()
+        whole = not result.is_floating_point() or not result.numel()  # torch.tensor([]) is float
+        return whole and result.shape == want.shape and result.tolist() == want.tolist()
 
 
 # --- 09.4 ----------------------------------------------------------------------------------------

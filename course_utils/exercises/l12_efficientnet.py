@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -111,7 +112,7 @@ class CompoundScaling(Exercise):
 
     def run(self, answer: Any, case: Case) -> Any:
         result = answer(**case)
-        return list(result) if isinstance(result, (list, tuple)) else result
+        return list(result) if isinstance(result, (list, tuple, np.ndarray)) else result
 
     def judge(self, case: Case, key: Any, result: Any) -> Verdict:
         if not isinstance(result, list) or len(result) != 3:

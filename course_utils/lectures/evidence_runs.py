@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
@@ -33,6 +34,7 @@ class Trial:
     """One run of one lecture that is to be made. code, words: the lecture's marks now.
 
     words_only: an ordinary run, for the words and bounds of the claims.
+    same: a run that is to repeat the stored one number by number, so that all stored ones are kept.
     """
 
     lecture: Lecture
@@ -41,6 +43,7 @@ class Trial:
     code: str
     words: str
     words_only: bool = False
+    same: bool = False
 
     def __str__(self) -> str:
         if self.words_only:
@@ -67,6 +70,16 @@ def missing_trials(
         found += [Trial(lecture, seed, budget, code, words) for seed, budget in missing]
         if not missing and {row["words"] for row in rows} != {words}:
             found.append(Trial(lecture, 0, 1, code, words, words_only=True))
+    return found
+
+
+def repeating_trials(lectures: Sequence[Lecture]) -> list[Trial]:
+    """Return one run of each lecture whose code has changed since its runs were stored."""
+    found = []
+    for lecture in lectures:
+        code, words = code_of(lecture.path), words_of(lecture.path)
+        if {row["code"] for row in read_rows(claims_file(lecture.id))} not in (set(), {code}):
+            found.append(Trial(lecture, 0, 1, code, words, same=True))
     return found
 
 
@@ -193,6 +206,9 @@ def store(trial: Trial, rows: Sequence[dict[str, Any]]) -> None:
     if trial.words_only:
         _store_words(path, trial, claims)
         return
+    if trial.same:
+        _keep_all(path, trial, rows)
+        return
     path.parent.mkdir(exist_ok=True)
     kept = [_judged_anew(row, claims) for row in _others(path, trial)]
     write_whole(path, as_csv(_in_order(kept + claims), CLAIM_COLUMNS).encode())
@@ -209,6 +225,43 @@ def _store_words(path: Path, trial: Trial, claims: list[dict[str, Any]]) -> None
         raise RuntimeError(f"{trial.lecture.path.name} states less than its stored runs did")
     judged = [_judged_anew(row, claims) | {"words": trial.words} for row in kept]
     write_whole(path, as_csv(judged, CLAIM_COLUMNS).encode())
+
+
+def _keep_all(path: Path, trial: Trial, rows: Sequence[dict[str, Any]]) -> None:
+    """Give all stored runs the mark of the code as it is now, if its run repeats theirs."""
+    claims = [row for row in rows if "sentence" in row]
+    stored = {path: read_rows(path) for path in (path, runs_file(trial.lecture.id))}
+    before = _numbers([row for kept in stored.values() for row in kept], trial)
+    now = _numbers(rows, trial)
+    other = {name[0] for name in before.keys() | now if before.get(name) != now.get(name)}
+    if other:
+        raise RuntimeError(
+            f"other numbers than the stored run: {'; '.join(sorted(other))}. Without --same its "
+            "runs are made anew"
+        )
+    mark = {"code": trial.code}
+    judged = [_judged_anew(row, claims) | mark for row in stored.pop(path)]
+    write_whole(path, as_csv(judged, CLAIM_COLUMNS).encode())
+    for file, kept in stored.items():
+        write_whole(file, as_csv([row | mark for row in kept], RUN_COLUMNS).encode())
+
+
+def _numbers(rows: Iterable[dict[str, Any]], trial: Trial) -> dict[tuple[str, ...], str]:
+    """Return what a run has measured, as text, by experiment, arm and place, or by its claim.
+
+    A claim that has a reason for a wide bound, such as a clock, need not repeat.
+    """
+    found = {}
+    for row in rows:
+        if (int(row["seed"]), float(row["budget"])) != (trial.seed, trial.budget):
+            continue
+        if "experiment" not in row and row.get("wide"):
+            continue
+        names = ("experiment", "arm", "x") if "experiment" in row else ("number",)
+        texts = next(csv.reader(as_csv([row], (*names, "value")).splitlines()[1:]))
+        key = texts[:-1] if "experiment" in row else [f"claim {texts[0]}"]
+        found[tuple(key)] = texts[-1]
+    return found
 
 
 def _others(path: Path, trial: Trial) -> list[dict[str, Any]]:

@@ -150,11 +150,11 @@ def cost_by_layer(trace: Trace, title: str = "") -> Figure:
         >>> figure = plots.cost_by_layer(trace, "Small")
         >>> print(figure.alt_text)  # doctest: +NORMALIZE_WHITESPACE
         Small, share of each of 2 layers. parameters: most in linear, 99 %; FLOPs: most in conv 5×5,
-        88 %; memory of the output: most in conv 5×5, 100 %.
+        88 %; memory of these outputs: most in conv 5×5, 100 %.
     """
     rows = [row for row in trace if row.parameters]
     columns = {"parameters": "", "flops": "", "bytes": "B"}
-    labels = {"parameters": "parameters", "flops": "FLOPs", "bytes": "memory of the output"}
+    labels = {"parameters": "parameters", "flops": "FLOPs", "bytes": "memory of these outputs"}
     figure, axes = new_figure(1, 3, width=9.4, height=0.9 + 0.3 * len(rows), sharey=True)
     texts = []
     for number, (place, (name, unit)) in enumerate(zip(axes, columns.items(), strict=True)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from statistics import mean, stdev
 from typing import Any
 
@@ -113,6 +113,8 @@ def draw_band(axes: Axes, runs: Runs, arm: str, color: str) -> dict[Any, float]:
     if found:
         low, high = [*map(min, found.values())], [*map(max, found.values())]
         axes.fill_between([*found], low, high, color=color, **BAND)
+        if len(found) == 1:  # a band of one place has no width
+            axes.vlines([*found], low, high, color=color, alpha=0.4)
     return {place: mean(values) for place, values in found.items()}
 
 
@@ -165,11 +167,13 @@ def compared_curves(
         ends = f"from {number.format(start)} at {first:g} to {number.format(end)} at {last:g}"
         spoken.append(f"{arm}: {ends}.")
     axes.set(xlabel=x, ylabel=value, title=title)
+    ticks = sorted(map(float, {*chain(*live.values()), *chain(*map(runs.xs, runs.arms))}))
     if log_x:
         axes.set_xscale("log")
-        ticks = sorted(map(float, {*chain(*live.values()), *chain(*map(runs.xs, runs.arms))}))
         axes.set_xticks(ticks, labels_with_room(ticks))
         axes.set_xticks([], minor=True)
+    elif have_room(ticks):
+        axes.set_xticks(ticks)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if percent:
@@ -181,6 +185,17 @@ def compared_curves(
     behind = f"{lines}bands: all of {len(runs)} stored runs" if len(runs) else None
     axes.legend(title=behind, title_fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure.described(f"{title}. " + " ".join(spoken))
+
+
+def have_room(ticks: Sequence[float]) -> bool:
+    """Whether labels at these places of a linear axis stand apart: a tenth of it each.
+
+    Example:
+        >>> have_room([10, 20, 30, 60]), have_room([1, 2, 4, 8, 16, 32])
+        (True, False)
+    """
+    gaps = [later - earlier for earlier, later in pairwise(ticks)]
+    return not gaps or 10 * min(gaps) >= ticks[-1] - ticks[0]
 
 
 def labels_with_room(ticks: Sequence[float]) -> list[str]:

@@ -16,7 +16,7 @@ from .device import cpu_threads, get_device
 from .folders import cache_dir, project_root
 from .session import profile
 
-INSTALL = "python -m pip install -r requirements.txt"
+INSTALL = f"{sys.executable} -m pip install -r requirements.txt"
 NEEDED = (*MODULES, "torchsummary")
 FOR_TESTS = ("jupyterlab", "nbval", "pytest", "xdist")
 DISTRIBUTIONS = PACKAGES | {"xdist": "pytest-xdist"}  # what pip calls a module, if otherwise

@@ -92,9 +92,17 @@ class Runs:
         return _mean(self.values(arm, x))
 
     def differences(self, arm: str, other: str, x: float | str = "") -> list[float]:
-        """Return, for each run that has both, the number of an arm minus that of another."""
+        """Return, for each run that has both, the number of an arm minus that of another.
+
+        A run in which both have the very numbers of the same seed at a smaller budget counts once:
+        more training changed neither.
+        """
         first, second = self.by_run(arm, x), self.by_run(other, x)
-        return [value - second[run] for run, value in first.items() if run in second]
+        both = sorted(run for run in first if run in second)
+        pairs = dict.fromkeys(
+            (seed, first[budget, seed], second[budget, seed]) for budget, seed in both
+        )
+        return [value - less for _, value, less in pairs]
 
     def lead(self, arm: str, other: str, x: float | str = "") -> float:
         """Return the mean of the `differences` of two arms; NaN without any."""

@@ -66,7 +66,7 @@ def make_optimizer(
     if name == "sgd":
         kind, settings = torch.optim.SGD, settings | {"momentum": 0.9, "nesterov": True}
     try:
-        # One pass over the weights does all of a step. On a CPU, VGG-11 trains a tenth faster.
+        # One pass over the weights does all of a step.
         return kind(parameters, fused=True, **settings)
     except RuntimeError:  # this device has no such step
         return kind(parameters, **settings)

@@ -1,6 +1,7 @@
 """Lecture 07: other right answers, and wrong ones with the hint that each should get."""
 
 import copy
+from functools import partial
 from random import Random
 
 import torch
@@ -255,8 +256,11 @@ class Transformed(Dataset):
         return self.transform(image), label
 
 
-def wrapped(dataset, count, train_transform, validation_transform, seed):
+def wrapped(dataset, count, train_transform, validation_transform, seed, *, plain=True):
     generator = torch.Generator().manual_seed(seed)
+    dataset = copy.copy(dataset)
+    if plain:
+        dataset.transform = None
     parts = random_split(dataset, [len(dataset) - count, count], generator)
     transforms = (train_transform, validation_transform)
     return tuple(Transformed(p, t) for p, t in zip(parts, transforms, strict=True))
@@ -409,6 +413,10 @@ ANSWERS = {
             ),
             "only one part is a copy": (one_part_copied, "both parts need a copy"),
             "transforms exchanged": (split_with(exchange=True), "transforms are exchanged"),
+            "a wrapper around a transform": (
+                partial(wrapped, plain=False),
+                "own transform is applied first",
+            ),
             "parts exchanged": (split_with(swap=True), "parts are exchanged"),
             "not at random": (split_with(order=lambda n, s: list(range(n))), "choose at random"),
             "no seed": (

@@ -23,6 +23,7 @@ def norms_with(
     number=lambda value: value.item(),
     order=list,
     name=str,
+    asked=lambda n, p: p.ndim > 1,
 ):
     """Make an answer; the options are mistakes."""
 
@@ -30,7 +31,7 @@ def norms_with(
         if clear:
             model.zero_grad()
         F.cross_entropy(model(images), labels, reduction=reduction).backward()
-        chosen = [(n, p) for n, p in model.named_parameters() if biases or p.ndim > 1]
+        chosen = [(n, p) for n, p in model.named_parameters() if biases or asked(n, p)]
         return {name(n): number(measure(source(p).detach())) for n, p in order(chosen)}
 
     return gradient_norms
@@ -211,12 +212,19 @@ def pre_activation_with(
 
 
 def removed_with(
-    *, part=nn.Identity, refuse=ValueError, copied=copy.deepcopy, off=0, forget=False, always=False
+    *,
+    part=nn.Identity,
+    refuse=ValueError,
+    copied=copy.deepcopy,
+    off=0,
+    forget=False,
+    always=False,
+    refused=lambda model, name: model.get_submodule(name).downsample is not None,
 ):
     """Make an answer; the options are mistakes."""
 
     def without_block(model, name):
-        changes = model.get_submodule(name).downsample is not None
+        changes = refused(model, name)
         if refuse and (changes or always):
             raise refuse(name)
         changed = copied(model)
@@ -259,6 +267,7 @@ ANSWERS = {
             "norm of weights": (norms_with(source=lambda p: p), "norm of the weights"),
             "sum over the batch": (norms_with(reduction="sum"), "not the sum"),
             "biases": (norms_with(biases=True), "leave the biases out"),
+            "by their names": (norms_with(asked=lambda n, p: "weight" in n), "names should be"),
             "tensors": (norms_with(number=lambda value: value), r"\.item\(\)"),
             "backwards": (norms_with(order=lambda pairs: pairs[::-1]), "keep the order"),
             "other names": (norms_with(name=lambda n: n.split(".")[0]), "names should be"),
@@ -348,6 +357,10 @@ ANSWERS = {
             "a shallow copy": (removed_with(copied=copy.copy), "has changed"),
             "never refuses": (removed_with(refuse=None), "raise ValueError"),
             "always refuses": (removed_with(always=True), "same result for every case"),
+            "refuses each first block": (
+                removed_with(refused=lambda model, name: name.endswith(".0")),
+                "",
+            ),
             "another block": (removed_with(off=1), "another block|has changed"),
             "nothing": (removed_with(forget=True), "nothing was taken out"),
             "zeros": (removed_with(part=Nothing), "not zeros"),

@@ -308,6 +308,7 @@ ANSWERS = {
             "late first": (mistakes_late_first, "stable=True"),
             "topk": (mistakes_of_any_order, "of equally sure ones the earlier comes first"),
             "confidences": (lambda p, labels, n: p.amax(1)[:n], "not confidences"),
+            "floats": (lambda *asked: mistakes_with()(*asked).float(), "int64"),
             "a list": (lambda p, labels, n: [0], "return a tensor"),
         },
         "empty": {

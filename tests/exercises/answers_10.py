@@ -19,13 +19,20 @@ from course_utils.training.lab import train_with_steps
 
 
 def train_with(
-    drops=lambda epoch: epoch // 20, *, mode=True, fresh=True, inside=True, mean="images", step=True
+    drops=lambda epoch: epoch // 20,
+    *,
+    mode=True,
+    fresh=True,
+    inside=True,
+    mean="images",
+    step=True,
+    groups=None,
 ):
     """One epoch; the options are mistakes."""
 
     def train(epoch, model, images, optimizer, start):
         model.train(mode)
-        for group in optimizer.param_groups:
+        for group in optimizer.param_groups[:groups]:
             group["lr"] = start / 3 ** drops(epoch)
         losses, sizes = [], []
         for x, y in images:
@@ -293,7 +300,15 @@ def by_sorting(values, finished):
 
 
 def objective_with(
-    *, log=True, widths=(4, 8), first=0, stop="raise", report=lambda a, e: (a, e), best=None, test=1
+    *,
+    log=True,
+    widths=(4, 8),
+    first=0,
+    stop="raise",
+    report=lambda a, e: (a, e),
+    best=None,
+    test=1,
+    again=False,
 ):
     """An objective; the options are mistakes."""
 
@@ -311,6 +326,8 @@ def objective_with(
                 if stop == "raise":
                     raise optuna.TrialPruned
                 return found[-1]
+        if again:
+            return network.test()
         return best(found) if best else found[-1]
 
     return objective
@@ -348,6 +365,7 @@ ANSWERS = {
             "once": (train_with(lambda e: min(1, e // 20)), "again after 40"),
             "grows": (train_with(lambda e: -(e // 20)), "divide by the power"),
             "never": (train_with(lambda e: 0), "the rate is still"),
+            "the first group only": (train_with(groups=1), "set the rate"),
             "evaluation mode": (train_with(mode=False), r"model.train\(\)"),
             "old gradients": (train_with(fresh=False), "old gradients"),
             "one step": (train_with(fresh=False, inside=False), "inside the loop"),
@@ -441,6 +459,7 @@ ANSWERS = {
             "no hidden units": (without_hidden, "was not asked for hidden"),
             "from 1": (objective_with(first=1), "in each epoch, 0, 1"),
             "tested twice": (objective_with(test=2), "once each"),
+            "tested again": (objective_with(again=True), "test once in each epoch"),
             "never pruned": (objective_with(stop=""), "the training goes on"),
             "pruned without a word": (objective_with(stop="return"), "raise optuna.TrialPruned"),
             "no report": (objective_with(report=None), "report once after each epoch"),

@@ -16,7 +16,12 @@ from course_utils.__main__ import main
 from course_utils.lectures import evidence_runs, read_lecture
 from course_utils.lectures.code_marks import code_of, words_of
 from course_utils.lectures.evidence import _runs, evidence_of, is_stale, tried
-from course_utils.lectures.evidence_runs import expected_seconds, missing_trials, run_all
+from course_utils.lectures.evidence_runs import (
+    expected_seconds,
+    missing_trials,
+    repeating_trials,
+    run_all,
+)
 from course_utils.runtime import claims
 from course_utils.runtime import trials as module
 
@@ -191,6 +196,40 @@ def test_a_claim_about_one_budget_gets_its_new_words_too(lecture, tmp_path, run_
     assert (claim.sentence, claim.values, claim.held) == ("late: 0.705", (0.7, 0.71), 1)
     assert missing_trials([after], 2, [1, 3]) == []
     assert not is_stale(after)
+
+
+def test_code_that_moves_no_number_keeps_the_stored_runs(lecture, tmp_path, run_here):
+    clock = "import time\nclaim('a clock', time.perf_counter(), above=0, wide='a clock')"
+    before = written(tmp_path, [*CELLS, clock])
+    assert run_here(missing_trials([before], 2, [1, 3]), jobs=2) == []
+    assert repeating_trials([before]) == []
+    gain = CELLS[2].replace("0.7 + noise", "noise + 0.7")
+    told = CELLS[3].replace("9 points", "8 points").replace("0.09", "0.08")
+    same = written(tmp_path, [*CELLS[:2], gain, told, *CELLS[4:], clock])
+    (trial,) = repeating_trials([same])
+    assert (trial.seed, trial.budget, trial.same) == (0, 1, True)
+    assert run_here([trial], jobs=1) == []
+    assert missing_trials([same], 2, [1, 3]) == []
+    assert not is_stale(same)
+    assert (evidence_of("98")[0].sentence, evidence_of("98")[0].tried) == (
+        "the new one gains at least 8 points",
+        4,
+    )
+    assert {row["code"] for row in rows(module.runs_file("98"))} == {code_of(same.path)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [("'old', 0.6", "'old', 0.61", "98 gain; claim 0; claim 2"), ("'new'", "'other'", "98 gain")],
+)
+def test_code_that_moves_a_number_is_refused(lecture, tmp_path, run_here, old, new, told):
+    assert run_here(missing_trials([lecture], 2, [1]), jobs=2) == []
+    before = rows(module.claims_file("98"))
+    changed = written(tmp_path, [cell.replace(old, new, 1) for cell in CELLS[:3]] + CELLS[3:])
+    (failure,) = run_here(repeating_trials([changed]), jobs=1)
+    assert f"other numbers than the stored run: {told}" in failure
+    assert rows(module.claims_file("98")) == before
+    assert is_stale(changed)
 
 
 def test_new_words_need_the_same_claims(lecture, tmp_path, run_here):

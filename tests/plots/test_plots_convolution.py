@@ -101,7 +101,7 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         lambda: plots.cost_by_layer(trace(SMALL, (3, 32, 32)), "Small"),
         [
             *("Small", "layer", "conv 5×5 → 6", "linear → 10"),
-            *("parameters (%)", "FLOPs (%)", "memory of the output (%)"),
+            *("parameters (%)", "FLOPs (%)", "memory of these outputs (%)"),
             *("456", "11.8 k", "706 k", "23.5 k", "18.8 kB", "40 B"),
         ],
         ["parameters: most in linear, 96 %", "FLOPs: most in conv 5×5, 97 %"],

@@ -69,6 +69,23 @@ def test_curves_are_a_good_figure():
     assert_good_figure(curves(live, log_x=False), "lines: yours; bands: all of 2 stored runs")
 
 
+def test_a_linear_axis_has_a_tick_at_each_place_where_there_is_room():
+    values = {place: 0.5 for place in (10, 20, 30, 40, 50, 60)}
+    (axes,) = curves({"flatten": values}, rows=()).axes
+    assert list(axes.get_xticks()) == list(values)
+    (axes,) = curves({"flatten": {place: 0.5 for place in (1, 2, 4, 8, 100)}}, rows=()).axes
+    assert not {1, 2, 4} <= set(axes.get_xticks())
+
+
+def test_a_band_of_one_place_is_a_line():
+    rows = [
+        Measured("05 depth", "large", 0.02, value, seed, 1) for seed, value in enumerate((0.5, 0.6))
+    ]
+    (axes,) = curves({}, rows=rows).axes
+    (line,) = axes.collections[-1].get_segments()
+    assert line.tolist() == [[0.02, 0.5], [0.02, 0.6]]
+
+
 def test_a_band_reaches_from_the_lowest_to_the_highest_run():
     (axes,) = curves({}).axes
     heights = axes.collections[0].get_paths()[0].vertices[:, 1]

@@ -1,6 +1,7 @@
 """The session's choices: device, profile, seeds, claims, progress; and the doctor's report."""
 
 import random
+import sys
 import time
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_doctor_finds_this_machine_well(capsys):
 
 def test_doctor_names_problems_and_remedies(capsys, monkeypatch):
     missing, broken = packages(("no-such-package", "tqdm"), serious=True)
-    assert missing.remedy == "python -m pip install -r requirements.txt"
+    assert missing.remedy == f"{sys.executable} -m pip install -r requirements.txt"
     assert not broken.remedy
 
     def damaged():

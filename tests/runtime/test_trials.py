@@ -91,6 +91,19 @@ def test_what_no_budget_changes_counts_once(kept):
     assert stored("98 partly").values("new") == [0.7, 0.8, 0.7, 0.9]
 
 
+def test_a_difference_that_no_budget_changes_counts_once():
+    numbers = {(1, 0): (0.7, 0.5), (1, 1): (0.8, 0.5), (3, 0): (0.7, 0.5), (3, 1): (0.8, 0.6)}
+    rows = [
+        Measured("98 some", arm, "", value, seed, budget)
+        for (budget, seed), values in numbers.items()
+        for arm, value in zip(("new", "old"), values, strict=True)
+    ]
+    runs = Runs(tuple(rows))
+    assert runs.differences("new", "old") == pytest.approx([0.2, 0.3, 0.2])
+    assert runs.at(3).differences("new", "old") == pytest.approx([0.2, 0.2])
+    assert runs.values("new") == [0.7, 0.8, 0.7, 0.8]
+
+
 def test_a_run_of_the_evidence_sees_its_own_numbers_alone(kept, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_measured", [])
     monkeypatch.setenv("COURSE_RECORD", str(tmp_path / "record"))

@@ -208,7 +208,10 @@ class NearestMeans(Examiner):
 
 
 class SplitWithTransforms(Examiner):
-    """Data sets of any size; once both parts are of (nearly) the same size, two are used again."""
+    """Data sets of any size; once both parts are of (nearly) the same size, two are used again.
+
+    Every second one has a transform already.
+    """
 
     id = "07.5"
 
@@ -217,7 +220,7 @@ class SplitWithTransforms(Examiner):
             size = int(rng.integers(60, 100))
             count = size // 2 if place == 1 else int(rng.integers(10, 25))
             case = {"size": size, "count": count, "seed": int(rng.integers(1000))}
-            yield case | {"kept": place >= 6}
+            yield case | {"kept": place >= 6, "own": place % 2 == 1}
 
     def key(self, case: Case) -> Any:
         return {}  # what is asked for are properties of the parts

@@ -320,7 +320,7 @@ class AskWithoutBlock(Examiner):
 
     def cases(self, rng: Generator) -> Iterator[Case]:
         kinds = (["basic"], ["bottleneck"], ["basic", "bottleneck"], ["basic", "basic"])
-        for wanted, chosen in zip(("2.1", "2.2", "3.0", "2.1"), kinds, strict=True):
+        for wanted, chosen in zip(("2.1", "2.2", "3.0", "3.0"), kinds, strict=True):
             yield self._case(rng, chosen, wanted)
         for _ in range(4):
             chosen = kinds[int(rng.integers(4))]

@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+from ...lectures import STUDENT_BRANCH
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``release``."""
@@ -22,7 +24,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--branch",
         metavar="NAME",
-        help="also commit it on this branch of this repository; badges then lead to that branch",
+        help="also commit it on this branch of this repository; badges then lead to that branch "
+        f"(without it: to main of --repo, or to {STUDENT_BRANCH} where this checkout comes from)",
     )
 
 
@@ -44,7 +47,9 @@ def release(options: argparse.Namespace) -> int:
     try:
         if options.branch:
             check_branch(project_root(), options.branch, MARK)
-        lectures = write(options.out, options.repo, options.branch or "main", numbers)
+        # Students must never be led to the branch of the course that has the solutions.
+        branch = options.branch or ("main" if options.repo else STUDENT_BRANCH)
+        lectures = write(options.out, options.repo, branch, numbers)
         commit = None
         if options.branch:
             message = f"Students' edition: {len(lectures)} lectures"
@@ -56,5 +61,6 @@ def release(options: argparse.Namespace) -> int:
     print(f"{len(lectures)} lectures with {points} points are in {options.out}")
     if options.branch:
         done = f"commit {commit[:12]}" if commit else "it holds this edition already"
-        print(f"Branch {options.branch}: {done}. Publish it: git push origin {options.branch}")
+        where = f"https://github.com/{options.repo}" if options.repo else "origin"
+        print(f"Branch {options.branch}: {done}. Publish it: git push {where} {options.branch}")
     return 0

@@ -59,7 +59,7 @@ make lab        # sets everything up the first time, then opens JupyterLab on th
 make test       # runs the lectures from top to bottom, with your answers, and names cells that stop
 ```
 
-On Windows, and wherever there is no make:
+Without make, on Windows:
 
 ```
 py course_utils\\install.py
@@ -67,10 +67,17 @@ py course_utils\\install.py
 .venv\\Scripts\\python -m pytest --nbval-lax notebooks
 ```
 
-Elsewhere write `python3` in place of `py`, and `.venv/bin/python` in place of
-`.venv\\Scripts\\python`. If something does not work, this says what to do:
-`.venv/bin/python -m course_utils doctor`. In VS Code open the folder `course` and choose `.venv` as
-the kernel.
+and elsewhere:
+
+```
+python3 course_utils/install.py
+.venv/bin/python -m jupyterlab --notebook-dir=notebooks
+.venv/bin/python -m pytest --nbval-lax notebooks
+```
+
+If something does not work, this says what to do: `.venv/bin/python -m course_utils doctor` (on
+Windows `.venv\\Scripts\\python` here, too, and below). In VS Code open the folder `course`, and
+choose `.venv` as the kernel.
 
 `.venv/bin/python -m course_utils app` serves a page, on your computer only, that says what is on a
 photograph.

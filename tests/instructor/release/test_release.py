@@ -12,6 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils.__main__ import main
+from course_utils.instructor.release import branch as of_branches
 from course_utils.instructor.release import edition as module
 from course_utils.instructor.release.branch import NoCommit, check_branch, commit_tree, git
 from course_utils.instructor.release.edition import Refused, release, replaced
@@ -19,7 +20,7 @@ from course_utils.instructor.release.leaks import leaks, texts_of, texts_of_file
 from course_utils.instructor.release.stubs import problems, student_notebook
 from course_utils.instructor.solutions import REGION, solution, stub
 from course_utils.instructor.versions import lecture_version
-from course_utils.lectures import all_lectures, read_lecture
+from course_utils.lectures import STUDENT_BRANCH, all_lectures, read_lecture
 from course_utils.lectures.running import execute, printed
 from course_utils.runtime import project_root
 
@@ -453,6 +454,28 @@ def test_a_new_branch_and_an_earlier_edition_are_accepted(repository, tmp_path):
     check_branch(repository, "student", "mark")
     commit_tree(repository, tmp_path / "tree", "student", "Edition")
     check_branch(repository, "student", "mark")
+
+
+@pytest.mark.parametrize(
+    ("options", "repo", "branch", "push"),
+    [
+        ([], None, STUDENT_BRANCH, ""),  # this checkout's main branch has the solutions
+        (["--repo", "you/course"], "you/course", "main", ""),
+        (["--branch", "pupils"], None, "pupils", "git push origin pupils"),
+        (
+            ["--repo", "you/course", "--branch", "pupils"],
+            *("you/course", "pupils", "git push https://github.com/you/course pupils"),
+        ),
+    ],
+)
+def test_links_never_lead_to_the_solutions(options, repo, branch, push, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(module, "release", lambda *options: asked.append(options) or [])
+    monkeypatch.setattr(of_branches, "check_branch", lambda *_: None)
+    monkeypatch.setattr(of_branches, "commit_tree", lambda *_: "0" * 40)
+    assert main(["release", "--out", "out", *options]) == 0
+    assert asked == [(Path("out"), repo, branch, None)]
+    assert capsys.readouterr().out.strip().endswith(push)
 
 
 def test_nbgrader_accepts_the_lectures(tmp_path):
