@@ -82,7 +82,9 @@ def store_part(file: str, part: str, lines: list[str]) -> None:
 def renewed_readme(readme: str, lectures: list[Lecture], repository: str) -> str:
     """Return the README's text with what is made from the lectures, and its address, made anew."""
     _, alt = readme_figure(lectures)
-    address = re.compile(r"((?:git clone |\?repo=)https://github\.com/)[\w.-]+/[\w.-]+")
+    address = re.compile(
+        r"((?:git clone (?:--branch \w+ )?|\?repo=)https://github\.com/)[\w.-]+/[\w.-]+"
+    )
     readme = address.sub(rf"\g<1>{repository}", readme)
     with_figure = renewed(readme, "figure", f"![{alt}]({FIGURE_PATH})")
     return renewed(with_figure, "course map", course_map(lectures, repository))
