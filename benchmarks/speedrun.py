@@ -27,13 +27,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from course_utils import evaluate, load_data, seed_everything
 from course_utils.data import ImageData, Split, batches, flip, pad_crop, standard_augmentation
 from course_utils.lectures import store_part
 from course_utils.models.whitened import FlipAveraged, WhitenedNet, whitening_filters
-from course_utils.runtime import cache_dir, machine
+from course_utils.runtime import cache_dir, machine, progress
 from course_utils.training import choose_precision, train_one_epoch
 from course_utils.training.checkpoint import Checkpoint
 from course_utils.training.ingredients import move_average
@@ -180,7 +179,8 @@ def train(
     for part in parts if state["epoch"] else ():
         parts[part].load_state_dict(state[part])
     ahead.taken = state["epoch"] * steps_of_epoch
-    with tqdm(total=steps, initial=ahead.taken, desc=name, disable=None) as bar:
+    with progress(total=steps, description=name) as bar:
+        bar.update(ahead.taken)
         for epoch in range(state["epoch"], recipe.epochs):
             start = time.perf_counter()
             loader = loader_of(data, recipe, epoch, device, seed)

@@ -251,16 +251,13 @@ def _numbers(rows: Iterable[dict[str, Any]], trial: Trial) -> dict[tuple[str, ..
 
     A claim that has a reason for a wide bound, such as a clock, need not repeat.
     """
-    found = {}
-    for row in rows:
-        if (int(row["seed"]), float(row["budget"])) != (trial.seed, trial.budget):
-            continue
-        if "experiment" not in row and row.get("wide"):
-            continue
-        names = ("experiment", "arm", "x") if "experiment" in row else ("number",)
-        texts = next(csv.reader(as_csv([row], (*names, "value")).splitlines()[1:]))
-        key = texts[:-1] if "experiment" in row else [f"claim {texts[0]}"]
-        found[tuple(key)] = texts[-1]
+    columns = ("experiment", "arm", "x", "number", "wide", "value", "seed", "budget")
+    found: dict[tuple[str, ...], str] = {}
+    for row in csv.DictReader(as_csv(rows, columns).splitlines()):
+        is_its = (int(row["seed"]), float(row["budget"])) == (trial.seed, trial.budget)
+        if is_its and not row["wide"]:
+            name = row["experiment"] or f"claim {row['number']}"
+            found[name, row["arm"], row["x"]] = row["value"]
     return found
 
 
