@@ -8,6 +8,7 @@ from order import (  # noqa: F401
     pytest_addoption,
     pytest_collection_modifyitems,
     pytest_configure,
+    pytest_xdist_auto_num_workers,
 )
 from strict_skips import (  # noqa: F401
     pytest_make_collect_report,

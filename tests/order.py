@@ -1,10 +1,11 @@
-"""The order in which workers take the files of tests: the longest first, so all end together.
+"""How many workers there are, and in which order they take the files of tests.
 
-How long each file takes stands in ``seconds.json``: as measured by a run with ``--store-seconds``
+The longest first, so all end together. How long each file takes stands in ``seconds.json``: as measured by a run with ``--store-seconds``
 on a quiet machine. A file that is not in it takes little time.
 """
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def pytest_addoption(parser):
         action="store_true",
         help=f"write how long each file of this run took into {TABLE.name}",
     )
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores: some tests wait, for a limit of time or for a browser."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(config, items):

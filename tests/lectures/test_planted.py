@@ -33,9 +33,9 @@ PLANTED = [
     Planted(
         "labels shuffled",
         "01",
-        "train_images[data.train.labels == k]",
-        "train_images[data.train.labels.flip(0) == k]",
-        "ten pictures reach more than 64 %",
+        "found = data.train.labels[model",
+        "found = data.train.labels.flip(0)[model",
+        "with k = 1, all training images are right",
     ),
     Planted(
         "one arm is the other",

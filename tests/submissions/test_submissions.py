@@ -21,7 +21,7 @@ from course_utils.instructor.sandbox.sandbox import sandbox_problem
 SEED = 20
 # Of the code itself: a busy machine takes none of them. What never ends uses them up, all the
 # endless experiments of one submission a seventh of the second number.
-LIMITS = ("--cell-seconds=5", "--seconds=100")
+LIMITS = ("--cell-seconds=3", "--seconds=50")
 pytestmark = pytest.mark.skipif(bool(sandbox_problem()), reason=f"no sandbox: {sandbox_problem()}")
 
 
