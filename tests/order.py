@@ -1,7 +1,8 @@
 """How many workers there are, and in which order they take the files of tests.
 
-The longest first, so all end together. How long each file takes stands in ``seconds.json``: as measured by a run with ``--store-seconds``
-on a quiet machine. A file that is not in it takes little time.
+The longest first, so all end together. How long each file takes stands in ``seconds.json``: as
+measured by a run with ``--store-seconds`` on a quiet machine. A file that is not in it takes little
+time.
 """
 
 import json
