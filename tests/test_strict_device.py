@@ -64,6 +64,16 @@ rows = torch.randperm(5, generator=torch.Generator().manual_seed(0)).to(device)
 print(images[rows, 0, 16, 16].tolist(), images[images > 3.2].numel(), f"{images.max():.3f}")
 images[:, 0] = 0
 print(images[:2].sum().item(), images.view(64, 3, -1)[0, 0].any().item())
+""", """
+from torch.nn.utils import prune
+prune.l1_unstructured(model[0], "weight", amount=0.5)
+prune.remove(model[0], "weight")  # by `weight.data = ...`
+print((model[0].weight == 0).sum().item())
+file = io.BytesIO()
+torch.save(model.state_dict(), file)
+file.seek(0)
+again.load_state_dict(torch.load(file, map_location=device, weights_only=True))
+print((again[0].weight == 0).sum().item())
 """  # fmt: skip
 
 MISTAKES = {

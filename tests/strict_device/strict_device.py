@@ -18,9 +18,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.serialization import register_package
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 NAME = "strict"
+FIRST = 1  # before PyTorch's own ways to read what was stored on a device
 aten = torch.ops.aten
 MOVES = {aten._to_copy.default, aten.copy_.default}  # the only operations between devices
 HALF = (torch.bfloat16, torch.float16)
@@ -66,6 +68,14 @@ class StrictTensor(Tensor):
 
     def data_ptr(self) -> int:
         return self.held.data_ptr()
+
+    @property
+    def data(self) -> Tensor:
+        return self.detach()
+
+    @data.setter
+    def data(self, other: StrictTensor) -> None:  # so pruning puts weights back
+        self.held = other.held
 
     def tolist(self) -> Any:
         return self.held.tolist()
@@ -284,6 +294,9 @@ def register() -> None:
     from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
     _setup_privateuseone_for_python_backend(NAME, Module())
+    # What `torch.load(..., map_location=device)` reads stays on the CPU: a storage is the CPU's
+    # here. `load_state_dict` copies it to the device.
+    register_package(FIRST, lambda _: None, lambda stored, where: stored if NAME in where else None)
     fallback = torch.library.Library("_", "IMPL")
     fallback.fallback(lambda op, *args, **kwargs: run(op, args, kwargs), "PrivateUse1")
     fallback.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
