@@ -10,6 +10,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 TABLE = Path(__file__).with_name("seconds.json")
 SHORT = 2  # seconds: a file that takes less has no place in the table
 
@@ -32,9 +34,14 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_xdist_auto_num_workers(config):
-    """One more than there are cores: some tests wait, for a limit of time or for a browser."""
-    return (os.cpu_count() or 1) + 1
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers():
+    """One more than xdist's own count: some tests wait, for a limit of time or for a browser.
+
+    Whoever names a number in xdist's variable gets that number.
+    """
+    workers = yield
+    return workers + ("PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ)
 
 
 def pytest_collection_modifyitems(config, items):

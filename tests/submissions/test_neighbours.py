@@ -53,14 +53,14 @@ def graded(folder, out, *options, as_user=(), variables=None, **how):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not on this system")
-def test_four_workers_on_one_core_lose_no_point(tmp_path):
-    names = [f"student{letter}" for letter in "abcd"]
+def test_eight_workers_on_one_core_lose_no_point(tmp_path):
+    names = [f"student{letter}" for letter in "abcdefgh"]
     folder = class_of(tmp_path / "class", **dict.fromkeys(names, written(solved())))
     core = min(os.sched_getaffinity(0))
     found = graded(
         folder,
         tmp_path / "out",
-        "--workers=4",
+        "--workers=8",
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509  # no threads here
     )
     assert found == dict.fromkeys(names, (ALL, "graded"))
