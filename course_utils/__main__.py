@@ -59,6 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="times the usual training length (default: 1,3)",
     )
     evidence.add_argument(
+        "--fresh",
+        type=int,
+        default=2,
+        help="also try the claims with so many seeds that no bound was set by (default: 2)",
+    )
+    evidence.add_argument(
         "--jobs", type=at_least_one, help="runs at the same time (default: one a core)"
     )
     evidence.add_argument(
@@ -308,7 +314,7 @@ def gather_evidence(options: argparse.Namespace) -> int:
     if options.same:
         trials = repeating_trials(wanted)
     else:
-        trials = missing_trials(wanted, options.seeds, options.budgets)
+        trials = missing_trials(wanted, options.seeds, options.budgets, options.fresh)
     seconds = expected_seconds(trials, jobs)
     about = "how long is not known yet" if seconds is None else f"about {seconds / 60:.0f} minutes"
     runs = f"{len(trials)} run{'s' * (len(trials) != 1)} to make"

@@ -1,7 +1,8 @@
 """What stored runs say of the claims of a lecture: how often each was tried, and how often it held.
 
 ``data/evidence/NN.csv`` has a row for each claim and run, ``NN_runs.csv`` one for each number that
-a run measured with ``record``. ``evidence_runs`` makes them.
+a run measured with ``record``. ``evidence_runs`` makes them. Runs with fresh seeds only judge the
+claims: the bounds were set with the other runs in view, and lectures show the numbers of those.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from ..runtime.trials import claims_file, read_rows
 from .code_marks import code_of, words_of
 from .files import Lecture
 
-FAR = 4  # standard deviations: a bound farther away could hardly have been missed
+FRESH = 11  # from this seed on, a run is a test of the claims, not what they were written from
+FAR = 5  # standard deviations: a bound farther away could hardly have been missed
 CLAIM_COLUMNS = (
     "number",
     "sentence",
@@ -57,6 +59,7 @@ class Tried:
 
     margins: by budget, how far inside its bound each run lay; empty for a fact without a number.
     share: in what part of the runs it promises to hold. wide: why its bound is wide, if it is.
+    fresh: how many of the runs had fresh seeds; those have the usual length.
     """
 
     sentence: str
@@ -69,6 +72,7 @@ class Tried:
     margins: tuple[tuple[float, ...], ...]
     share: float
     wide: str
+    fresh: int = 0
 
     @property
     def holds(self) -> bool:
@@ -116,6 +120,7 @@ def _tried(rows: list[dict[str, str]]) -> Tried:
         margins,
         min(float(row["share"] or 1) for row in rows),
         rows[0]["wide"],
+        sum(int(row["seed"]) >= FRESH for row in rows),
     )
 
 
@@ -152,11 +157,14 @@ def _number(value: float) -> str:
 def _runs(found: Sequence[Tried]) -> str:
     """Say how many seeds were tried with each budget."""
     most = max(found, key=lambda one: sum(map(len, one.margins)))
-    seeds = [len(margins) for margins in most.margins]
+    each = list(zip(most.margins, most.budgets, strict=True))
+    seeds = [len(margins) - most.fresh * (budget == 1) for margins, budget in each]
+    fresh = f", {most.fresh} fresh" if most.fresh else ""
     if len(set(seeds)) == 1:
-        return f"{seeds[0]} seeds × budgets {', '.join(f'{budget:g}' for budget in most.budgets)}"
-    each = zip(seeds, most.budgets, strict=True)
-    return ", ".join(f"{count} seeds × budget {budget:g}" for count, budget in each)
+        budgets = ", ".join(f"{budget:g}" for budget in most.budgets)
+        return f"{seeds[0]} seeds × budgets {budgets}{fresh}"
+    counts = zip(seeds, most.budgets, strict=True)
+    return ", ".join(f"{count} seeds × budget {budget:g}" for count, budget in counts) + fresh
 
 
 def overview(lectures: Iterable[Lecture]) -> list[str]:

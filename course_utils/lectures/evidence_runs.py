@@ -24,7 +24,7 @@ from ..runtime.claims import Bound, verdict
 from ..runtime.threads import kernel_threads
 from ..runtime.trials import claims_file, read_rows, runs_file
 from .code_marks import code_of, words_of
-from .evidence import CLAIM_COLUMNS, RUN_COLUMNS, as_csv
+from .evidence import CLAIM_COLUMNS, FRESH, RUN_COLUMNS, as_csv
 from .files import Lecture
 from .running import execute
 
@@ -52,9 +52,11 @@ class Trial:
 
 
 def missing_trials(
-    lectures: Sequence[Lecture], seeds: int, budgets: Sequence[float]
+    lectures: Sequence[Lecture], seeds: int, budgets: Sequence[float], fresh: int = 0
 ) -> list[Trial]:
     """Return the runs that are not stored yet, or were made with code that has changed.
+
+    fresh: how many runs with a fresh seed, of the usual length.
 
     Where only sentences or bounds of claims have changed, one ordinary run is enough: `store`
     judges the stored numbers anew.
@@ -65,6 +67,7 @@ def missing_trials(
         rows = [row for row in read_rows(claims_file(lecture.id)) if row["code"] == code]
         stored = {(int(row["seed"]), float(row["budget"])) for row in rows}
         wanted = [(seed, budget) for budget in sorted(budgets) for seed in range(seeds)]
+        wanted += [(FRESH + number, 1) for number in range(fresh)]
         missing = [one for one in wanted if one not in stored]
         # The longest last: a fault shows in the first minutes.
         found += [Trial(lecture, seed, budget, code, words) for seed, budget in missing]
@@ -212,6 +215,8 @@ def store(trial: Trial, rows: Sequence[dict[str, Any]]) -> None:
     path.parent.mkdir(exist_ok=True)
     kept = [_judged_anew(row, claims) for row in _others(path, trial)]
     write_whole(path, as_csv(_in_order(kept + claims), CLAIM_COLUMNS).encode())
+    if trial.seed >= FRESH:
+        return
     path = runs_file(trial.lecture.id)
     measured = _others(path, trial) + [row for row in rows if "experiment" in row]
     if measured:

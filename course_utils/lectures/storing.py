@@ -28,6 +28,7 @@ def refresh(path: Path) -> None:
     notebook = lead_to(nbformat.read(path, as_version=4), repository())
     execute(notebook, path, {"COURSE_DEVICE": "cpu"}, timeout=600)
     for number, cell in enumerate(notebook.cells):
+        join_streams(cell)
         describe_plain_figures(cell)
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":
@@ -39,6 +40,23 @@ def refresh(path: Path) -> None:
         "name": "python3",
     }
     store(shrink_figures(notebook), path)
+
+
+def join_streams(cell: NotebookNode) -> None:
+    """Make one output of what a cell printed without a figure in between.
+
+    How a kernel cuts it depends on the moment: pages would show a line broken, and each run would
+    change the file.
+    """
+    joined: list[NotebookNode] = []
+    for output in cell.get("outputs", ()):
+        last = joined[-1] if joined else {}
+        if output.get("name") and output.get("name") == last.get("name"):
+            last["text"] += output.text
+        else:
+            joined.append(output)
+    if cell.cell_type == "code":
+        cell.outputs = joined
 
 
 def describe_plain_figures(cell: NotebookNode) -> None:

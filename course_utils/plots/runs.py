@@ -7,8 +7,10 @@ from itertools import chain, pairwise
 from statistics import mean, stdev
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..runtime import Runs
@@ -17,6 +19,7 @@ from .style import COLORS, Figure, new_figure, series
 BAND: dict[str, Any] = dict(alpha=0.2, lw=0)
 YOURS: dict[str, Any] = dict(marker="D", color=COLORS[1], ms=9, zorder=3)
 STORED: dict[str, Any] = dict(marker="o", color=COLORS[0], ms=4)
+SPREAD: dict[str, Any] = dict(color=COLORS[0], alpha=0.25)
 
 
 def as_percent(share: float, _: int | None = None) -> str:
@@ -81,16 +84,18 @@ def _draw_runs(axes: Axes, row: int, values: list[float], beside: bool) -> None:
     axes.use_sticky_edges = False  # a bar does not touch the frame
     if len(values) > 1:
         half, middle = stdev(values), mean(values)
-        axes.barh(place, 2 * half, left=middle - half, height=0.34, color=COLORS[0], alpha=0.25)
+        axes.barh(place, 2 * half, left=middle - half, height=0.34, **SPREAD)
     axes.plot(values, [place] * len(values), ls="", **STORED)
 
 
 def _legend(figure: Figure, live: bool, stored: str) -> None:
-    handles = [Line2D([], [], label="yours", ls="", **YOURS)] if live else []
+    handles: list[Artist] = [Line2D([], [], label="yours", ls="", **YOURS)] if live else []
     if stored:
-        label = f"{stored} stored runs, mean ± one standard deviation"
-        handles.append(Line2D([], [], label=label, ls="", **STORED))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        handles += [
+            Line2D([], [], label=f"each of {stored} stored runs", ls="", **STORED),
+            Patch(label="their mean ± one standard deviation", **SPREAD),
+        ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
 
 
 def trained(budget: float) -> str:

@@ -16,9 +16,9 @@ from course_utils.instructor.examiners import graded, released
 from course_utils.instructor.examiners.l07_finetuning import NearestMeans
 from course_utils.runtime import project_root
 
-SEEDS = range(1, 11)
-HEAVY = {"01.3", "03.2", "03.4", "04.3", "06.4", "05.1", "05.2", "07.1", "07.3", "09.5"}
-HEAVY |= {"10.5", "11.1", "13.1", "13.2", "13.3", "13.4"}
+SEEDS = range(1, 7)
+HEAVY = {"01.3", "03.1", "03.2", "03.3", "03.4", "04.3", "05.1", "05.2", "06.4", "07.1", "07.3"}
+HEAVY |= {"08.1", "08.5", "09.5", "10.1", "10.5", "11.1", "11.3", "13.1", "13.2", "13.3", "13.4"}
 
 
 @pytest.mark.parametrize("exercise_id", all_exercises())
@@ -28,7 +28,7 @@ def test_right_answers_lose_no_case_whatever_the_seed(exercise_id):
     except ImportError as error:
         pytest.skip(f"lecture {exercise_id[:2]} needs {error.name}")
     losses = {}
-    for seed in SEEDS[:3] if exercise_id in HEAVY else SEEDS:
+    for seed in SEEDS[:2] if exercise_id in HEAVY else SEEDS:
         asked = graded.__wrapped__(exercise_id, seed)  # not kept: it is asked once
         for name, answer in right.items():
             if lost := first_loss(exercise_id, answer, asked):

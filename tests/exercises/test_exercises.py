@@ -4,6 +4,7 @@ The solution is the one in the lecture's notebook. Variants and wrong answers st
 ``answers_NN.py`` beside this file.
 """
 
+import json
 import re
 from functools import cache, lru_cache
 
@@ -16,18 +17,19 @@ from course_utils.exercises import all_exercises, check
 from course_utils.exercises.core import (
     Outcome,
     Unusable,
+    equal,
     judge_outcome,
     judge_outcomes,
     outcome_of,
-    run_case,
     score,
     to_plain,
 )
 from course_utils.exercises.questions import stored_questions
-from course_utils.exercises.wire import encode
-from course_utils.instructor.examiners import graded
+from course_utils.exercises.wire import decode, encode
+from course_utils.instructor.examiners import graded, released
 
 EXERCISES = all_exercises()
+SEED = 7  # of a grading
 NONSENSE = [None, True, -1, 3.5, float("nan"), "text", [], {}, Unusable("Sneaky")]
 
 
@@ -66,7 +68,7 @@ questions_of_a_grading = lru_cache(graded)
 
 def points_of_a_grading(exercise_id, answer):
     """As the grader gives them: what PyTorch has ready-made costs nothing, a person looks at it."""
-    exercise, asked = EXERCISES[exercise_id], questions_of_a_grading(exercise_id, 7)
+    exercise, asked = EXERCISES[exercise_id], questions_of_a_grading(exercise_id, SEED)
     outcomes = [outcome_of(exercise, answer, question.case) for question in asked]
     return judge_outcomes(exercise, "answer", asked, outcomes).points
 
@@ -87,10 +89,10 @@ def as_bytes(questions):
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
 def test_solution_earns_all_points(exercise_id):
+    """By the check; `test_case_seeds` tries it in gradings."""
     exercise = EXERCISES[exercise_id]
-    for asked in (stored_questions(exercise_id), graded(exercise_id, 1)):
-        result = score(exercise, defined(exercise_id, solved=True), asked)
-        assert result.points == exercise.points, str(result)
+    result = score(exercise, defined(exercise_id, solved=True), stored_questions(exercise_id))
+    assert result.points == exercise.points, str(result)
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
@@ -156,13 +158,27 @@ def test_judge_survives_nonsense(exercise_id):
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
-def test_cases_are_plain_and_repeat_by_seed(exercise_id):
-    exercise = EXERCISES[exercise_id]
-    solution = defined(exercise_id, solved=True)
-    first, again, other = (graded(exercise_id, seed) for seed in (1, 1, 2))
-    assert repr(first) == repr(again)
-    assert repr(first) != repr(other), "a new seed must give new cases"
-    for question in first:
-        outcome = Outcome(run_case(exercise, solution, question.case))
-        assert judge_outcome(exercise, question, outcome).is_right
-        assert exercise.describe(question.case)
+def test_cases_repeat_by_seed_and_none_is_one_that_students_have_seen(exercise_id):
+    first = questions_of_a_grading(exercise_id, SEED)
+    draw = graded.__wrapped__  # does not return what it has kept
+    again, other = draw(exercise_id, SEED), draw(exercise_id, 1)
+    texts = [[repr(question.case) for question in asked] for asked in (first, again, other)]
+    assert texts[0] == texts[1]
+    assert texts[0] != texts[2], "a new seed must give new cases"
+    seen = {repr(question.case) for question in released(exercise_id)}
+    for asked in (texts[0], texts[2]):
+        assert len(asked) >= 4
+        assert not seen & set(asked)
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_questions_can_be_described_and_sent(exercise_id):
+    for question in questions_of_a_grading(exercise_id, SEED):
+        assert EXERCISES[exercise_id].describe(question.case)
+        case = to_plain(question.case)
+        assert repr(sent(case)) == repr(case)
+        assert equal(sent(question.key), question.key)
+
+
+def sent(value):
+    return decode(json.loads(json.dumps(encode(value))), limit=None)

@@ -9,7 +9,7 @@ from course_utils.arithmetic import conv_output_size
 from course_utils.exercises import all_exercises, check, get_exercise
 from course_utils.exercises.core import outcome_of, score
 from course_utils.exercises.questions import store, stored_questions
-from course_utils.instructor.examiners import graded, released
+from course_utils.instructor.examiners import released
 from course_utils.runtime import project_root
 from course_utils.withheld import Withheld, asked_for, running
 
@@ -81,12 +81,3 @@ def test_without_questions_the_grader_scores(monkeypatch, capsys):
     monkeypatch.setattr("course_utils.exercises.stored_questions", missing)
     check("02.1", conv_output_size)
     assert capsys.readouterr().out == "02.1 is scored by the grader\n"
-
-
-@pytest.mark.parametrize("exercise_id", all_exercises())
-def test_a_grading_asks_nothing_that_students_have_seen(exercise_id):
-    seen = [repr(question.case) for question in released(exercise_id)]
-    for seed in (1, 2):
-        asked = graded(exercise_id, seed)
-        assert len(asked) >= 4
-        assert not {repr(question.case) for question in asked} & set(seen)

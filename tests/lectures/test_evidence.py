@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from course_utils.__main__ import main
 from course_utils.lectures import evidence_runs, read_lecture
 from course_utils.lectures.code_marks import code_of, words_of
-from course_utils.lectures.evidence import _runs, evidence_of, is_stale, tried
+from course_utils.lectures.evidence import FRESH, _runs, evidence_of, is_stale, tried
 from course_utils.lectures.evidence_runs import (
     expected_seconds,
     missing_trials,
@@ -288,19 +288,39 @@ def test_unequal_numbers_of_seeds_are_told_for_each_budget():
     some = [row | {"seed": seed, "budget": budget, "holds": "True"} for seed, budget in tries]
     assert _runs(tried(some)) == "2 seeds × budget 1, 1 seeds × budget 3"
     assert _runs(tried(some[:2])) == "2 seeds × budgets 1"
+    fresh = row | {"seed": str(FRESH), "budget": "1", "holds": "False"}
+    assert _runs(tried([*some[:2], fresh])) == "2 seeds × budgets 1, 1 fresh"
+
+
+def test_a_fresh_seed_judges_the_claims_and_changes_no_number_of_the_lecture(
+    lecture, tmp_path, run_here
+):
+    assert run_here(missing_trials([lecture], 2, [1]), jobs=1) == []
+    shown = rows(tmp_path / "data" / "evidence" / "98_runs.csv")
+    trials = missing_trials([lecture], 2, [1], fresh=2)
+    assert [(t.seed, t.budget) for t in trials] == [(FRESH, 1), (FRESH + 1, 1)]
+    assert run_here(trials, jobs=1) == []
+    gain = evidence_of("98")[0]
+    assert (gain.tried, gain.seeds, gain.fresh) == (4, 4, 2)
+    assert gain.values[2] == pytest.approx(0.1 + FRESH / 100)
+    assert rows(tmp_path / "data" / "evidence" / "98_runs.csv") == shown
+    assert missing_trials([lecture], 2, [1], fresh=2) == []
 
 
 def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, capsys, run_here):
     monkeypatch.setattr(evidence_runs, "run_all", run_here)
     monkeypatch.setattr("course_utils.lectures.all_lectures", lambda: [lecture])
     monkeypatch.setattr("course_utils.lectures.store_part", lambda *part: None)
-    assert main(["evidence", "98", "--seeds", "1", "--budgets", "1", "--jobs", "1"]) == 0
+    command = ["evidence", "98", "--jobs", "1", "--seeds", "1", "--budgets"]
+    assert main([*command, "1", "--fresh", "0"]) == 0
     printed = capsys.readouterr().out
     assert "1 run to make, 1 at a time: how long is not known yet" in printed
     assert "| the new one gains at least 9 points | ≥ 0.09 | 1 | 1 | 0.1 | 0.01 | – |" in printed
     assert "| 98 A lecture | 4 | 1 seeds × budgets 1 | 4 | 4 | nan | as now |" in printed
-    assert main(["evidence", "98", "--seeds", "1", "--budgets", "1,3", "--jobs", "1"]) == 1
-    assert main(["evidence"]) == 1  # it goes on with what is there: a claim did not hold
+    assert main([*command, "1", "--fresh", "1"]) == 0
+    assert "1 seeds × budgets 1, 1 fresh" in capsys.readouterr().out
+    assert main([*command, "1,3", "--fresh", "0"]) == 1
+    assert main(["evidence", "--fresh", "0"]) == 1  # with what is there: a claim did not hold
     assert main(["evidence", "97"]) == 2
     for wrong in (["--budgets", "1,x"], ["--budgets", "0"], ["--seeds", "0"], ["--jobs", "-1"]):
         with pytest.raises(SystemExit, match="2"):

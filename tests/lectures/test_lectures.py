@@ -1,8 +1,10 @@
 """The README's course map is that of the notebooks, which are stored clean or not at all."""
 
+from functools import partial
+
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_rules import stored_repository
 
 from course_utils.__main__ import main
@@ -16,7 +18,7 @@ from course_utils.lectures import (
     renewed_readme,
     store_part,
 )
-from course_utils.lectures.storing import refresh, run_full
+from course_utils.lectures.storing import join_streams, refresh, run_full
 from course_utils.runtime import project_root
 
 
@@ -85,6 +87,20 @@ def test_refresh_stores_outputs_and_nothing_of_the_machine(tmp_path):
     assert "language_info" not in notebook.metadata
     assert "execution" not in notebook.cells[0].metadata
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_printed_without_a_figure_in_between_is_stored_as_one_output():
+    out = partial(new_output, "stream", name="stdout")
+    figure = new_output("display_data", {"image/png": ""})
+    warning = new_output("stream", name="stderr", text="!")
+    cell = new_code_cell(
+        "", outputs=[out(text="a "), out(text="b\n"), figure, out(text="c"), warning]
+    )
+    join_streams(cell)
+    assert [output.get("text") for output in cell.outputs] == ["a b\n", None, "c", "!"]
+    text = new_markdown_cell("no outputs")
+    join_streams(text)
+    assert "outputs" not in text
 
 
 @pytest.mark.parametrize("source", ["1 / 0", "import sys\nprint('careful', file=sys.stderr)"])

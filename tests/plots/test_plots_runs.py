@@ -37,7 +37,7 @@ def curves(live, rows=CURVES, **options):
 
 def test_arms_are_a_good_figure():
     texts = ["Slim VGG-11, 4 epochs", "as here", "trained 3 times as long", "batch norm", "nothing"]
-    texts += ["yours", "2 stored runs, mean ± one standard deviation"]
+    texts += ["yours", "each of 2 stored runs", "their mean ± one standard deviation"]
     alt = ["batch norm: yours 73.5%, mean of 2 stored runs 73.0%."]
     alt += ["nothing, trained 3 times as long: mean of 2 stored runs 71.5%."]
     assert_good_figure(arms(), *texts, alt=alt)
@@ -109,4 +109,4 @@ def test_a_band_of_several_budgets_is_refused():
 def test_unequal_numbers_of_runs_are_told_for_each_budget():
     fewer = [row for row in ROWS if (row.budget, row.seed) != (3.0, 1)]
     texts = [text.get_text() for text in arms(rows=fewer).legends[0].get_texts()]
-    assert texts == ["yours", "2 and 1 stored runs, mean ± one standard deviation"]
+    assert texts == ["yours", "each of 2 and 1 stored runs", "their mean ± one standard deviation"]

@@ -495,6 +495,7 @@ class Mixup(Examiner):
             labels[partners[:2]] = labels[:2]
         if pairs == "any":
             labels = rng.integers(0, 2, count)
+            labels[order[2]] = 1 - labels[order[1]]  # its partner: at least one pair is mixed
             alone, other = order[:2]  # leaves the cycle
             partners[other], partners[alone] = partners[alone], alone
         own = rng.uniform(0.1, 0.45, count) + 0.45 * rng.integers(0, 2, count)

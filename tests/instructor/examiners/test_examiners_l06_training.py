@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torchvision.transforms import v2
 
 from course_utils.exercises.l06_training import _small_net
@@ -107,3 +108,12 @@ def test_what_a_record_shows_is_what_was_left_out(seed):
     want = [*kinds, ("device",), ("device",), *Diagnose.TOGETHER, ()]
     drawn = Diagnose().cases(np.random.default_rng(seed))
     assert [Diagnose().key(case)["want"] for case in drawn] == [sorted(calls) for calls in want]
+
+
+def test_in_every_case_of_mixup_something_changes():
+    """With random labels, partners may all be of one class: then doing nothing is right."""
+    for seed in range(100):
+        for case in Mixup().cases(np.random.default_rng(seed)):
+            alone = F.one_hot(case["labels"], case["num_classes"]).float()
+            before = case["images"] if case["looks_at"] == "images" else alone
+            assert not torch.allclose(Mixup().key(case)["want"], before)
