@@ -75,6 +75,7 @@ def of_the_command(folder: Path, pattern: SubmissionResult) -> float:
         file: replace(
             varied(pattern, number),  # equal answers would be coloured once only
             student=submission.student,
+            person=submission.person,
             file=file,
             fingerprint=grading.fingerprint(submission),
         )
@@ -108,7 +109,7 @@ def varied(pattern: SubmissionResult, number: int) -> SubmissionResult:
 
     exercises = tuple(replace(e, source=own(e.source)) for e in pattern.exercises)
     name = f"student{number}"
-    return replace(pattern, student=name, file=f"{name}.ipynb", exercises=exercises)
+    return replace(pattern, student=name, person=name, file=f"{name}.ipynb", exercises=exercises)
 
 
 def peak() -> float:

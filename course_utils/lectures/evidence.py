@@ -59,7 +59,8 @@ class Tried:
 
     margins: by budget, how far inside its bound each run lay; empty for a fact without a number.
     share: in what part of the runs it promises to hold. wide: why its bound is wide, if it is.
-    fresh: how many of the runs had fresh seeds; those have the usual length.
+    seeds: how many of them; fresh: in how many more runs the seed was a fresh one. Those have the
+    usual length.
     """
 
     sentence: str
@@ -114,7 +115,7 @@ def _tried(rows: list[dict[str, str]]) -> Tried:
         rows[0]["bound"],
         len(rows),
         sum(row["holds"] == "True" for row in rows),
-        len({row["seed"] for row in rows}),
+        len({row["seed"] for row in rows if int(row["seed"]) < FRESH}),
         tuple(budgets),
         tuple(float(row["value"]) for row in rows),
         margins,

@@ -14,6 +14,8 @@ from .figures import shrink_figures
 from .files import all_lectures
 from .running import execute, printed
 
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+
 
 def refresh(path: Path) -> None:
     """Run a notebook from top to bottom and store its outputs in it.
@@ -39,7 +41,7 @@ def refresh(path: Path) -> None:
         "language": "python",
         "name": "python3",
     }
-    store(shrink_figures(notebook), path)
+    store(shrink_figures(with_widgets_numbered(notebook)), path)
 
 
 def join_streams(cell: NotebookNode) -> None:
@@ -57,6 +59,15 @@ def join_streams(cell: NotebookNode) -> None:
             joined.append(output)
     if cell.cell_type == "code":
         cell.outputs = joined
+
+
+def with_widgets_numbered(notebook: NotebookNode) -> NotebookNode:
+    """Give widgets numbers for the names that are drawn anew in each run."""
+    widgets = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {})
+    text = nbformat.writes(notebook)
+    for number, name in enumerate(widgets.get("state", ())):
+        text = text.replace(name, f"{number:032x}")
+    return nbformat.reads(text, as_version=4)
 
 
 def describe_plain_figures(cell: NotebookNode) -> None:

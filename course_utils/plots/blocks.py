@@ -59,8 +59,8 @@ def local_and_deep(
         draw_arrow(axes, start, target, color=COLORS[1], linewidth=1.2)
     weights = in_channels * kernel_size**2
     captions = {
-        0: f"image: {in_channels}×{size}×{size}\nblue window: {in_channels}×{kernel_size}×"
-        f"{kernel_size} = {weights} numbers",
+        0: f"image: {in_channels}×{size}×{size}\n"
+        f"window in all channels: {in_channels}×{kernel_size}×{kernel_size} = {weights} numbers",
         left: f"output: {filters}×{after}×{after}, one channel for each filter\n"
         f"each filter: {weights} weights and a bias → one number",
     }

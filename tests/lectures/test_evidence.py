@@ -301,7 +301,7 @@ def test_a_fresh_seed_judges_the_claims_and_changes_no_number_of_the_lecture(
     assert [(t.seed, t.budget) for t in trials] == [(FRESH, 1), (FRESH + 1, 1)]
     assert run_here(trials, jobs=1) == []
     gain = evidence_of("98")[0]
-    assert (gain.tried, gain.seeds, gain.fresh) == (4, 4, 2)
+    assert (gain.tried, gain.seeds, gain.fresh) == (4, 2, 2)
     assert gain.values[2] == pytest.approx(0.1 + FRESH / 100)
     assert rows(tmp_path / "data" / "evidence" / "98_runs.csv") == shown
     assert missing_trials([lecture], 2, [1], fresh=2) == []

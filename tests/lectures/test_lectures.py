@@ -18,7 +18,13 @@ from course_utils.lectures import (
     renewed_readme,
     store_part,
 )
-from course_utils.lectures.storing import join_streams, refresh, run_full
+from course_utils.lectures.storing import (
+    WIDGET_STATE,
+    join_streams,
+    refresh,
+    run_full,
+    with_widgets_numbered,
+)
 from course_utils.runtime import project_root
 
 
@@ -87,6 +93,19 @@ def test_refresh_stores_outputs_and_nothing_of_the_machine(tmp_path):
     assert "language_info" not in notebook.metadata
     assert "execution" not in notebook.cells[0].metadata
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_widget_has_the_same_name_in_each_run():
+    def run(first, second):
+        view = new_output("display_data", {"application/vnd.jupyter.widget-view+json": first})
+        state = {second: {"layout": f"IPY_MODEL_{first}"}, first: {}}
+        widgets = {WIDGET_STATE: {"state": state}}
+        return new_notebook(cells=[new_code_cell(outputs=[view])], metadata={"widgets": widgets})
+
+    one, other = with_widgets_numbered(run("a8f", "01d")), with_widgets_numbered(run("3b7", "99c"))
+    assert one.metadata == other.metadata
+    assert one.cells[0].outputs == other.cells[0].outputs
+    assert list(one.metadata.widgets[WIDGET_STATE]["state"]) == [f"{n:032x}" for n in (0, 1)]
 
 
 def test_what_is_printed_without_a_figure_in_between_is_stored_as_one_output():

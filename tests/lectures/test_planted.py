@@ -167,14 +167,19 @@ PLANTED = [
 
 
 def needed(cells, target):
-    """The places of the cells that the cell at ``target`` needs: by what they bind or change."""
+    """The places of the cells that the cell at ``target`` needs: by what they bind or change.
+
+    A call such as ``plots.image_grid(...)`` changes no module.
+    """
+    modules = set().union(*(imported(cell) for cell in cells[: target + 1]))
     chosen, before = {0, 1, target}, None
     while chosen != before:
         before = set(chosen)
         wanted = outside(cells[target])
         for place in range(target - 1, -1, -1):
             code = read_cell(cells[place].source)
-            changed = {name for part in code.statements for name in part.changed} - code.own
+            changed = {name for part in code.statements for name in part.changed}
+            changed -= code.own | modules
             trained = {match[1] for match in TRAINED.finditer(code.source)}
             if place in chosen or (code.bound | changed | trained) & wanted:
                 chosen.add(place)
@@ -187,6 +192,13 @@ def needed(cells, target):
             if used & set(read_cell(cells[place].source).definitions)
         }
     return sorted(chosen)
+
+
+def imported(cell):
+    """The names that a cell imports."""
+    nodes = (s.tree for s in read_cell(cell.source).statements)
+    imports = (node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
+    return {name.asname or name.name for node in imports for name in node.names}
 
 
 def outside(cell):

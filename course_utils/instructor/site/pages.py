@@ -11,20 +11,21 @@ from nbformat.v4 import new_markdown_cell
 
 from ...lectures import BADGE, Lecture, course_map, readme_figure
 from ...lectures.evidence import claims_table, evidence_of
+from ...lectures.storing import WIDGET_STATE
 from ..release.edition import students_readme
 from .explore import explore_toctree, start, touch_it
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 FIGURE_NAME = "first_page.png"
 EVIDENCE = """\
 ## Evidence
 
 Each line with ✓ above is a claim. It was tried before you read it: this lecture was run with
-{seeds} seeds, and at {budgets} times its training length. *Tried* says in how many runs, *held* in
-how many of them the claim was true. The *margin* is how far inside its bound the number lay in the
-worst run. *Deviations* is the distance of the mean from the bound, in standard deviations between
-the runs; a dash says that all runs gave the same number.
+{seeds} seeds, and at {budgets} times its training length. Then came {fresh} fresh seeds, which no
+bound was set by. *Tried* says in how many runs, *held* in how many of them the claim was true.
+The *margin* is how far inside its bound the number lay in the worst run. *Deviations* is the
+distance of the mean from the bound, in standard deviations between the runs; a dash says that all
+runs gave the same number.
 [All lectures' claims](claims.md) can be sorted.
 
 <details>
@@ -105,6 +106,7 @@ def with_evidence(notebook: NotebookNode, lecture: str) -> NotebookNode:
     if found := evidence_of(lecture):
         text = EVIDENCE.format(
             seeds=max(one.seeds for one in found),
+            fresh=max(one.fresh for one in found),
             budgets=" and ".join(f"{budget:g}" for budget in found[0].budgets),
             count=len(found),
             tried=sum(one.tried for one in found),
