@@ -83,7 +83,7 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
         plots.local_and_deep,
         [
             *("red", "green", "blue"),
-            "image: 3×32×32\nblue window: 3×5×5 = 75 numbers",
+            "image: 3×32×32\nwindow in all channels: 3×5×5 = 75 numbers",
             "output: 6×28×28, one channel for each filter\n"
             "each filter: 75 weights and a bias → one number",
         ],
