@@ -51,7 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
     evidence.add_argument(
         "lectures", nargs="*", help="numbers, for example 05 (default: all that have evidence)"
     )
-    evidence.add_argument("--seeds", type=at_least_one, default=5, help="of each (default: 5)")
+    evidence.add_argument(
+        "--seeds",
+        type=int,
+        choices=range(1, 12),  # the seeds from 11 on are the fresh ones
+        metavar="SEEDS",
+        default=5,
+        help="of each, 11 at most (default: 5)",
+    )
     evidence.add_argument(
         "--budgets",
         type=positive_numbers,
@@ -113,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def at_least_one(text: str) -> int:
-    """Read a number of seeds or jobs. argparse makes one line of the error."""
+    """Read a number of jobs. argparse makes one line of the error."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)

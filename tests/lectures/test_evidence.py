@@ -322,7 +322,13 @@ def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, caps
     assert main([*command, "1,3", "--fresh", "0"]) == 1
     assert main(["evidence", "--fresh", "0"]) == 1  # with what is there: a claim did not hold
     assert main(["evidence", "97"]) == 2
-    for wrong in (["--budgets", "1,x"], ["--budgets", "0"], ["--seeds", "0"], ["--jobs", "-1"]):
+    for wrong in (
+        ["--budgets", "1,x"],
+        ["--budgets", "0"],
+        ["--seeds", "0"],
+        ["--jobs", "-1"],
+        ["--seeds", f"{FRESH + 1}"],
+    ):
         with pytest.raises(SystemExit, match="2"):
             main(["evidence", "98", *wrong])
     assert "no lecture 97: choose from 98" in capsys.readouterr().err
