@@ -43,12 +43,16 @@ def zipped(**files):
 
 
 def many_numbers(count):
-    """Return a notebook that is small in a zip and large as objects."""
+    """Return a notebook that is small in a zip and large as objects.
+
+    With a dozen millions of them it is too large for seconds: also a late look of a busy machine
+    finds it so.
+    """
     return written(solved() | {"x": "LONG"}).replace(b'"LONG"', b"[" + b"{}," * count + b"{}]")
 
 
 def test_a_file_that_needs_too_much_memory_costs_itself_alone(run, tmp_path):
-    bomb = zipped(ada=written(solved()), eve=many_numbers(4_000_000), zoe=written(solved()))
+    bomb = zipped(ada=written(solved()), eve=many_numbers(12_000_000), zoe=written(solved()))
     (tmp_path / "class.zip").write_bytes(bomb)
     clerk = Clerk(run, memory=GB // 5)
     found = {s.file: s for s in read_submissions([tmp_path / "class.zip"], clerk)}
