@@ -68,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     evidence.add_argument(
         "--fresh",
         type=int,
+        choices=range(100),
+        metavar="SEEDS",
         default=2,
         help="also try the claims with so many seeds that no bound was set by (default: 2)",
     )

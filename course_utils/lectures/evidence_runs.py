@@ -66,10 +66,11 @@ def missing_trials(
         code, words = code_of(lecture.path), words_of(lecture.path)
         rows = [row for row in read_rows(claims_file(lecture.id)) if row["code"] == code]
         stored = {(int(row["seed"]), float(row["budget"])) for row in rows}
-        wanted = [(seed, budget) for budget in sorted(budgets) for seed in range(seeds)]
-        wanted += [(FRESH + number, 1) for number in range(fresh)]
-        missing = [one for one in wanted if one not in stored]
+        wanted = [(seed, budget) for budget in budgets for seed in range(seeds)]
+        wanted += [(FRESH + number, 1.0) for number in range(fresh)]
         # The longest last: a fault shows in the first minutes.
+        wanted.sort(key=lambda one: one[1])
+        missing = [one for one in wanted if one not in stored]
         found += [Trial(lecture, seed, budget, code, words) for seed, budget in missing]
         if not missing and {row["words"] for row in rows} != {words}:
             found.append(Trial(lecture, 0, 1, code, words, words_only=True))

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..runtime import project_root
 
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"  # in a notebook's metadata
+
 
 def graded_id(exercise: str, role: str) -> str:
     """Return the ``grade_id`` of an exercise's ``answer`` or ``check``: for 02.1, "02-1-answer".

@@ -11,10 +11,8 @@ from nbformat import NotebookNode
 from ..runtime import progress, write_whole
 from .addresses import lead_to, repository
 from .figures import shrink_figures
-from .files import all_lectures
+from .files import WIDGET_STATE, all_lectures
 from .running import execute, printed
-
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def refresh(path: Path) -> None:

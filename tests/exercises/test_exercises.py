@@ -4,13 +4,13 @@ The solution is the one in the lecture's notebook. Variants and wrong answers st
 ``answers_NN.py`` beside this file.
 """
 
-import json
 import re
 from functools import cache, lru_cache
 
 import pytest
 import torch
 from every_answer import answers, define
+from test_wire import sent
 from torch import nn
 
 from course_utils.exercises import all_exercises, check
@@ -25,7 +25,7 @@ from course_utils.exercises.core import (
     to_plain,
 )
 from course_utils.exercises.questions import stored_questions
-from course_utils.exercises.wire import decode, encode
+from course_utils.exercises.wire import encode
 from course_utils.instructor.examiners import graded, released
 
 EXERCISES = all_exercises()
@@ -176,9 +176,5 @@ def test_questions_can_be_described_and_sent(exercise_id):
     for question in questions_of_a_grading(exercise_id, SEED):
         assert EXERCISES[exercise_id].describe(question.case)
         case = to_plain(question.case)
-        assert repr(sent(case)) == repr(case)
-        assert equal(sent(question.key), question.key)
-
-
-def sent(value):
-    return decode(json.loads(json.dumps(encode(value))), limit=None)
+        assert repr(sent(case, limit=None)) == repr(case)
+        assert equal(sent(question.key, limit=None), question.key)

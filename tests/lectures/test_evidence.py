@@ -328,6 +328,7 @@ def test_the_command_prints_what_became_of_each_claim(lecture, monkeypatch, caps
         ["--seeds", "0"],
         ["--jobs", "-1"],
         ["--seeds", f"{FRESH + 1}"],
+        ["--fresh", "-1"],
     ):
         with pytest.raises(SystemExit, match="2"):
             main(["evidence", "98", *wrong])

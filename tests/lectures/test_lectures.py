@@ -18,13 +18,8 @@ from course_utils.lectures import (
     renewed_readme,
     store_part,
 )
-from course_utils.lectures.storing import (
-    WIDGET_STATE,
-    join_streams,
-    refresh,
-    run_full,
-    with_widgets_numbered,
-)
+from course_utils.lectures.files import WIDGET_STATE
+from course_utils.lectures.storing import join_streams, refresh, run_full, with_widgets_numbered
 from course_utils.runtime import project_root
 
 

@@ -11,7 +11,7 @@ from nbformat.v4 import new_markdown_cell
 
 from ...lectures import BADGE, Lecture, course_map, readme_figure
 from ...lectures.evidence import claims_table, evidence_of
-from ...lectures.storing import WIDGET_STATE
+from ...lectures.files import WIDGET_STATE
 from ..release.edition import students_readme
 from .explore import explore_toctree, start, touch_it
 
