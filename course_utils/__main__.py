@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from .runtime.options import at_least_one, positive_numbers
+
 IS_INSTRUCTORS = Path(__file__).with_name("instructor").is_dir()  # students do not have it
 
 
@@ -121,29 +123,11 @@ def main(arguments: list[str] | None = None) -> int:
     return options.do(options)
 
 
-def at_least_one(text: str) -> int:
-    """Read a number of jobs. argparse makes one line of the error."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
 def port_number(text: str) -> int:
     """Read a port. argparse makes one line of the error."""
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: choose one from 1024 to 65535")
     return int(text)
-
-
-def positive_numbers(text: str) -> list[float]:
-    """Read budgets: numbers with commas between them. argparse makes one line of the error."""
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or not all(0 < number < float("inf") for number in numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} are no positive numbers like 1,3")
-    return numbers
 
 
 def add_instructors_commands(commands: argparse._SubParsersAction) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ...runtime.options import at_least_one, positive_number
 from ..reports.class_list import BEST, LATEST
 from ..sandbox.settings import Limits
 
@@ -79,16 +80,16 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
             type=int, metavar="N", help="seed of the cases (default: drawn, kept with the results)"
         ),
         f"--{prefix}cell-seconds": dict(
-            type=float, default=60, metavar="S", help="limit of a cell (default 60)"
+            type=positive_number, default=60, metavar="S", help="limit of a cell (default 60)"
         ),
         f"--{prefix}seconds": dict(
-            type=float,
+            type=positive_number,
             default=600,
             metavar="S",
             help="of a submission, shared out among its exercises (default 600)",
         ),
         f"--{prefix}memory": dict(
-            type=float, default=4, metavar="GB", help="limit of a submission (default 4)"
+            type=positive_number, default=4, metavar="GB", help="limit of a submission (default 4)"
         ),
         f"--{prefix}roster": dict(
             type=_file,
@@ -130,7 +131,7 @@ def add_where(add: Callable[..., Any]) -> None:
     add(
         "--workers",
         dest="grade_workers",
-        type=int,
+        type=at_least_one,
         metavar="N",
         help="submissions graded at a time (default: cores)",
     )

@@ -54,3 +54,23 @@ def test_a_pattern_that_is_none_is_refused(handed_in, tmp_path, capsys):
     assert "'(?P<id>' is no pattern" in capsys.readouterr().err
     assert grade(*arguments, "(.+)_02") == command.WRONG_USAGE
     assert "(?P<name>.+)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--workers", "-1", "'-1' is no whole number from 1 on"),  # it would wait for ever
+        ("--workers", "0", "'0' is no whole number from 1 on"),
+        ("--memory", "0", "'0' is no number above 0"),
+        ("--cell-seconds", "-5", "'-5' is no number above 0"),
+        ("--seconds", "nan", "'nan' is no number above 0"),
+        ("--seconds", "inf", "'inf' is no number above 0"),
+        ("--seconds", "a lot", "'a lot' is no number above 0"),
+    ],
+)
+def test_a_number_that_leaves_nothing_to_grade_with_is_refused(
+    option, value, problem, handed_in, tmp_path, capsys
+):
+    with pytest.raises(SystemExit, match="2"):
+        grade(handed_in, "--out", tmp_path / "out", f"{option}={value}")
+    assert f"argument {option}: {problem}" in capsys.readouterr().err
