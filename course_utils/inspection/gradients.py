@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..runtime.evaluation import modes_kept
 from ..withheld import asked_for
 
 
@@ -136,19 +137,15 @@ def loss_along(
         >>> round(losses[1], 4)  # all weights are 0: log(2)
         0.6931
     """
-    was_training = model.training
     losses = []
-    model.train()
-    try:
-        with torch.no_grad():
-            for distance in distances:
-                moved = {
-                    name: weight + distance * direction[name]
-                    for name, weight in model.named_parameters()
-                }
-                buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-                logits = functional_call(model, moved | buffers, (images,))
-                losses.append(F.cross_entropy(logits, labels).item())
-    finally:
-        model.train(was_training)
+    with modes_kept(model), torch.no_grad():
+        model.train()
+        for distance in distances:
+            moved = {
+                name: weight + distance * direction[name]
+                for name, weight in model.named_parameters()
+            }
+            buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+            logits = functional_call(model, moved | buffers, (images,))
+            losses.append(F.cross_entropy(logits, labels).item())
     return losses

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..runtime.evaluation import modes_kept
+
 
 class _Storages(TorchDispatchMode):
     """Notes the memory of every tensor that is made, without keeping it alive."""
@@ -53,15 +55,13 @@ def held_bytes(model: nn.Module, images: Tensor) -> int:
         >>> held_bytes(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Sigmoid()), torch.rand(1, 1, 6, 6))
         128
     """
-    was_training = model.training
     buffers = [buffer.clone() for buffer in model.buffers()]
     try:
-        with torch.enable_grad(), _Storages() as storages:
+        with modes_kept(model), torch.enable_grad(), _Storages() as storages:
             logits = model.train()(images)
             size = storages.alive()
         del logits
     finally:
-        model.train(was_training)
         with torch.no_grad():
             for buffer, value in zip(model.buffers(), buffers, strict=True):
                 buffer.copy_(value)

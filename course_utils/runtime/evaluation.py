@@ -11,6 +11,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
+def modes_kept(model: nn.Module) -> Iterator[None]:
+    """Put every part of a model back into its mode after a ``with`` block, also after an error.
+
+    Parts can differ: a batch norm that is frozen evaluates while the rest trains.
+    """
+    modes = {module: module.training for module in model.modules()}
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Switch dropout and batch-norm updates off, and gradients too, for a ``with`` block.
 
@@ -18,11 +32,6 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """
     import torch
 
-    modes = {module: module.training for module in model.modules()}
-    try:
+    with modes_kept(model), torch.no_grad():
         model.eval()
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+        yield

@@ -68,3 +68,10 @@ def test_loss_along_passes_through_the_loss_and_changes_nothing(batch):
         for name, weight in model.named_parameters():
             weight += direction[name]
     assert there == pytest.approx(F.cross_entropy(model(batch[0]), batch[1]).item(), rel=1e-4)
+
+
+def test_loss_along_leaves_a_batch_norm_frozen(batch):
+    model = SmallResNet(1, width=4).train()
+    model.bn1.eval()
+    loss_along(model, *batch, random_direction(model, torch.Generator()), [0.0])
+    assert [name for name, part in model.named_modules() if not part.training] == ["bn1"]

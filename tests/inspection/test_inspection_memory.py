@@ -40,6 +40,13 @@ def test_the_model_stays_as_it_was():
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
+def test_a_batch_norm_that_is_frozen_stays_so():
+    model = nn.Sequential(conv(), nn.BatchNorm2d(4)).train()
+    model[1].eval()
+    held_bytes(model, IMAGES)
+    assert [part.training for part in model.modules()] == [True, True, False]
+
+
 def test_dense_blocks_hold_more_than_in_proportion_and_can_save_it():
     usual, efficient = (
         [held_bytes(SmallDenseNet(n, memory_efficient=e), IMAGES) for n in (4, 8, 16)]
