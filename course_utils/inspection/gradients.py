@@ -21,9 +21,10 @@ def gradient_flow(
 ) -> dict[str, float]:
     """Return the norm of the gradient of the loss at the output of each layer, in their order.
 
-    The loss is the cross-entropy of one batch. A layer is named as in ``named_modules``. The model
-    keeps its weights, its mode and its gradients; batch norm's running statistics move by one
-    batch if the model is in training mode.
+    The loss is the cross-entropy of one batch. A layer is named as in ``named_modules``. Frozen
+    first layers are left out: no gradient comes back to them. The model keeps its weights, its mode
+    and its gradients; batch norm's running statistics move by one batch if the model is in training
+    mode.
 
     Args:
         model: the network.
@@ -41,8 +42,9 @@ def gradient_flow(
 
     def watch(name: str) -> None:
         def after_forward(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-            norms[name] = 0.0  # in the order of the forward pass
-            output.register_hook(lambda grad: norms.update({name: grad.norm().item()}))
+            if output.requires_grad:
+                norms[name] = 0.0  # in the order of the forward pass
+                output.register_hook(lambda grad: norms.update({name: grad.norm().item()}))
 
         hooks.append(modules[name].register_forward_hook(after_forward))
 

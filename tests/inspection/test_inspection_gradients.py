@@ -44,6 +44,16 @@ def test_gradient_flow_sees_through_relu_in_place_and_changes_nothing(batch):
     assert not any(module._forward_hooks for module in model.modules())
 
 
+def test_no_gradient_flows_to_frozen_first_layers(batch):
+    model = SmallResNet(1, width=4)
+    whole = list(gradient_flow(model, *batch))
+    model.conv1.requires_grad_(False)
+    model.bn1.requires_grad_(False)
+    assert list(gradient_flow(model, *batch)) == whole[1:]
+    model.requires_grad_(False).layer2.requires_grad_(True)
+    assert list(gradient_flow(model, *batch)) == whole[whole.index("layer2.0.conv1") :]
+
+
 def test_random_direction_has_the_norm_of_each_filter():
     model = SmallResNet(1, width=4)
     direction = random_direction(model, torch.Generator().manual_seed(0))
