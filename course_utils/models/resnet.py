@@ -389,8 +389,10 @@ def remove_block(model: nn.Module, name: str) -> nn.Module:
         >>> remove_block(model, "layer1.1").layer1[1]
         Identity()
     """
-    block = model.get_submodule(name)
-    if block.downsample is not None:
+    # Its convolutions tell, for a plain network's block has no shortcut.
+    path = [part for part in model.get_submodule(name).children() if isinstance(part, nn.Conv2d)]
+    strides = {part.stride for part in path}
+    if strides != {(1, 1)} or path[0].in_channels != path[-1].out_channels:
         raise ValueError(f"{name} changes the shape of its input: nothing can take its place")
     changed = copy.deepcopy(model)
     parent, _, place = name.rpartition(".")

@@ -7,7 +7,13 @@ from reference_networks import same_logits
 
 from course_utils.models.alexnet import AlexNet
 from course_utils.models.efficientnet import efficientnet
-from course_utils.models.resnet import ResNet, SmallResNet, make_shortcut, zero_last_batch_norm
+from course_utils.models.resnet import (
+    ResNet,
+    SmallResNet,
+    make_shortcut,
+    remove_block,
+    zero_last_batch_norm,
+)
 from course_utils.models.vgg import VGG, make_layers, slim_vgg
 
 NETWORKS = {
@@ -103,3 +109,20 @@ def test_zeroed_batch_norm_makes_a_block_the_identity():
     zero_last_batch_norm(model)
     x = torch.rand(1, 64, 8, 8)
     assert torch.equal(model.layer1(x), x)
+
+
+@pytest.mark.parametrize(
+    ("model", "stays", "changes"),
+    [
+        (SmallResNet(2), "layer2.1", "layer2.0"),
+        (SmallResNet(2, residual=False), "layer2.1", "layer2.0"),
+        (ResNet("resnet18"), "layer1.0", "layer2.0"),
+        (ResNet("resnet50"), "layer2.1", "layer2.0"),
+        (ResNet("resnet50"), "layer1.1", "layer1.0"),  # more channels of the same size
+    ],
+)
+def test_a_block_that_changes_the_shape_cannot_be_removed(model, stays, changes):
+    images = torch.zeros(1, 3, 32, 32)
+    assert remove_block(model.eval(), stays)(images).shape == model(images).shape
+    with pytest.raises(ValueError, match=f"{changes} changes the shape"):
+        remove_block(model, changes)
