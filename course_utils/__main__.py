@@ -97,8 +97,10 @@ def main(arguments: list[str] | None = None) -> int:
     search.add_argument("--sampler", default="tpe", help="tpe (default) or random")
     search.add_argument("--seed", type=int, help="of the sampler; another one for each process")
     search.add_argument("--data", default="cifar100", help="data set (default: cifar100)")
-    search.add_argument("--images", type=int, help="training images (default: all)")
-    search.add_argument("--epochs", type=int, default=5, help="epochs of a trial (default: 5)")
+    search.add_argument("--images", type=at_least_one, help="training images (default: all)")
+    search.add_argument(
+        "--epochs", type=at_least_one, default=5, help="epochs of a trial (default: 5)"
+    )
     search.set_defaults(do=work_on_search)
     page = commands.add_parser(
         "app",
@@ -333,7 +335,9 @@ def work_on_search(options: argparse.Namespace) -> int:
     try:
         from . import search
     except ModuleNotFoundError as problem:
-        print(f"{problem.name} is missing: python -m pip install optuna", file=sys.stderr)
+        if problem.name != "optuna":
+            raise
+        print("optuna is missing: python -m pip install optuna", file=sys.stderr)
         return 1
     from .runtime import progress
 

@@ -219,7 +219,7 @@ def lab_data(name: str, images: int | None = None) -> ImageData:
     """
     data = load_data_or_stand_in(name)
     if name == "cifar100" and data.name != name:
-        return pairs_of(data, images or len(data.train))
+        return pairs_of(data, len(data.train) if images is None else images)
     return data if images is None else replace(data, train=data.train.take(images))
 
 

@@ -147,6 +147,35 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, capsys, monkeypatch):
     assert "file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", ["--epochs=0", "--images=0", "--images=-1"])
+def test_a_trial_that_trains_on_nothing_is_refused(storage, capsys, wrong):
+    with pytest.raises(SystemExit, match="2"):
+        main(["search", "--storage", storage, "--total", "1", wrong])
+    assert "is no whole number from 1 on" in capsys.readouterr().err
+    assert not Path(storage).exists()
+
+
+def test_no_images_are_not_all_images(monkeypatch):
+    asked = []
+    monkeypatch.setattr(search, "load_data_or_stand_in", lambda name: colour(bright_quarters()))
+    monkeypatch.setattr(search, "pairs_of", lambda data, count: asked.append(count))
+    for images in (0, 30, None):
+        lab_data("cifar100", images)
+    assert asked == [0, 30, len(bright_quarters().train)]
+
+
+def test_only_a_missing_optuna_is_answered_with_its_installation(monkeypatch, capsys):
+    monkeypatch.delattr("course_utils.search")
+    monkeypatch.delitem(sys.modules, "course_utils.search")
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert main(["search", "--storage", "study.log"]) == 1
+    assert capsys.readouterr().err == "optuna is missing: python -m pip install optuna\n"
+    monkeypatch.setitem(sys.modules, "optuna", optuna)
+    monkeypatch.setitem(sys.modules, "course_utils.training.lab", None)
+    with pytest.raises(ModuleNotFoundError, match=r"course_utils\.training\.lab"):
+        main(["search", "--storage", "study.log"])
+
+
 WORKER = """
 import sys, time
 from course_utils.search import done, open_study, run_trials
