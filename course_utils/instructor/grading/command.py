@@ -53,7 +53,9 @@ def grade(options: argparse.Namespace) -> int:
         with ended_as_interrupted(), _elsewhere():
             reporter = grade_all(paths, out, settings)
     except ModuleNotFoundError as problem:
-        print(f"{problem.name} is missing: python -m pip install distributed", file=sys.stderr)
+        if problem.name != "distributed":
+            raise
+        print("distributed is missing: python -m pip install distributed", file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
         print("It was interrupted before it graded anything.", file=sys.stderr)

@@ -56,6 +56,21 @@ def test_a_pattern_that_is_none_is_refused(handed_in, tmp_path, capsys):
     assert "(?P<name>.+)" in capsys.readouterr().err
 
 
+def test_only_a_missing_distributed_is_answered_with_its_installation(
+    handed_in, tmp_path, capsys, monkeypatch
+):
+    def lacking(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(command, "_way", lambda settings: lacking("distributed"))
+    assert grade(handed_in, "--out", tmp_path / "out") == command.WRONG_USAGE
+    told = "distributed is missing: python -m pip install distributed\n"
+    assert capsys.readouterr().err == told
+    monkeypatch.setattr(command, "_way", lambda settings: lacking("jinja2"))
+    with pytest.raises(ModuleNotFoundError, match="jinja2"):
+        grade(handed_in, "--out", tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [
