@@ -185,8 +185,8 @@ def new_run(out: Path, settings: Settings) -> GradingRun:
 def _kept_seed(path: Path, wanted: int | None) -> int:
     """Return the seed of all cases: drawn once, so that a grading that goes on is the same."""
     if not path.is_file():
-        write_whole(path, str(secrets.randbits(63) if wanted is None else wanted).encode())
-        path.chmod(0o600)
+        seed = secrets.randbits(63) if wanted is None else wanted
+        write_whole(path, str(seed).encode(), mode=0o600)
     try:
         seed = int(path.read_text("ascii"))
     except ValueError:

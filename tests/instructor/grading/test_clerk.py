@@ -209,6 +209,19 @@ def test_folders_of_a_grading_are_private(run):
     assert (run.out / "seed").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="not on Windows: files have no modes")
+def test_the_seed_is_private_before_it_is_in_its_place(tmp_path, monkeypatch):
+    modes, put = [], os.replace
+
+    def watched(source, target):
+        modes.append(os.stat(source).st_mode & 0o077)
+        put(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    new_run(tmp_path / "out", Settings(sandbox=False)).clear()
+    assert modes == [0]
+
+
 def test_a_cell_that_no_parser_likes_is_a_reason_or_a_mistake(clerk, tmp_path):
     notebook = solved()
     notebook["cells"].insert(3, code("\n".join(["!echo hi"] * 600)))
