@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...lectures import all_lectures, graded_id
+from ...runtime.files import replaced
 from ..reports.gradebook import Student, lecture_name
 from ..reports.results import SubmissionResult
 from ..reports.tables import harmless
@@ -56,7 +57,7 @@ def _fill(
         # A copy, for nbgrader adds its tables to whatever it opens.
         with (
             warnings.catch_warnings(),
-            _replaced(to) as copy,
+            _copy_of(to) as copy,
             Gradebook(f"sqlite:///{copy}") as gradebook,
         ):
             warnings.simplefilter("ignore")  # nbgrader's own, of how it uses SQLAlchemy
@@ -75,21 +76,19 @@ def _fill(
 
 
 @contextlib.contextmanager
-def _replaced(to: Path) -> Iterator[Path]:
+def _copy_of(to: Path) -> Iterator[Path]:
     """Give a copy of a file to work on, and put it in place of the file when all went well."""
-    copy = to.with_name(to.name + ".tmp")
-    copy.unlink(missing_ok=True)
-    if to.exists():
-        shutil.copyfile(to, copy)
     before = os.environ.get("PATH", "")
-    # nbgrader starts the program `alembic`, which lies beside this Python.
-    os.environ["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), before)))
-    try:
-        yield copy
-        os.replace(copy, to)
-    finally:
-        os.environ["PATH"] = before
-        copy.unlink(missing_ok=True)
+    with replaced(to) as copy:
+        if to.exists():
+            shutil.copyfile(to, copy)
+        # nbgrader starts the program `alembic`, which lies beside this Python.
+        own = str(Path(sys.executable).parent)
+        os.environ["PATH"] = os.pathsep.join(filter(None, (own, before)))
+        try:
+            yield copy
+        finally:
+            os.environ["PATH"] = before
 
 
 def _ids(students: Iterable[Student]) -> dict[str, str]:
