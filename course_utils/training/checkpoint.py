@@ -46,12 +46,16 @@ class Checkpoint:
             raise
 
     def _write(self, content: dict[str, Any]) -> None:
+        # Always of one name: what a killed process has left is written over, and fills no disk.
         temporary = self.path.with_name(self.path.name + ".part")
-        with temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        try:
+            with temporary.open("wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
         """Return the state of the run, with its tensors on the CPU; None if there is no file.

@@ -1,3 +1,4 @@
+import errno
 import functools
 import io
 import os
@@ -28,6 +29,7 @@ from course_utils.training import (
     fit,
     precision,
 )
+from course_utils.training.checkpoint import Checkpoint
 from course_utils.training.recipe import epoch_randomness, make_optimizer
 
 SETTINGS = dict(epochs=3, batch_size=40, learning_rate=0.01, device="cpu", fast=False)
@@ -267,6 +269,19 @@ def test_an_interrupt_while_saving_costs_no_epoch(data, tmp_path, monkeypatch):
     resumed = fit(small_net(), data, **SETTINGS, checkpoint=file)
     assert resumed.rows[:2] == stop.value.history.rows
     assert resumed == fit(small_net(), data, **SETTINGS)
+    assert os.listdir(tmp_path) == ["net.pt"]
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_no_half_of_it(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    checkpoint = Checkpoint(tmp_path / "net.pt", {})
+    checkpoint.save({"epoch": 1})
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        checkpoint.save({"epoch": 2})
+    assert checkpoint.load()["epoch"] == 1
     assert os.listdir(tmp_path) == ["net.pt"]
 
 
