@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from ..needed import MODULES, OLDEST_PYTHON, PACKAGES
 from .device import cpu_threads, get_device
-from .folders import cache_dir, project_root
+from .folders import cache_dir
 from .session import profile
 
 INSTALL = f"{sys.executable} -m pip install -r requirements.txt"
@@ -105,17 +106,24 @@ def chosen_profile() -> str:
 
 
 def disk() -> Finding:
-    """Return the free disk space: the full data sets need about 1 GB."""
-    free = shutil.disk_usage(project_root()).free / 1e9
+    """Return the free disk space where downloads go: the full data sets need about 1 GB."""
+    free = shutil.disk_usage(cache_place()).free / 1e9
     if free > 1:
         return Finding("disk", f"{free:.0f} GB free")
-    return Finding("disk", f"{free:.1f} GB free", "free some space: full data needs 1 GB", False)
+    remedy = "free some space, or set COURSE_CACHE to a folder elsewhere: full data needs 1 GB"
+    return Finding("disk", f"{free:.1f} GB free", remedy, False)
 
 
 def cache() -> Finding:
     """Return whether the folder for downloads can be written."""
+    place = cache_place()
+    if place.is_dir() and os.access(place, os.W_OK):
+        return Finding("cache", str(cache_dir()))
+    remedy = "set COURSE_CACHE to a folder you own"
+    return Finding("cache", f"{cache_dir()} cannot be written", remedy)
+
+
+def cache_place() -> Path:
+    """Return the folder for downloads, or where it will be made: its nearest parent there is."""
     folder = cache_dir()
-    parent = next(path for path in (folder, *folder.parents) if path.exists())
-    if parent.is_dir() and os.access(parent, os.W_OK):
-        return Finding("cache", str(folder))
-    return Finding("cache", f"{folder} cannot be written", "set COURSE_CACHE to a folder you own")
+    return next(path for path in (folder, *folder.parents) if path.exists())

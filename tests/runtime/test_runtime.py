@@ -3,6 +3,7 @@
 import random
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from course_utils import by_profile, get_device, progress, seed_everything, setup
 from course_utils.__main__ import main
 from course_utils.runtime import Timer, cache_dir, machine, profile, project_root, synchronize
-from course_utils.runtime.doctor import Finding, packages, report
+from course_utils.runtime.doctor import Finding, disk, packages, report
 
 
 def test_machine_names_the_processor_and_its_threads():
@@ -140,6 +141,21 @@ def test_doctor_only_notes_what_is_not_needed(capsys):
     absent = Finding("cifar10", "not here", "put it into COURSE_DATA", serious=False)
     assert report(lambda: [absent]) == 0
     assert "note" in capsys.readouterr().out
+
+
+def test_doctor_looks_at_the_disk_where_downloads_go(monkeypatch, tmp_path):
+    asked = []
+
+    def disk_usage(place):
+        asked.append(place)
+        return SimpleNamespace(free=0.2e9)
+
+    monkeypatch.setattr("shutil.disk_usage", disk_usage)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "large disk" / "cache"))
+    assert "COURSE_CACHE" in disk().remedy
+    (tmp_path / "large disk" / "cache").mkdir(parents=True)
+    disk()
+    assert asked == [tmp_path, tmp_path / "large disk" / "cache"]
 
 
 def test_doctor_takes_further_findings(capsys):
