@@ -185,6 +185,24 @@ def test_same_tensor_and_its_problem():
     assert same_tensor(torch.empty(0, 3), torch.empty(0, 3))
 
 
+def test_a_check_draws_from_a_fixed_state_and_leaves_all_generators_alone(monkeypatch):
+    accelerators, drawn = [], []
+    for device in (torch.cuda, torch.xpu):  # their generators would be seeded without a device, too
+        monkeypatch.setattr(device, "manual_seed_all", accelerators.append)
+    torch.manual_seed(3)
+    accelerators.clear()
+    before = torch.get_rng_state()
+
+    def draw(value):
+        drawn.append(torch.rand(1).item())
+        return 2 * value
+
+    score(Double(), draw, QUESTIONS)
+    assert len(set(drawn)) == 1
+    assert torch.equal(torch.get_rng_state(), before)
+    assert accelerators == []
+
+
 def test_check_names_the_exercises_when_there_is_no_such_one():
     with pytest.raises(KeyError, match="no exercise '99.1'"):
         check("99.1", print)
