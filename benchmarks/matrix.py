@@ -40,12 +40,13 @@ def requirements(end: str) -> str:
 def environment(end: str) -> Path:
     """Return the Python of an end's environment, which is made if it is not there or outdated.
 
-    The mark is written last: an interrupted installation is taken up again. Raises
-    CalledProcessError if it fails.
+    pip is always asked for the newest: they change while requirements.txt does not. The mark is
+    written last: an interrupted installation is taken up again. Raises CalledProcessError if it
+    fails.
     """
     folder, wanted = HOME / end, requirements(end)
     python, mark = folder / "bin" / "python", folder / "installed.txt"
-    if mark.is_file() and mark.read_text("utf-8") == wanted:
+    if end == "oldest" and mark.is_file() and mark.read_text("utf-8") == wanted:
         return python
     print(f"{end}: installing (some minutes, some GB)", flush=True)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)

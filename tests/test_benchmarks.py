@@ -81,6 +81,20 @@ def test_the_matrix_is_not_held_to_the_tested_versions(tmp_path, monkeypatch, en
     assert torch_line in (tmp_path / end / "requirements.txt").read_text("utf-8").splitlines()
 
 
+@pytest.mark.parametrize(("end", "asks_again"), [("oldest", False), ("newest", True)])
+def test_the_matrix_asks_each_time_which_packages_are_the_newest(
+    tmp_path, monkeypatch, end, asks_again
+):
+    matrix, asked = script("matrix"), []
+    monkeypatch.setattr(matrix, "HOME", tmp_path)
+    monkeypatch.setattr(matrix.subprocess, "run", lambda command, **_: asked.append(command))
+    (tmp_path / end).mkdir()
+    python = matrix.environment(end)
+    asked.clear()
+    assert matrix.environment(end) == python
+    assert any("--upgrade" in command for command in asked) == asks_again
+
+
 @pytest.mark.parametrize("way", ["ours", "lab_sheet"])
 def test_a_training_of_the_throughput_benchmark_sees_every_image(way):
     throughput = script("throughput")
