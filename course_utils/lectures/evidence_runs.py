@@ -66,7 +66,7 @@ def missing_trials(
         code, words = code_of(lecture.path), words_of(lecture.path)
         rows = [row for row in read_rows(claims_file(lecture.id)) if row["code"] == code]
         stored = {(int(row["seed"]), float(row["budget"])) for row in rows}
-        wanted = [(seed, budget) for budget in budgets for seed in range(seeds)]
+        wanted = [(seed, budget) for budget in dict.fromkeys(budgets) for seed in range(seeds)]
         wanted += [(FRESH + number, 1.0) for number in range(fresh)]
         # The longest last: a fault shows in the first minutes.
         wanted.sort(key=lambda one: one[1])

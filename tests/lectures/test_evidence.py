@@ -92,6 +92,7 @@ def test_runs_have_their_seed_and_budget_and_are_made_once(lecture, tmp_path, mo
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     trials = missing_trials([lecture], 2, [1, 3])
     assert [(t.seed, t.budget) for t in trials] == [(0, 1), (1, 1), (0, 3), (1, 3)]
+    assert missing_trials([lecture], 2, [1, 3, 1.0]) == trials
     assert expected_seconds(trials, 1) is None
     assert run_all(trials, jobs=2) == []
     gain, epochs, again, fact = evidence_of("98")
