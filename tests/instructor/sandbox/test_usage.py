@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -53,9 +54,11 @@ def test_whether_a_process_sleeps_is_seen(code, sleeps):
     with started(f"import threading\nprint('up', flush=True)\n{code}") as process:
         process.stdout.readline()
         usage = Usage(process.pid, 10**12)
-        while usage.read().sleeps != sleeps:  # it has just printed
-            pass
+        deadline = time.monotonic() + 60
+        while (seen := usage.read().sleeps) != sleeps and time.monotonic() < deadline:
+            pass  # it has just printed
         process.kill()
+    assert seen == sleeps
 
 
 def test_a_busy_thread_beside_a_waiting_one_is_no_sleep():
