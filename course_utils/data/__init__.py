@@ -1,6 +1,6 @@
 """Named data sets as uint8 tensors, their splits and statistics, and the loaders over them."""
 
-from .augment import crop, cutout, flip, pad_crop, shift, standard_augmentation, zoom
+from .augment import crop, flip, pad_crop, shift, standard_augmentation, zoom
 from .download import DownloadError
 from .folder import folder_problems
 from .loaders import BatchLoader, batches
@@ -18,7 +18,6 @@ __all__ = [
     "Split",
     "batches",
     "crop",
-    "cutout",
     "flip",
     "folder_problems",
     "found_data",

@@ -64,34 +64,11 @@ def flip(
     return torch.where((drawn < probability)[:, None, None, None], images.flip(-1), images)
 
 
-def cutout(images: Tensor, size: int = 8, generator: torch.Generator | None = None) -> Tensor:
-    """Black out one square of `size` pixels in each image, at a random place inside it.
-
-    No single part of an object is then enough to know it by (DeVries and Taylor, "Improved
-    regularization of convolutional neural networks with cutout", 2017).
-
-    Raises:
-        ValueError: the images are no batch, or smaller than `size`.
-    """
-    _check(images)
-    if not 0 <= size <= min(images.shape[-2:]):
-        raise ValueError(f"size must be from 0 to {min(images.shape[-2:])}, not {size}")
-    covered = []  # (N, H) and (N, W): the rows and the columns of each square
-    for length in images.shape[-2:]:
-        draw = (length - size + 1, (len(images), 1))
-        first = _random(torch.randint, *draw, generator=generator, device=images.device)
-        place = torch.arange(length, device=images.device)
-        covered.append((place >= first) & (place < first + size))
-    rows, columns = covered
-    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
-
-
 @asked_for("06.4")
-def standard_augmentation(padding: int = 4, cutout_size: int = 0) -> Callable[..., Tensor]:
+def standard_augmentation(padding: int = 4) -> Callable[..., Tensor]:
     """Return the usual augmentation for small images: `pad_crop`, then `flip` by chance.
 
-    With a ``cutout_size``, `cutout` comes last. The function returned takes
-    (images, generator=None), which is what BatchLoader calls.
+    The function returned takes (images, generator=None), which is what BatchLoader calls.
 
     Example:
         >>> augment = standard_augmentation(padding=2)
@@ -100,8 +77,7 @@ def standard_augmentation(padding: int = 4, cutout_size: int = 0) -> Callable[..
     """
 
     def augment(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        moved = flip(pad_crop(images, padding, generator), generator=generator)
-        return cutout(moved, cutout_size, generator) if cutout_size else moved
+        return flip(pad_crop(images, padding, generator), generator=generator)
 
     return augment
 

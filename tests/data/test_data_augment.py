@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.data import crop, cutout, flip, pad_crop, shift, standard_augmentation, zoom
+from course_utils.data import crop, flip, pad_crop, shift, standard_augmentation, zoom
 
 BATCHES = st.tuples(st.integers(0, 5), st.integers(1, 3), st.integers(1, 6), st.integers(1, 6))
 DTYPES = st.sampled_from([torch.uint8, torch.float32, torch.int64])
@@ -64,38 +64,6 @@ def test_standard_augmentation_is_both(seed):
     made = standard_augmentation(padding=2)(images, generator=seeded(seed))
     generator = seeded(seed)
     assert torch.equal(made, flip(pad_crop(images, 2, generator), generator=generator))
-
-
-@given(BATCHES, DTYPES, st.integers(0, 6), st.integers(0, 1000))
-def test_cutout_is_one_black_square_in_each_image(shape, dtype, size, seed):
-    images = batch(shape, dtype)
-    size = min(size, *shape[-2:])
-    generator = seeded(seed)
-    made = cutout(images, size, generator)
-    generator = seeded(seed)
-    rows, columns = (
-        torch.randint(length - size + 1, (len(images), 1), generator=generator)
-        for length in shape[-2:]
-    )
-    assert (made.dtype, made.shape) == (dtype, images.shape)
-    for image, result, row, column in zip(images, made, rows, columns, strict=True):
-        expected = image.clone()
-        expected[:, row : row + size, column : column + size] = 0
-        assert torch.equal(result, expected)
-
-
-def test_cutout_reaches_every_place():
-    made = cutout(batch((500, 1, 6, 6)), 2, seeded(0))
-    assert len({tuple(image.nonzero().flatten().tolist()) for image in made == 0}) == 25
-
-
-@given(st.integers(0, 1000))
-def test_standard_augmentation_ends_with_cutout_if_asked(seed):
-    images = batch((6, 3, 8, 8))
-    made = standard_augmentation(padding=2, cutout_size=3)(images, generator=seeded(seed))
-    generator = seeded(seed)
-    moved = standard_augmentation(padding=2)(images, generator)
-    assert torch.equal(made, cutout(moved, 3, generator))
 
 
 def test_each_image_gets_its_own_amount():
@@ -163,7 +131,6 @@ def test_crop_keeps_the_middle():
         (lambda x: flip(x, 1.5), "probability must be from 0 to 1, not 1.5"),
         (lambda x: zoom(x, 0), "factor must be greater than 0, not 0"),
         (lambda x: crop(x, 9), "size must be from 0 to 4, not 9"),
-        (lambda x: cutout(x, 5), "size must be from 0 to 4, not 5"),
         (lambda x: shift(x[0], 1, 1), r"images must have shape \(N, C, H, W\), not \(1, 4, 4\)"),
     ],
 )
@@ -172,7 +139,7 @@ def test_wrong_arguments(call, message):
         call(batch((2, 1, 4, 4)))
 
 
-@pytest.mark.parametrize("change", [pad_crop, flip, cutout, standard_augmentation()])
+@pytest.mark.parametrize("change", [pad_crop, flip, standard_augmentation()])
 def test_it_happens_on_the_images_device(change):
     images = torch.empty(4, 3, 8, 8, dtype=torch.uint8, device="meta")
     made = change(images)

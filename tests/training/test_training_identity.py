@@ -18,7 +18,7 @@ from torch import nn
 from training_data import bright_quarters, interrupt
 
 from course_utils.data import Split, standard_augmentation
-from course_utils.data.augment import cutout, flip, pad_crop
+from course_utils.data.augment import flip, pad_crop
 from course_utils.training import CheckpointError, Precision, Recipe, TrainingInterrupted, fit
 from course_utils.training.facts import checksum, facts
 from course_utils.training.identity import differences
@@ -189,7 +189,7 @@ class Slotted:
     size: int
 
     def __call__(self, images, generator=None):
-        return cutout(images, self.size, generator)
+        return pad_crop(images, self.size, generator)
 
 
 class ByBank:
@@ -242,8 +242,8 @@ AUGMENTATIONS = {
     "none": (None, flip, r"augment None there, 'flip' here"),
     "ours": (
         standard_augmentation(4),
-        standard_augmentation(12, 4),
-        r"augment\.cutout_size 0 there, 4 here; augment\.padding 4 there, 12 here",
+        standard_augmentation(12),
+        r"augment\.padding 4 there, 12 here",
     ),
     "closure": (closure(1), closure(2), r"augment\.padding 1 there, 2 here"),
     "closure in a closure": (nested(1), nested(2), r"augment\.inner\.padding 1 there, 2 here"),
