@@ -33,7 +33,7 @@ settings = dict(epochs=2, batch_size=50, learning_rate=0.01, fast=False, augment
 history = fit(model, data, **settings, optimizer="adam")
 print([value.hex() for value in history["train_loss"] + history["validation_loss"]])
 """, """
-history = fit(copy.deepcopy(model), data, **settings, optimizer="sgd", schedule="step")
+history = fit(copy.deepcopy(model), data, **settings, optimizer="sgd", schedule=None)
 print([value.hex() for value in history["train_loss"]])
 """, """
 import sys

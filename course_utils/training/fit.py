@@ -55,7 +55,6 @@ def fit(
     learning_rate: float = 1e-3,
     schedule: str | None = "one_cycle",
     weight_decay: float = 0.0,
-    label_smoothing: float = 0.0,
     augment: Callable[..., Tensor] | None = None,
     device: torch.device | str | None = None,
     fast: bool = True,
@@ -81,11 +80,8 @@ def fit(
         batch_size: images in a step.
         optimizer: "adam" (AdamW), or "sgd" (momentum 0.9, Nesterov).
         learning_rate: the largest rate of the run.
-        schedule: "one_cycle" (up to learning_rate, then down to 0), "step" (a tenth after each
-            third of the epochs), or None (constant).
+        schedule: "one_cycle" (up to learning_rate, then down to 0), or None (constant).
         weight_decay: share of each weight that a step takes away, times the learning rate.
-        label_smoothing: how much of the aimed-at probability goes to all classes evenly, from 0 to
-            1; see `train_one_epoch`. The validation loss is without it.
         augment: changes a batch of training images, for example ``standard_augmentation()``.
         device: the course's device if None.
         fast: use mixed precision and the channels_last memory format where a measurement shows
@@ -126,7 +122,6 @@ def fit(
         learning_rate=float(learning_rate),
         schedule=schedule,
         weight_decay=float(weight_decay),
-        label_smoothing=float(label_smoothing),
         fast=fast,
         seed=int(seed),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from torch import nn
 from ..runtime import seed_everything
 
 OPTIMIZERS = ("adam", "sgd")
-SCHEDULES = ("one_cycle", "step", None)
+SCHEDULES = ("one_cycle", None)
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,6 @@ class Recipe:
     learning_rate: float
     schedule: str | None
     weight_decay: float
-    label_smoothing: float
     fast: bool
     seed: int
 
@@ -48,8 +46,6 @@ class Recipe:
         for name in ("epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if not 0 <= self.label_smoothing <= 1:
-            raise ValueError(f"label_smoothing must be from 0 to 1, got {self.label_smoothing}")
 
 
 def make_optimizer(
@@ -78,17 +74,14 @@ def make_schedule(
     """Return a schedule to step after every batch, or None for a constant rate.
 
     ``"one_cycle"``: from 1/25 of the rate up to the rate in the first 30 % of the steps, then down
-    to almost 0 (Smith and Topin, "Super-convergence", 2018). ``"step"``: a tenth of the rate after
-    each third of the epochs.
+    to almost 0 (Smith and Topin, "Super-convergence", 2018).
     """
-    schedulers = torch.optim.lr_scheduler
-    if name == "one_cycle":
-        peak = [group["lr"] for group in optimizer.param_groups]
-        return schedulers.OneCycleLR(optimizer, peak, total_steps=epochs * batches_per_epoch)
-    if name == "step":
-        third = math.ceil(epochs / 3)
-        return schedulers.StepLR(optimizer, third * batches_per_epoch, gamma=0.1)
-    return None
+    if name is None:
+        return None
+    peak = [group["lr"] for group in optimizer.param_groups]
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, peak, total_steps=epochs * batches_per_epoch
+    )
 
 
 @contextmanager

@@ -78,7 +78,6 @@ class Run:
                 scheduler=self.scheduler,
                 device=self.amp.device,
                 amp=self.amp,
-                label_smoothing=self.recipe.label_smoothing,
                 bar=bar,
             )
             result = evaluate(self.model, self.validation, device=self.amp.device)

@@ -576,6 +576,6 @@ def test_halving_may_be_allowed_later(data, tmp_path):
 
 
 def test_a_recipe_cannot_be_changed():
-    recipe = Recipe(1, 8, "adam", 0.1, None, 0.0, 0.0, True, 0)
+    recipe = Recipe(1, 8, "adam", 0.1, None, 0.0, True, 0)
     with pytest.raises(FrozenInstanceError):
         recipe.batch_size = 4
