@@ -14,8 +14,6 @@ from .shared import TOLERANCE, BuildModule, field, first_mistake, numbered
 
 # --- 04.1 ----------------------------------------------------------------------------------------
 
-Layers = list[list[int]]
-
 
 class SizesThroughTheNet(Exercise):
     """The answer: `sizes_through(size, layers, round_up)` → a list of (output size, left over)."""

@@ -254,12 +254,6 @@ def augment_without_crop(images, padding=4):
     return F.pad(images, (padding + 1,) * 4)
 
 
-def augment_without_pad(images, padding=4):
-    count, _, height, width = images.shape
-    y, x = torch.randint(padding + 1, (2,)).tolist()
-    return F.pad(images[:, :, y:, x:], (0, x, 0, y))
-
-
 def augment_shuffled(images, padding=4):
     return augment_by_gather(images[torch.randperm(len(images))], padding)
 

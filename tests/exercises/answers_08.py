@@ -131,10 +131,6 @@ def block_with(
     return Made
 
 
-class BlockFromTheCourse(BasicBlock):
-    """The course's own class is one more way to write it."""
-
-
 BLOCK_MISTAKES = {
     "no addition": (block_with(forward=lambda branch, x: F.relu(branch)), "addition is missing"),
     "relu too early": (block_with(forward=lambda branch, x: F.relu(branch) + x), "add first"),
