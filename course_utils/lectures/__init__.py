@@ -17,7 +17,6 @@ from .files import (
     all_lectures,
     exercise_and_role,
     graded_id,
-    read_lecture,
     read_notebook,
 )
 from .readme import (
@@ -42,7 +41,6 @@ __all__ = [
     "exercise_and_role",
     "graded_id",
     "lead_to",
-    "read_lecture",
     "read_notebook",
     "readme_figure",
     "refresh_readme",

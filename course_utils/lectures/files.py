@@ -50,15 +50,6 @@ class Lecture:
         )
 
 
-def read_lecture(path: Path) -> Lecture:
-    """Read the metadata of one notebook.
-
-    Raises:
-        ValueError: the notebook has no complete ``course`` metadata, or is none.
-    """
-    return _lecture(path, _course(path) or {})
-
-
 def read_notebook(path: Path) -> dict[str, Any]:
     """Return a stored notebook as JSON has it, with the source of each cell as one text.
 

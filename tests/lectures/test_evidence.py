@@ -13,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.__main__ import main
-from course_utils.lectures import evidence_runs, read_lecture
+from course_utils.lectures import Lecture, evidence_runs
 from course_utils.lectures.code_marks import code_of, words_of
 from course_utils.lectures.evidence import FRESH, _runs, evidence_of, is_stale, tried
 from course_utils.lectures.evidence_runs import (
@@ -50,7 +50,7 @@ def written(folder: Path, cells):
     notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
     notebook.metadata.course = COURSE
     nbformat.write(notebook, folder / "98_lecture.ipynb")
-    return read_lecture(folder / "98_lecture.ipynb")
+    return Lecture(folder / "98_lecture.ipynb", **COURSE)
 
 
 @pytest.fixture

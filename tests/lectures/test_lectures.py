@@ -1,6 +1,7 @@
 """The README's course map is that of the notebooks, which are stored clean or not at all."""
 
 from functools import partial
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -10,9 +11,9 @@ from notebook_rules import stored_repository
 from course_utils.__main__ import main
 from course_utils.lectures import (
     FIGURE_PATH,
+    Lecture,
     all_lectures,
     course_map,
-    read_lecture,
     readme_figure,
     renewed,
     renewed_readme,
@@ -42,16 +43,9 @@ def test_generated_parts_of_the_readme_are_fresh():
     assert renewed == readme, "run: make notebooks"
 
 
-def test_course_map_shows_the_metadata(tmp_path):
-    path = write(
-        tmp_path / "04_alexnet.ipynb",
-        id="04",
-        title="AlexNet",
-        minutes=60,
-        points=25,
-        requires=["03"],
-    )
-    row = course_map([read_lecture(path)], "ada/course").splitlines()[-1]
+def test_course_map_shows_the_metadata():
+    lecture = Lecture(Path("04_alexnet.ipynb"), "04", "AlexNet", 60, 25, ("03",))
+    row = course_map([lecture], "ada/course").splitlines()[-1]
     assert row.startswith("| 04 | [AlexNet](notebooks/04_alexnet.ipynb) | 60 min | 25 | 03 |")
     assert "/github/ada/course/blob/student/notebooks/04_alexnet.ipynb)" in row
 
@@ -70,12 +64,6 @@ def test_a_part_of_a_file_is_stored(tmp_path, monkeypatch):
     store_part("RESULTS.md", "knn", ["| a |", "| b |"])
     new = "before\n<!-- knn: begin -->\n| a |\n| b |\n<!-- knn: end -->\nafter\n"
     assert file.read_text("utf-8") == new
-
-
-def test_a_lecture_without_metadata_is_named(tmp_path):
-    path = write(tmp_path / "05_vgg.ipynb", id="05", title="VGG")
-    with pytest.raises(ValueError, match="05_vgg.ipynb: metadata.course lacks minutes, points"):
-        read_lecture(path)
 
 
 def test_refresh_stores_outputs_and_nothing_of_the_machine(tmp_path):

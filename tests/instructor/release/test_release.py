@@ -20,7 +20,7 @@ from course_utils.instructor.release.leaks import leaks, texts_of, texts_of_file
 from course_utils.instructor.release.stubs import problems, student_notebook
 from course_utils.instructor.solutions import REGION, solution, stub
 from course_utils.instructor.versions import lecture_version
-from course_utils.lectures import STUDENT_BRANCH, all_lectures, read_lecture
+from course_utils.lectures import STUDENT_BRANCH, Lecture, all_lectures
 from course_utils.lectures.running import execute, printed
 from course_utils.runtime import project_root
 
@@ -375,7 +375,7 @@ def test_a_refused_release_leaves_the_old_one(tmp_path, monkeypatch):
     notebook = made(answer("def double(x):\n    return 2 * x"))
     notebook.metadata["course"] = course
     nbformat.write(notebook, bad)
-    monkeypatch.setattr(module, "all_lectures", lambda: [read_lecture(bad)])
+    monkeypatch.setattr(module, "all_lectures", lambda: [Lecture(bad, **course)])
     with pytest.raises(Refused, match=r"99_bad\.ipynb: 99-1-answer needs"):
         release(out)
     assert files_of(out) == before
