@@ -199,10 +199,10 @@ def seconds_of(work: Training) -> float:
     return time.perf_counter() - start
 
 
-def peak_flops(dtype: torch.dtype, rounds: int = 5) -> float:
-    """Return the FLOPs a second of a large matrix product, fastest of ``rounds``."""
+def peak_flops(dtype: torch.dtype) -> float:
+    """Return the FLOPs a second of a large matrix product, fastest of five."""
     a = torch.rand(PEAK_SIZE, PEAK_SIZE).to(dtype)
-    return 2 * PEAK_SIZE**3 / min(seconds_of(lambda: a @ a) for _ in range(rounds))
+    return 2 * PEAK_SIZE**3 / min(seconds_of(lambda: a @ a) for _ in range(5))
 
 
 def measure(name: str, batch: int, batches: int, rounds: int) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..runtime import profile as session_profile
+from ..runtime import profile
 from ..withheld import asked_for
 from . import fashion
 from .photos import PHOTOGRAPHS, SEEDS, Recipe, backgrounds, on_photographs, recipe
@@ -24,20 +24,19 @@ WIDTHS_OF_BLUR = 3  # standard deviations that a blur reaches to each side
 
 
 def tied_photographs(
-    part: str, share: float, classes: tuple[str, str, str], *, profile: str | None = None
+    part: str, share: float, classes: tuple[str, str, str]
 ) -> tuple[Split, Recipe]:
     """Return garments of three classes, each tied to one of the three photographs.
 
     Class k lies on photograph k with probability ``share``, else on one of the other two. Garments,
     tints and shifts do not depend on ``share``. It is the design of Sagawa, Koh, Hashimoto and
     Liang, "Distributionally robust neural networks for group shifts", ICLR 2020 (birds on land and
-    on water).
+    on water). The quick profile takes the bundled sample, the full one all images.
 
     Args:
         part: "train" or "test". The photographs' pieces are those of `backgrounds`.
         share: from 0 to 1; 1/3 is untied.
         classes: names of Fashion-MNIST's classes; they get the labels 0, 1 and 2.
-        profile: "quick" takes the bundled sample, "full" all images; by default the session's.
 
     Returns:
         The images, and what each was made with, in the same order.
@@ -46,7 +45,7 @@ def tied_photographs(
         ValueError: ``share`` is out of range, or no class is called that.
 
     Example:
-        >>> split, made = tied_photographs("test", 1.0, ("Bag", "Coat", "Dress"), profile="quick")
+        >>> split, made = tied_photographs("test", 1.0, ("Bag", "Coat", "Dress"))
         >>> bool((split.labels == made.photograph).all())
         True
     """
@@ -54,8 +53,7 @@ def tied_photographs(
         raise ValueError(f"share must be from 0 to 1, not {share}")
     if unknown := set(classes) - set(fashion.CLASS_NAMES):
         raise ValueError(f"Fashion-MNIST has no class {unknown.pop()!r}")
-    is_quick = (profile or session_profile()) == "quick"
-    arrays = fashion.sample() if is_quick else fashion.full()
+    arrays = fashion.sample() if profile() == "quick" else fashion.full()
     numbers = [fashion.CLASS_NAMES.index(name) for name in classes]
     chosen = np.flatnonzero(np.isin(arrays[f"{part}_labels"], numbers))
     labels = np.array([numbers.index(n) for n in arrays[f"{part}_labels"][chosen]], np.int64)

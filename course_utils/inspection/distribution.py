@@ -109,34 +109,27 @@ def roc_curve(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bootstrap_interval(
-    statistic: Callable[..., float],
-    *samples: Tensor,
-    times: int = 500,
-    confidence: float = 0.95,
-    seed: int = 0,
+    statistic: Callable[..., float], *samples: Tensor, times: int = 500
 ) -> tuple[float, float]:
-    """Return an interval (low, high) for a statistic: it is computed again on samples drawn anew.
+    """Return a 95 % interval (low, high) for a statistic, computed again on samples drawn anew.
 
     Each sample is drawn with replacement from itself, as often as it is long (Efron, 1979); the
-    interval holds the middle of the results.
+    interval holds the middle 95 % of the results.
 
     Args:
         statistic: takes as many tensors as there are samples.
         samples: tensors (N, ...) each, of any lengths.
         times: how often samples are drawn.
-        confidence: the share of the results in the interval.
-        seed: of the draws.
 
     Example:
         >>> ones = torch.ones(10)
         >>> bootstrap_interval(lambda x: x.mean().item(), ones)
         (1.0, 1.0)
     """
-    generator = torch.Generator().manual_seed(run_seed(seed))
+    generator = torch.Generator().manual_seed(run_seed(0))
     found = []
     for _ in range(times):
         places = [torch.randint(len(s), (len(s),), generator=generator) for s in samples]
         found.append(statistic(*(s[p] for s, p in zip(samples, places, strict=True))))
-    tail = (1 - confidence) / 2
-    low, high = torch.tensor(found).quantile(torch.tensor([tail, 1 - tail])).tolist()
+    low, high = torch.tensor(found).quantile(torch.tensor([0.025, 0.975])).tolist()
     return low, high

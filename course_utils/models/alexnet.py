@@ -77,7 +77,6 @@ class TwoTowerAlexNet(nn.Module):
         num_classes: how many logits.
         unit: an even number. The convolutions have 3, 8, 12, 12 and 8 units of channels, the hidden
             layers 128. The paper's is 32, which gives 96, 256, 384, 384, 256 and 4096.
-        dropout: share of the hidden numbers that are set to 0 in training.
 
     Raises:
         ValueError: ``unit`` is odd or less than 2.
@@ -87,7 +86,7 @@ class TwoTowerAlexNet(nn.Module):
         Conv2d(6, 16, kernel_size=(5, 5), stride=(1, 1), padding=(2, 2), groups=2)
     """
 
-    def __init__(self, num_classes: int = 1000, *, unit: int = 32, dropout: float = 0.5) -> None:
+    def __init__(self, num_classes: int = 1000, *, unit: int = 32) -> None:
         super().__init__()
         if unit < 2 or unit % 2:
             raise ValueError(f"unit must be an even number, for the two towers; got {unit}")
@@ -112,10 +111,10 @@ class TwoTowerAlexNet(nn.Module):
         self.classifier = nn.Sequential(
             nn.Linear(8 * unit * 6 * 6, hidden),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            nn.Dropout(0.5),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            nn.Dropout(0.5),
             nn.Linear(hidden, num_classes),
         )
 
@@ -166,15 +165,13 @@ class SlimAlexNet(nn.Module):
 
     The weights start by Kaiming's rule, so that every layer keeps the size of its signal, but small
     in the last layer: the network starts without an opinion, and all classes get nearly the same
-    logit. Biases start at 0.
+    logit. Biases start at 0. Dropout is low, because the course trains it for a few epochs.
 
     Args:
         num_classes: how many logits.
         in_channels: of the images.
         width: channels of the first convolution; the others have 3, 6, 4 and 4 times as many, as in
             `AlexNet`. The default is a quarter of it.
-        hidden: width of the fully connected layers.
-        dropout: low, because the course trains it for a few epochs.
 
     Example:
         >>> import torch
@@ -182,15 +179,7 @@ class SlimAlexNet(nn.Module):
         torch.Size([2, 10])
     """
 
-    def __init__(
-        self,
-        num_classes: int = 10,
-        *,
-        in_channels: int = 3,
-        width: int = 16,
-        hidden: int = 128,
-        dropout: float = 0.2,
-    ) -> None:
+    def __init__(self, num_classes: int = 10, *, in_channels: int = 3, width: int = 16) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, width, kernel_size=5, padding=2),
@@ -207,13 +196,13 @@ class SlimAlexNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=3, stride=2),  # 7 -> 3
         )
-        last = nn.Linear(hidden, num_classes)
+        last = nn.Linear(128, num_classes)
         self.classifier = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(4 * width * 3 * 3, hidden),
+            nn.Dropout(0.2),
+            nn.Linear(4 * width * 3 * 3, 128),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
+            nn.Dropout(0.2),
+            nn.Linear(128, 128),
             nn.ReLU(inplace=True),
             last,
         )

@@ -281,7 +281,7 @@ def efficientnet(name: str = "b0", num_classes: int = 1000) -> EfficientNet:
 
 
 def slim_efficientnet(
-    num_classes: int = 10, *, width: float = 1.0, depth: float = 1.0, divisor: int = 2
+    num_classes: int = 10, *, width: float = 1.0, depth: float = 1.0
 ) -> EfficientNet:
     """Return the form that the course trains on images of 16 to 40 pixels.
 
@@ -291,7 +291,6 @@ def slim_efficientnet(
         num_classes: how many logits.
         width: multiplies channels.
         depth: multiplies the layers of each stage, rounded up.
-        divisor: of all numbers of channels.
 
     Example:
         >>> import torch
@@ -305,7 +304,7 @@ def slim_efficientnet(
         stem=SLIM_STEM,
         stages=SLIM_STAGES,
         stem_stride=1,
-        divisor=divisor,
+        divisor=2,
         dropout=0.0,
         drop=0.0,
     )

@@ -232,7 +232,6 @@ class SmallGoogLeNet(nn.Module):
         num_classes: how many logits.
         in_channels: of the images.
         aux_logits: whether there are auxiliary classifiers, on modules 4a and 4c.
-        large: kernel size of the third branch.
 
     Example:
         >>> SmallGoogLeNet()(torch.zeros(2, 3, 32, 32)).shape
@@ -248,16 +247,11 @@ class SmallGoogLeNet(nn.Module):
     inception5b: Inception
 
     def __init__(
-        self,
-        num_classes: int = 10,
-        *,
-        in_channels: int = 3,
-        aux_logits: bool = False,
-        large: int = 3,
+        self, num_classes: int = 10, *, in_channels: int = 3, aux_logits: bool = False
     ) -> None:
         super().__init__()
         self.conv1 = BasicConv2d(in_channels, 32, 3)
-        widths = add_modules(self, 32, SLIM_MODULES, large)
+        widths = add_modules(self, 32, SLIM_MODULES)
         self.maxpool3 = nn.MaxPool2d(3, stride=2, padding=1)
         self.maxpool4 = nn.MaxPool2d(3, stride=2, padding=1)
         options = dict(size=2, channels=32, hidden=64)
@@ -306,7 +300,7 @@ def weights_of_module(in_channels: int, *module: int) -> tuple[int, int, int]:
 
 
 def add_modules(
-    model: nn.Module, channels: int, modules: dict[str, Channels], large: int
+    model: nn.Module, channels: int, modules: dict[str, Channels], large: int = 3
 ) -> dict[str, int]:
     """Add the modules to the model as ``inception3a``, ...; return the channels after each."""
     widths = {}

@@ -365,9 +365,9 @@ def _draw_pixels(axes: Axes, pixels: range, size: int, lost: Sequence[int]) -> N
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def _outline(axes: Axes, column: float, row: float, size: float, color: str = ORANGE) -> None:
+def _outline(axes: Axes, column: float, row: float, size: float) -> None:
     place = (column - 0.5, row - 0.5)
-    axes.add_patch(Rectangle(place, size, size, fill=False, edgecolor=color, linewidth=3, zorder=3))
+    axes.add_patch(Rectangle(place, size, size, fill=False, ec=ORANGE, linewidth=3, zorder=3))
 
 
 def _rule(axes: Axes, rows: int, columns: int) -> None:

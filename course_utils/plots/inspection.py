@@ -187,7 +187,6 @@ def mistakes(
     predictions: Predictions,
     positions: Tensor,
     class_names: Sequence[str],
-    columns: int = 6,
 ) -> Figure:
     """Images, each under what was predicted and what is true.
 
@@ -199,7 +198,6 @@ def mistakes(
         positions: int64 (n,), n > 0, as `course_utils.inspection.most_confident_mistakes` returns
             them.
         class_names: K names.
-        columns: images in a row.
 
     Raises:
         ValueError: there is no position.
@@ -225,7 +223,7 @@ def mistakes(
     titles = [f"said: {a}\nsure: {share:.0%}\ntrue: {b}" for a, share, b in cases]
     listed = "; ".join(f"{b} taken for {a} ({share:.0%})" for a, share, b in cases)
     alt = f"{len(chosen)} images with wrong predictions: {listed}."
-    return image_grid(split.images[positions], titles, columns=columns, alt=alt, size=1.5)
+    return image_grid(split.images[positions], titles, columns=6, alt=alt, size=1.5)
 
 
 def accuracy_with_intervals(

@@ -82,7 +82,7 @@ def probability_bars(
     said = []
     for column in range(count):
         row, true = shares[column], own[column]
-        said.append(f"{class_names[true]}: {_strongest(row, class_names)}")
+        said.append(f"{class_names[true]}: {_strongest_two(row, class_names)}")
         draw_image(axes[0, column], images[column], f"true: {class_names[true]}")
         bars = axes[1, column]
         drawn = bars.barh(classes, row, color=[COLORS[0] if c == true else "0.7" for c in classes])
@@ -96,8 +96,8 @@ def probability_bars(
     return figure.described(f"Class probabilities of {count} images. {'; '.join(said)}.")
 
 
-def _strongest(row: Sequence[float], class_names: Sequence[str], count: int = 2) -> str:
-    order = sorted(range(len(row)), key=lambda c: -row[c])[:count]
+def _strongest_two(row: Sequence[float], class_names: Sequence[str]) -> str:
+    order = sorted(range(len(row)), key=lambda c: -row[c])[:2]
     return " and ".join(f"{class_names[c]} {row[c]:.0%}" for c in order)
 
 

@@ -16,6 +16,7 @@ from .parts import interval_ends
 from .style import COLORS, HATCHES, MARKERS, Figure, bar_style, new_figure, series
 
 STAGE_SHADES = ["#DCEBF5", "#B9D7EB", "#96C3E1", "#73AFD7", "#509BCD"]  # light to dark blue
+MAPS = 8  # of a stage: the strongest
 LARGEST_BAR = 0.86  # of the axis: the rest is for the label
 
 
@@ -222,8 +223,8 @@ def channel_distributions(panels: Mapping[str, Tensor], channels: Sequence[int])
     return figure.described(f"Distributions of values. {'; '.join(said)}.")
 
 
-def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) -> Figure:
-    """What one image becomes: for each stage its strongest maps.
+def stage_maps(image: Tensor, stages: Mapping[str, Tensor]) -> Figure:
+    """What one image becomes: for each stage its eight strongest maps.
 
     On the left the image is shown at the size of the maps. Each row has its own scale, from 0
     (dark) to its largest value (bright).
@@ -233,21 +234,18 @@ def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) ->
     Args:
         image: uint8 or float in [0, 1], (C, H, W).
         stages: name -> float (C, H, W).
-        columns: maps of a stage.
 
     Example:
         >>> import torch
         >>> from course_utils import plots
-        >>> figure = plots.stage_maps(
-        ...     torch.rand(3, 8, 8), {"pool 1": torch.rand(12, 4, 4)}, columns=4
-        ... )
+        >>> figure = plots.stage_maps(torch.rand(3, 8, 8), {"pool 1": torch.rand(12, 4, 4)})
         >>> print(figure.alt_text)
-        One image and the 4 strongest maps of each stage: pool 1 12×4×4.
+        One image and the 8 strongest maps of each stage: pool 1 12×4×4.
     """
     image = image.detach().cpu()
     image = image.float() / 255 if image.dtype == torch.uint8 else image
     figure, axes = new_figure(
-        len(stages), columns + 1, width=9.2, height=1.2 * len(stages), squeeze=False
+        len(stages), MAPS + 1, width=9.2, height=1.2 * len(stages), squeeze=False
     )
     for place in axes.flat:
         place.set_axis_off()
@@ -258,14 +256,14 @@ def stage_maps(image: Tensor, stages: Mapping[str, Tensor], columns: int = 8) ->
         size = "×".join(map(str, maps.shape))
         small = F.adaptive_avg_pool2d(image, (height, width))
         draw_image(row[0], small, f"image, {height}×{width}")
-        strongest = maps.flatten(1).mean(1).argsort(descending=True)[:columns]
+        strongest = maps.flatten(1).mean(1).argsort(descending=True)[:MAPS]
         top = maps[strongest].max().clamp(min=1e-12).item()
         for place, channel in zip(row[1:], strongest.tolist(), strict=False):
             place.imshow(maps[channel].numpy(), cmap="viridis", vmin=0, vmax=top)
         row[1].set_title(f"{name}: {size}", fontsize=10, loc="left")
         said.append(f"{name} {size}")
     return figure.described(
-        f"One image and the {columns} strongest maps of each stage: {', '.join(said)}."
+        f"One image and the {MAPS} strongest maps of each stage: {', '.join(said)}."
     )
 
 

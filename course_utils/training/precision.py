@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ..runtime import synchronize
 
 GAIN = 1.2  # half precision changes results a little, so it must be clearly faster
+MOST_TURNS = 12  # of the choices, each with a short step
 ENOUGH = 2  # seconds of measuring: longer steps need fewer repetitions
 LOSS = 1.5  # channels_last changes nothing but speed, so it only must not be clearly slower
 
@@ -110,7 +111,7 @@ def _measured_choice(device: torch.device) -> tuple[torch.dtype, bool]:
     return torch.float32, seconds[1] < seconds[0] * LOSS
 
 
-def _seconds_per_step(choices: list[Precision], rounds: int = 12) -> list[float]:
+def _seconds_per_step(choices: list[Precision]) -> list[float]:
     """Return the seconds of one training step for each; infinity where the device cannot do it.
 
     Other programs must not disturb the measurement. So the choices take turns, on one thread (which
@@ -124,7 +125,7 @@ def _seconds_per_step(choices: list[Precision], rounds: int = 12) -> list[float]
         for step in steps:
             _seconds(step, choices[0].device)  # the first step also sets things up
         seconds, start = [math.inf for _ in choices], time.perf_counter()
-        for turn in range(rounds):
+        for turn in range(MOST_TURNS):
             if turn >= 3 and time.perf_counter() - start > ENOUGH:
                 break
             for index, step in enumerate(steps):

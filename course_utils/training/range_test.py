@@ -68,8 +68,6 @@ def learning_rate_range_test(
     smallest: float = 1e-4,
     largest: float = 1.0,
     steps: int = 100,
-    weight_decay: float = 0.0,
-    seed: int = 0,
 ) -> RangeTest:
     """Train for a few steps while the learning rate grows by the same factor each step.
 
@@ -84,8 +82,6 @@ def learning_rate_range_test(
         smallest: the learning rate of the first step.
         largest: that of the last step.
         steps: how many there are, if the loss stays in bounds.
-        weight_decay: see `fit`.
-        seed: of dropout.
 
     Raises:
         ValueError: the loader is empty, or a setting is unknown or out of range.
@@ -106,12 +102,12 @@ def learning_rate_range_test(
         )
     model = copy_of(model).train()
     device = next(model.parameters()).device
-    descent = make_optimizer(optimizer, model, smallest, weight_decay)
+    descent = make_optimizer(optimizer, model, smallest, weight_decay=0.0)
     growth = (largest / smallest) ** (1 / (steps - 1))
     rates: list[float] = []
     losses: list[float] = []
     batches = islice(_again_and_again(loader), steps)
-    with epoch_randomness(device, seed, 0):
+    with epoch_randomness(device, seed=0, epoch=0):
         for step, batch in enumerate(progress(batches, total=steps, description="range test")):
             rate = smallest * growth**step
             loss = _train_on(model, descent, batch, rate, device)
@@ -160,13 +156,13 @@ def _again_and_again(
             yield batch
 
 
-def smooth(values: list[float], memory: float = MEMORY) -> list[float]:
-    """Return running means that forget: each older value counts ``memory`` times as much.
+def smooth(values: list[float]) -> list[float]:
+    """Return running means that forget: each older value counts ``MEMORY`` times as much.
 
     The weights of each mean add up to 1 from the first value on.
     """
     smoothed, total, weight = [], 0.0, 0.0
     for value in values:
-        total, weight = memory * total + value, memory * weight + 1
+        total, weight = MEMORY * total + value, MEMORY * weight + 1
         smoothed.append(total / weight)
     return smoothed

@@ -17,7 +17,7 @@ CLASSES = ("Pullover", "Coat", "Shirt")
 
 
 def tied(share, part="test", classes=CLASSES):
-    return tied_photographs(part, share, classes, profile="quick")
+    return tied_photographs(part, share, classes)
 
 
 @pytest.mark.parametrize(("share", "low", "high"), [(1.0, 1, 1), (0.0, 0, 0), (0.9, 0.86, 0.94)])

@@ -24,10 +24,8 @@ from course_utils.lectures.storing import join_streams, refresh, run_full, with_
 from course_utils.runtime import project_root
 
 
-def write(path, *sources, **course):
-    metadata = {"course": course} if course else {}
-    cells = [new_code_cell(source) for source in sources]
-    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+def write(path, *sources):
+    nbformat.write(new_notebook(cells=[new_code_cell(source) for source in sources]), path)
     return path
 
 

@@ -117,7 +117,7 @@ def test_shares_of_a_distribution_add_up_to_one():
 
 def test_the_strongest_maps_come_first():
     maps = torch.stack([torch.full((2, 2), float(level)) for level in (1, 3, 2)])
-    image, first, second, *_ = plots.stage_maps(IMAGE, {"pool": maps}, columns=2).axes
+    image, first, second, *_ = plots.stage_maps(IMAGE, {"pool": maps}).axes
     assert first.images[0].get_array().max() == 3
     assert second.images[0].get_array().max() == 2
     assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 3)

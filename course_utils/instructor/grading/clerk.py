@@ -59,14 +59,8 @@ class Clerk:
     workers: how many clerks share this machine.
     """
 
-    def __init__(
-        self,
-        run: GradingRun,
-        workers: int = 1,
-        seconds: Mapping[str, float] = SECONDS,
-        memory: int = MEMORY,
-    ) -> None:
-        self.run, self.workers, self.seconds, self.memory = run, workers, seconds, memory
+    def __init__(self, run: GradingRun, workers: int = 1, memory: int = MEMORY) -> None:
+        self.run, self.workers, self.memory = run, workers, memory
         self.process: subprocess.Popen[bytes] | None = None
         self.watch: _Watch | None = None
         self.is_asked = self.is_closed = False
@@ -109,7 +103,7 @@ class Clerk:
             assert stdin is not None
             stdin.write(json.dumps({"do": what, "arguments": arguments}).encode() + b"\n")
             stdin.flush()
-            watch = self.watch = _Watch(process.pid, self.seconds, self.memory)
+            watch = self.watch = _Watch(process.pid, SECONDS, self.memory)
             for message in _messages(process, watch):
                 if "value" in message:
                     yield message["value"]

@@ -153,13 +153,14 @@ def data_script(piece: Piece) -> str:
     return f"Course.data.{piece.name} = {content};\n"
 
 
-def loading(piece: Piece, folder: str = "_static/explore") -> str:
+def loading(piece: Piece) -> str:
     """Return the HTML that loads a piece's style and scripts, in their order."""
     names = [*piece.scripts]
     if piece.data is not None:
         names.insert(len(SCRIPTS), f"data_{piece.name}.js")
-    lines = [f'<link rel="stylesheet" href="{folder}/{STYLE}">']
-    return "\n".join(lines + [f'<script defer src="{folder}/{name}"></script>' for name in names])
+    lines = [f'<link rel="stylesheet" href="_static/explore/{STYLE}">']
+    lines += [f'<script defer src="_static/explore/{name}"></script>' for name in names]
+    return "\n".join(lines)
 
 
 def source_of(piece: Piece) -> str:

@@ -31,12 +31,12 @@ PHOTOGRAPHS = {
 WIDTH = 112  # pixels: a window of 3 is still seen on a phone
 
 
-def grey_photograph(name: str, width: int = WIDTH) -> np.ndarray:
-    """Return a part of a photograph in grey, `width` pixels wide: uint8 (H, W)."""
+def grey_photograph(name: str) -> np.ndarray:
+    """Return a part of a photograph in grey, `WIDTH` pixels wide: uint8 (H, W)."""
     part = PHOTOGRAPHS[name]
     grey = photograph(name)[:, part.rows, part.columns].float().mean(dim=0, keepdim=True)
-    height = round(grey.shape[1] * width / grey.shape[2])
-    return F.interpolate(grey[None], (height, width), mode="area")[0, 0].round().byte().numpy()
+    height = round(grey.shape[1] * WIDTH / grey.shape[2])
+    return F.interpolate(grey[None], (height, WIDTH), mode="area")[0, 0].round().byte().numpy()
 
 
 def kernels_data() -> dict[str, Any]:
