@@ -59,7 +59,7 @@ def stratified_indices(labels: np.ndarray, count: int, seed: int = 0) -> np.ndar
 def draw_per_class(labels: Tensor, per_class: int, seed: int) -> Tensor:
     """Choose `per_class` positions of each class at random.
 
-    Used in lecture 07.
+    Used in lectures 07 and 13.
 
     Args:
         labels: integers (N,).
