@@ -4,6 +4,11 @@ import torch
 from torch import nn
 
 
+def count(model):
+    """Return how many parameters a network has."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def randomised(model):
     """Give batch norm running statistics that are not 0 and 1, so that they count."""
     for layer in model.modules():

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from reference_networks import count
 from torch import nn
 
 from course_utils.arithmetic import trace
@@ -18,10 +19,6 @@ from course_utils.models.alexnet import (
     cross_channel_norm,
     response_normalization,
 )
-
-
-def count(model):
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_two_towers_have_the_parameters_of_the_paper():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torchvision
-from reference_networks import same_logits
+from reference_networks import count, same_logits
 
 from course_utils.models.densenet import (
     DenseBlock,
@@ -15,10 +15,6 @@ from course_utils.models.densenet import (
 from course_utils.models.resnet import SmallResNet
 
 COUNTS = {"densenet121": 7_978_856, "densenet169": 14_149_480, "densenet201": 20_013_928}
-
-
-def count(model):
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("name", COUNTS)

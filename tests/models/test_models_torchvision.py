@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torchvision
-from reference_networks import same_logits
+from reference_networks import count, same_logits
 
 from course_utils.models.alexnet import AlexNet
 from course_utils.models.efficientnet import efficientnet
@@ -34,10 +34,6 @@ NETWORKS = {
     "efficientnet_b4": (lambda: efficientnet("b4"), 19_341_616),
     "efficientnet_b7": (lambda: efficientnet("b7"), 66_347_960),
 }
-
-
-def count(model):
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("name", NETWORKS)

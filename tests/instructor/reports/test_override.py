@@ -1,12 +1,10 @@
 """An instructor's points count, with their reason; a mistake in their file costs one line."""
 
-import csv
-import io
 from dataclasses import replace
 
 import pytest
 from filelock import FileLock
-from graded_class import NAMES, ordinary_class, submission, without_points
+from graded_class import NAMES, ordinary_class, rows_of, submission, without_points
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,10 +39,6 @@ def class_with(*overrides):
     return {student.key: student for student in students}, problems
 
 
-def rows(table):
-    return list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"), newline="")))
-
-
 def given_points(exercise, points=3.0, who="s1"):
     return Override(who, exercise, points, "because", line=2)
 
@@ -77,7 +71,7 @@ def test_points_of_a_whole_lecture_count_whatever_was_handed_in(who):
     assert not problems
     assert student.points["03"] == 12
     assert student.total == round(sum(student.points.values()), 1)
-    (row,) = (r for r in rows(gradebook([student])) if r["student"] == student.name)
+    (row,) = (r for r in rows_of(gradebook([student])) if r["student"] == student.name)
     assert row["lecture 03"] == "12"
     assert "03: changed to 12" in row["note"]
     assert "because" in row["note"]
@@ -98,19 +92,19 @@ def test_both_tables_agree_with_overrides():
     )
     students = list(students.values())
     sums = {}
-    for row in rows(grades(students)):
+    for row in rows_of(grades(students)):
         assert bool(row["override"]) == ("because" in row["override"])
         if row["counts"] == "yes":
             key = row["student"], row["id"], f"lecture {row['lecture']}"
             sums[key] = sums.get(key, 0) + float(row["points"])
     book = {
         (row["student"], row["id"], column): float(row[column])
-        for row in rows(gradebook(students))
+        for row in rows_of(gradebook(students))
         for column in ("lecture 02", "lecture 03")
         if row[column]
     }
     assert sums == pytest.approx(book)
-    changed = [r["exercise"] for r in rows(grades(students)) if r["override"]]
+    changed = [r["exercise"] for r in rows_of(grades(students)) if r["override"]]
     assert sorted(changed) == ["", "", "02.1"]
 
 

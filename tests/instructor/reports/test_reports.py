@@ -1,9 +1,7 @@
 """Reports say what the results say: no invented zero, nothing of others, no markup from outside."""
 
 import base64
-import csv
 import dataclasses
-import io
 import re
 import unicodedata
 from hashlib import sha256
@@ -18,6 +16,7 @@ from graded_class import (
     NAMES,
     a_class,
     ordinary_class,
+    rows_of,
     submission,
     with_other_answers,
     without_points,
@@ -106,12 +105,8 @@ class Page(HTMLParser):
         return " ".join(self.text.split())
 
 
-def read(table):
-    return list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"), newline="")))
-
-
 def row_of(table, student):
-    (row,) = (row for row in read(table) if row["student"] == student)
+    (row,) = (row for row in rows_of(table) if row["student"] == student)
     return row
 
 
@@ -148,7 +143,7 @@ def hostile_people(text):
 
 def test_grades_have_a_row_for_each_exercise():
     result = submission("ann")
-    rows = read(grades(students_of([result])))
+    rows = rows_of(grades(students_of([result])))
     assert [row["exercise"] for row in rows] == [e.id for e in result.exercises]
     assert [float(row["points"]) for row in rows] == [e.points for e in result.exercises]
     assert [row["status"] for row in rows] == [e.status for e in result.exercises]
@@ -160,7 +155,7 @@ def test_what_was_not_graded_has_no_points_anywhere(state):
     lost = without_points(submission("ann"), state, "because")
     partly = dataclasses.replace(submission("bob"), state=state)  # judged before the grader failed
     students = students_of([lost, partly, submission("cid")])
-    rows = [row for row in read(grades(students)) if row["student"] != "cid"]
+    rows = [row for row in rows_of(grades(students)) if row["student"] != "cid"]
     assert [(r["status"], r["exercise"], r["points"], r["max"]) for r in rows] == [
         (state, "", "", "")
     ] * 2
@@ -220,7 +215,7 @@ def test_of_two_submissions_the_better_one_counts(order):
     assert float(row["lecture 02"]) == better.points > worse.points
     assert "2 submissions" in row["note"]
     assert "b.ipynb counts" in row["note"]
-    counting = {row["file"]: row["counts"] for row in read(grades(students))}
+    counting = {row["file"]: row["counts"] for row in rows_of(grades(students))}
     assert counting == {"a.ipynb": "no", "b.ipynb": "yes"}
 
 
@@ -235,18 +230,18 @@ def test_a_graded_copy_counts_where_the_other_file_is_broken():
 def test_both_tables_agree_on_the_whole_class():
     students = students_of(CLASS)
     sums = {}
-    for row in read(grades(students)):
+    for row in rows_of(grades(students)):
         if row["counts"] == "yes":
             key = (row["student"], f"lecture {row['lecture']}")
             sums[key] = sums.get(key, 0) + float(row["points"])
     book = {
         (row["student"], column): float(row[column])
-        for row in read(gradebook(students))
+        for row in rows_of(gradebook(students))
         for column in ("lecture 02", "lecture 05")
         if row[column]
     }
     assert book == pytest.approx(sums)
-    assert len(read(gradebook(students))) == len(NAMES) + len(HOSTILE) + 1
+    assert len(rows_of(gradebook(students))) == len(NAMES) + len(HOSTILE) + 1
 
 
 def as_a_spreadsheet_reads(table):
@@ -277,12 +272,12 @@ def test_tables_are_what_spreadsheets_open(results):
     for table in (grades(students), gradebook(students)):
         head, *rows = as_a_spreadsheet_reads(table)
         assert {len(row) for row in rows} == {len(head)}
-        assert [dict(zip(head, row, strict=True)) for row in rows] == read(table)
+        assert [dict(zip(head, row, strict=True)) for row in rows] == rows_of(table)
 
 
 def test_tables_hold_letters_as_one_character_each():
     name = unicodedata.normalize("NFD", "Jürgen Núñez 김민수")
-    (row,) = read(gradebook(students_of([submission(name)])))
+    (row,) = rows_of(gradebook(students_of([submission(name)])))
     assert row["student"] == "Jürgen Núñez 김민수"
     assert unicodedata.is_normalized("NFC", row["student"])
 
@@ -293,7 +288,7 @@ def test_who_handed_in_nothing_is_in_both_tables():
     row = row_of(gradebook(students), "Zoë")
     assert (row["id"], row["lecture 02"], row["lecture 05"], row["total"]) == ("4711", "", "", "")
     assert row["note"] == "lecture 02: not handed in; lecture 05: not handed in"
-    rows = [row for row in read(grades(students)) if row["student"] == "Zoë"]
+    rows = [row for row in rows_of(grades(students)) if row["student"] == "Zoë"]
     assert [(r["lecture"], r["state"], r["points"], r["counts"]) for r in rows] == [
         ("02", "not handed in", "", "no"),
         ("05", "not handed in", "", "no"),
@@ -321,7 +316,7 @@ def test_honest_text_stays(text):
 def test_any_text_is_one_harmless_cell(text):
     students = students_of([hostile(text)])
     for table in (grades(students), gradebook(students)):
-        (row,) = read(table)
+        (row,) = rows_of(table)
         assert None not in row
         for cell in row.values():
             assert not cell.lstrip(" \"'").startswith(("=", "+", "-", "@")) or cell.startswith("'")
@@ -571,7 +566,7 @@ def test_who_handed_in_nothing_has_no_page_and_no_link(tmp_path):
     pages = {f"feedback/{page.name}" for page in (tmp_path / "feedback").iterdir()}
     page = Page((tmp_path / "class.html").read_bytes())
     assert {unquote(link) for link in page.all("href")} == pages
-    book = read((tmp_path / "gradebook.csv").read_bytes())
+    book = rows_of((tmp_path / "gradebook.csv").read_bytes())
     assert {row["feedback"] for row in book} == pages | {""}
     assert NAMES[0] in page.words
 
@@ -651,7 +646,7 @@ def test_the_class_files_leave_the_pages_of_students_alone(tmp_path):
 
 def test_reports_of_nobody(tmp_path):
     write_reports(tmp_path, [])
-    assert read((tmp_path / "grades.csv").read_bytes()) == []
+    assert rows_of((tmp_path / "grades.csv").read_bytes()) == []
     assert "0 students" in Page((tmp_path / "class.html").read_bytes()).words
 
 
