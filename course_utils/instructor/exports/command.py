@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ...runtime.exit_codes import DONE, WRONG_USAGE
 from ..reports.class_list import ROSTER
 
-DONE, WRONG_USAGE = 0, 2  # exit codes
 FOLDER = "exports"
 Add = Callable[..., argparse.Action]
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ...runtime.exit_codes import DONE, FAILED, WRONG_USAGE
 from ...runtime.signals import ended_as_interrupted
 from ..reports.attention import groups
 from ..reports.overriding import read_gradebook
@@ -30,7 +31,6 @@ from .local import grade_here
 from .reporter import CannotGoOn, Reporter
 from .settings import Settings, add_settings, add_where
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
 MOST_LINES = 20  # submissions of one state that are named in the end
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...runtime import progress
+from ...runtime.exit_codes import DONE, FAILED, WRONG_USAGE
 from ..reports.gradebook import Student
 from ..reports.overrides import (
     OVERRIDES,
@@ -27,8 +28,6 @@ from ..reports.tables import harmless
 from .clerk import Clerk, Ended, Stopped
 from .grading_run import GradingRun, new_run
 from .settings import Settings
-
-DONE, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
