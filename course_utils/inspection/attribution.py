@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..runtime.evaluation import evaluation_mode
 from ..withheld import asked_for
+from .features import layer_called
 
 
 @asked_for("12.5")
@@ -66,10 +67,6 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> T
 
 
 def _maps_and_logits(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
-    layers = dict(model.named_modules())
-    if layer not in layers:
-        names = ", ".join(name for name in layers if name)
-        raise ValueError(f"the model has no layer {layer!r}; its layers are: {names}")
     kept: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
@@ -78,7 +75,7 @@ def _maps_and_logits(model: nn.Module, images: Tensor, layer: str) -> tuple[Tens
 
     # The images ask for gradients, so that there is a graph in a model with frozen weights too.
     images = images.detach().to(next(model.parameters()).device).requires_grad_()
-    hook = layers[layer].register_forward_hook(keep)
+    hook = layer_called(model, layer).register_forward_hook(keep)
     try:
         with evaluation_mode(model), torch.enable_grad():
             logits = model(images)

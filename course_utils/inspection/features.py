@@ -27,13 +27,11 @@ def feature_maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
         >>> feature_maps(net, torch.rand(2, 1, 32, 32), "1").shape
         torch.Size([2, 6, 28, 28])
     """
-    layers = dict(model.named_modules())
-    if layer not in layers:
-        names = ", ".join(name for name in layers if name)
-        raise ValueError(f"the model has no layer {layer!r}; its layers are: {names}")
     outputs: list[Tensor] = []
     # Cloned, because a following nn.ReLU(inplace=True) writes into the output.
-    hook = layers[layer].register_forward_hook(lambda *call: outputs.append(call[2].clone()))
+    hook = layer_called(model, layer).register_forward_hook(
+        lambda *call: outputs.append(call[2].clone())
+    )
     try:
         with evaluation_mode(model):
             model(images.to(next(model.parameters()).device))
@@ -42,6 +40,19 @@ def feature_maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     if not outputs:
         raise ValueError(f"the model did not use its layer {layer!r} for these images")
     return outputs[0].float().cpu()
+
+
+def layer_called(model: nn.Module, name: str) -> nn.Module:
+    """Return the layer with this name in ``model.named_modules()``.
+
+    Raises:
+        ValueError: the model has no such layer.
+    """
+    layers = dict(model.named_modules())
+    if name not in layers:
+        names = ", ".join(name for name in layers if name)
+        raise ValueError(f"the model has no layer {name!r}; its layers are: {names}")
+    return layers[name]
 
 
 def first_layer_filters(model: nn.Module) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..data import Split
 from ..inspection import Predictions, wilson_interval
 from .images import draw_image, image_grid
-from .parts import cells
+from .parts import cells, interval_ends
 from .style import COLORS, MARKERS, Figure, new_figure, series
 
 MOST_NUMBERS = 12  # classes: with more, the counts would be too small to read
@@ -117,7 +117,7 @@ def filters(weights: Tensor, title: str = "", columns: int = 8) -> Figure:
     for index, (place, kernel) in enumerate(zip(axes.flat, weights, strict=False)):
         place.set_title(f"filter {index}", fontsize=9)
         if channels == 3:
-            draw_image(place, kernel / (2 * largest) + 0.5, f"filter {index}")
+            draw_image(place, kernel / (2 * largest) + 0.5)
         else:
             shown = place.imshow(kernel[0].numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest)
     if channels == 1:
@@ -226,16 +226,13 @@ def mistakes(
     return image_grid(split.images[positions], titles, columns=6, alt=alt, size=1.5)
 
 
-def accuracy_with_intervals(
-    results: Mapping[str, tuple[int, int]], confidence: float = 0.95, title: str = ""
-) -> Figure:
-    """The accuracy of several classifiers with Wilson's interval.
+def accuracy_with_intervals(results: Mapping[str, tuple[int, int]], title: str = "") -> Figure:
+    """The accuracy of several classifiers with Wilson's 95 % interval.
 
     Lectures 03 and 07.
 
     Args:
         results: name -> (correct, total).
-        confidence: that the interval holds the true accuracy.
         title: above the lines.
 
     Raises:
@@ -251,12 +248,12 @@ def accuracy_with_intervals(
     figure, axes = new_figure(width=8, height=1.1 + 0.45 * len(results))
     texts = []
     for index, (name, (correct, total)) in enumerate(results.items()):
-        low, high = wilson_interval(correct, total, confidence)
+        low, high = wilson_interval(correct, total)
         share = correct / total
         axes.errorbar(
             share,
             index,
-            xerr=[[share - low], [high - share]],
+            xerr=interval_ends(correct, total),
             color=COLORS[index % 8],
             marker=MARKERS[index % 8],
             capsize=5,
@@ -267,7 +264,7 @@ def accuracy_with_intervals(
     axes.set_yticks(range(len(results)), results)
     axes.set_ylim(len(results) - 0.4, -0.6)
     axes.margins(x=0.3)
-    axes.set_xlabel(f"accuracy, with its {confidence:.0%} interval")
+    axes.set_xlabel("accuracy, with its 95% interval")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(title)

@@ -8,18 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data import load_data
+from ...data import load_data, shift
 from ...models import LeNet5
 from .explore_garments import lenet_weights
 
 SHIFT = 3  # pixels to the right: where a LeNet-5 that never saw moved garments fails
 PART = 1000  # images to choose with; as many others are left to look at afterwards
 SHOWN = 20  # pictures of each part
-
-
-def moved(images: Tensor, shift: int) -> Tensor:
-    """Return images (N, C, H, W) moved to the right by ``shift`` pixels, zeros in their place."""
-    return torch.nn.functional.pad(images, (shift, 0))[..., : images.shape[-1]]
 
 
 def logits_of(weights: dict[str, np.ndarray], images: Tensor, facts: dict[str, Any]) -> np.ndarray:
@@ -46,8 +41,8 @@ def calibration_data() -> dict[str, Any]:
         "shift": SHIFT,
         "logits": {
             network: {
-                str(shift): logits_of(weights[network], moved(images, shift), facts)
-                for shift in (0, SHIFT)
+                str(dx): logits_of(weights[network], shift(images, dx, 0), facts)
+                for dx in (0, SHIFT)
             }
             for network in weights
         },

@@ -18,7 +18,6 @@ from course_utils.instructor.site.explore_calibration import (
     SHIFT,
     SHOWN,
     calibration_data,
-    moved,
 )
 from course_utils.instructor.site.explore_garments import lenet_weights
 
@@ -50,13 +49,6 @@ def part_of(data, network, shift, part):
     rows = slice(part * PART, (part + 1) * PART)
     logits = torch.from_numpy(data["logits"][network][str(shift)][rows]).float()
     return logits, torch.from_numpy(data["labels"][rows]).long()
-
-
-def test_images_are_moved_to_the_right():
-    image = torch.arange(4)[None, None, None].expand(1, 1, 2, 4)
-    assert moved(image, 3)[0, 0].tolist() == [[0, 0, 0, 0], [0, 0, 0, 0]]
-    assert moved(image, 1)[0, 0, 0].tolist() == [0, 0, 1, 2]
-    assert torch.equal(moved(image, 0), image)
 
 
 def test_the_logits_are_those_whose_accuracy_was_measured(data):
