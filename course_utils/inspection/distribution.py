@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,7 +67,7 @@ def area_under_roc(inside: Tensor, outside: Tensor) -> float:
         outside: float (M,), scores of others.
 
     Raises:
-        ValueError: one of the two has no score, or a score is not a number.
+        ValueError: one of the two has no score, or a score is not a finite number.
 
     Example:
         >>> area_under_roc(torch.tensor([0.9, 0.4]), torch.tensor([0.1, 0.4]))
@@ -74,11 +75,9 @@ def area_under_roc(inside: Tensor, outside: Tensor) -> float:
     """
     if not len(inside) or not len(outside):
         raise ValueError("an area needs scores from inside and from outside")
-    if torch.cat([inside, outside]).isnan().any():
-        raise ValueError("a score is not a number")
-    ordered = outside.sort().values
-    below = torch.searchsorted(ordered, inside) + torch.searchsorted(ordered, inside, right=True)
-    return below.double().mean().item() / (2 * len(outside))
+    from sklearn.metrics import roc_auc_score  # takes a second; only this and `roc_curve` need it
+
+    return float(roc_auc_score(*_truth_and_scores(inside, outside)))
 
 
 def roc_curve(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,14 +97,16 @@ def roc_curve(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
         >>> [share.tolist() for share in roc_curve(torch.tensor([0.9]), torch.tensor([0.1]))]
         [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
     """
-    thresholds = torch.cat([inside, outside]).unique()
+    from sklearn import metrics
 
-    def taken(scores: Tensor) -> Tensor:
-        below = torch.searchsorted(scores.sort().values, thresholds)
-        share = (1 - below.double() / len(scores)).flip(0)
-        return torch.cat([share.new_zeros(1), share])
+    curve = metrics.roc_curve(*_truth_and_scores(inside, outside), drop_intermediate=False)
+    return torch.from_numpy(curve[0]), torch.from_numpy(curve[1])
 
-    return taken(outside), taken(inside)
+
+def _truth_and_scores(inside: Tensor, outside: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return which scores are from inside, and all scores, as scikit-learn takes them."""
+    scores = torch.cat([inside, outside]).detach().cpu().double()
+    return np.arange(len(scores)) < len(inside), scores.numpy()
 
 
 def bootstrap_interval(
