@@ -36,6 +36,7 @@ class Claim:
     scope: str | None = None
     place: str = ""
     text: str = ""
+    inside: str = ""
     id: str = ""
     login: str = ""
     email: str = ""
@@ -173,6 +174,7 @@ def _named(place: Place, depth: int, name: Said, evidence: str) -> Claim:
         scope=None if name.id else where.rpartition("/")[0],
         place=where,
         text=place.parts[depth - 1],
+        inside=place.name if evidence == FOLDER else "",
         id=name.id,
     )
 

@@ -18,10 +18,14 @@ UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 @dataclass(frozen=True)
 class Match:
-    """The people of the roster whom a hand-in names: one, or those who are called alike."""
+    """The people of the roster whom a hand-in names: one, those who are called alike, or several.
+
+    is_several: it names more than one of them, as pair work does.
+    """
 
     people: tuple[Person, ...] = ()
     is_by_id: bool = False
+    is_several: bool = False
 
     @property
     def person(self) -> Person | None:
@@ -52,37 +56,44 @@ class Roster:
 
     def by_id(self, ids: Iterable[str], number: str, participant: str) -> Match:
         """Return whom ids name, that are known as such; the numbers are a platform's own."""
-        found: set[int] = set()
-        for mark in filter(None, ids):
-            found |= self.ids.get(same_id(mark), set())
+        found = [self.ids.get(same_id(mark), set()) for mark in filter(None, ids)]
         for mark in filter(None, (number, participant and f"Participant {participant}")):
-            found |= self.numbers.get(same_id(mark), set())
+            found.append(self.numbers.get(same_id(mark), set()))
         return self._match(found, True)
 
-    def by_text(self, text: str) -> Match:
-        """Return whom a part of a path names, by an id that stands in it, else by name."""
-        found: set[int] = set()
-        whole = said(text).name
-        for token in _tokens(text):
-            if _is_surely_id(token) or token == whole:
-                found |= self.ids.get(same_id(token), set())
-        return self._match(found, True) if found else self.by_name(text)
+    def by_texts(self, texts: Iterable[str]) -> Match:
+        """Return whom parts of paths name, by ids that stand in them, and by name."""
+        ids: list[set[int]] = []
+        names: list[set[int]] = []
+        for text in texts:
+            whole = said(text).name
+            tokens = (t for t in _tokens(text) if _is_surely_id(t) or t == whole)
+            ids += [self.ids.get(same_id(token), set()) for token in tokens]
+            names += self._by_name(text)
+        return self._match([*ids, *names], any(ids))
 
-    def by_name(self, text: str) -> Match:
-        """Return who is called so, in any order of the words; the longest name counts."""
+    def _by_name(self, text: str) -> list[set[int]]:
+        """Return who is called as each name in a text, in any order of its words.
+
+        Of names that share a word the longest counts.
+        """
         words = WORD.findall(bare(text))[:MOST_TOKENS]
-        longest, found = 0, set[int]()
+        named: list[tuple[int, int, int, set[int]]] = []  # length, first word, behind the last one
         for start in range(len(words)):
             for end in range(start + 1, min(start + MOST_WORDS, len(words)) + 1):
                 window = words[start:end]
                 if "".join(window) not in self.starts and not self.words.issuperset(window):
                     break  # nor will a longer one be a name
-                people = self._called(window)
-                length = sum(map(len, window))
-                if people and length >= longest:
-                    found = people | (found if length == longest else set())
-                    longest = length
-        return self._match(found, False)
+                if people := self._called(window):
+                    named.append((sum(map(len, window)), start, end, people))
+        longest: list[tuple[int, int, int, set[int]]] = []
+        for length, start, end, people in sorted(named, key=lambda one: -one[0]):
+            beside = [one for one in longest if one[1] < end and start < one[2]]
+            if not beside:
+                longest.append((length, start, end, people))
+            elif length == beside[0][0]:  # either could be meant
+                beside[0][3].update(people)
+        return [people for *_, people in longest]
 
     def _called(self, words: Sequence[str]) -> set[int]:
         """Return who is called exactly so: in any order, or in one word as Canvas writes it."""
@@ -96,8 +107,13 @@ class Roster:
             and same_id(id) != same_id(person.id)
         )
 
-    def _match(self, found: set[int], is_by_id: bool) -> Match:
-        return Match(tuple(self.people[place] for place in sorted(found)), is_by_id)
+    def _match(self, named: Iterable[set[int]], is_by_id: bool) -> Match:
+        """Return whom all of what was found names; where that is nobody, it names several."""
+        named = [people for people in named if people]
+        found = set.intersection(*named) if named else set[int]()
+        people = found or set[int]().union(*named)
+        several = bool(named) and not found
+        return Match(tuple(self.people[place] for place in sorted(people)), is_by_id, several)
 
 
 def same_id(mark: str) -> str:
@@ -114,6 +130,7 @@ def _is_surely_id(token: str) -> bool:
 
 
 def _tokens(text: str) -> Iterator[str]:
+    yield from OWN_ID.findall(text)[:MOST_TOKENS]
     for token in TOKEN.findall(text)[:MOST_TOKENS]:
         yield token
         for split in ("-", "."):

@@ -78,13 +78,14 @@ def said(text: str, lecture: str = "") -> Said:
     text = unicodedata.normalize("NFC", text[:LONGEST])
     copy = COPIES.search(text)
     text = COPY_OF.sub(" ", SUFFIX.sub(" ", COPIES.sub(" ", text)))
-    own = OWN_ID.search(text)
+    ids = list(OWN_ID.finditer(text))
+    own = ids[0][0] if len({one[0] for one in ids}) == 1 else ""  # of several, none is its own
     if own:
-        before, after = text[: own.start()], text[own.end() :]
-        name = _name(after, lecture) or _name(before, lecture) or own[0]
+        before, after = text[: ids[0].start()], text[ids[0].end() :]
+        name = _name(after, lecture) or _name(before, lecture) or own
     else:
-        name = _name(text, lecture)
-    return Said(name, own[0] if own else "", int(copy[1]) + 1 if copy else 0)
+        name = _name(OWN_ID.sub(" ", text), lecture) or _name(text, lecture)
+    return Said(name, own, int(copy[1]) + 1 if copy else 0)
 
 
 def _name(text: str, lecture: str) -> str:

@@ -13,11 +13,12 @@ from functools import cached_property
 
 from ..reports.class_list import Person
 from .claims import FILE_NAME, PATTERN, PLATFORM, Claim, claims_of
-from .matching import Roster
+from .matching import Match, Roster
 from .names import plain
 
 SHOWN = 80  # characters of a name, or of a place, that are shown
 SHOWN_PLACES = 3  # of several
+SHOWN_PEOPLE = 8
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Unit:
     remarks: list[str] = field(default_factory=list)
     person: Person | None = None  # of the roster
     is_by_id: bool = False  # the roster's person was found by an id
+    is_several: bool = False  # it names several people of the roster
 
     @cached_property
     def first(self) -> Claim:
@@ -187,18 +189,15 @@ def _look_up(units: Sequence[Unit], roster: Roster) -> None:
 
 
 def _find(unit: Unit, roster: Roster) -> None:
-    claim = unit.first
-    ids = sorted({i for c in unit.claims.values() for i in (c.id, c.login, c.email)})
-    match = roster.by_id(ids, claim.number, claim.participant)
-    if not match.people:
-        texts = sorted({c.text for c in unit.claims.values() if c.text})
-        matches = [found for text in texts if (found := roster.by_text(text)).people]
-        match = min(matches, key=lambda found: len(found.people), default=match)
-        if len({found.person.key for found in matches if found.person}) > 1:
-            unit.doubts.append("its files name several people of the roster: look whose it is")
-            return
+    claim, match = unit.first, _match(unit, roster)
     person = match.person
-    if person and not match.is_by_id and _is_another(person, unit, roster):
+    if match.is_several:
+        unit.is_several = True
+        unit.doubts.append(
+            f"names several people of the roster: {_names(match.people)}. If they worked "
+            "together, put a copy for each beside it, with one id in each name"
+        )
+    elif person and not match.is_by_id and _is_another(person, unit, roster):
         unit.doubts.append(
             f"called {_short(person.name)}, as one of the roster is, but with another number "
             f"({claim.id or claim.number}): correct the roster, or rename the file"
@@ -206,13 +205,33 @@ def _find(unit: Unit, roster: Roster) -> None:
     elif person:
         unit.person, unit.is_by_id = person, match.is_by_id
     elif match.people:
-        who = " or ".join(f"{_short(p.name)} ({_mark(p)})" for p in match.people[:5])
         way_out = "put the id into the name of the file"
         if claim.participant:
             way_out = "take Moodle's grading worksheet as the roster, too: it has the number"
-        unit.doubts.append(f"on the roster this may be {who}: {way_out}")
+        unit.doubts.append(f"on the roster this may be {_names(match.people, ' or ')}: {way_out}")
     elif claim.evidence:
-        unit.doubts.append("not on the roster")
+        unit.doubts.append(_not_on(roster, unit))
+
+
+def _match(unit: Unit, roster: Roster) -> Match:
+    """Return whom a unit names: by what a platform or a pattern says, else by its texts."""
+    claims = unit.claims.values()
+    sure = [c for c in claims if c.evidence in (PLATFORM, PATTERN)]
+    ids = sorted({mark for c in sure for mark in (c.id, c.login, c.email)})
+    match = roster.by_id(ids, unit.first.number, unit.first.participant)
+    return match if match.people else roster.by_texts(sorted({c.text for c in claims}))
+
+
+def _not_on(roster: Roster, unit: Unit) -> str:
+    """Return that nobody on the roster is called so; files in a folder may be called as some."""
+    inside = roster.by_texts(sorted({claim.inside for claim in unit.claims.values()}))
+    if not inside.people:
+        return "not on the roster"
+    return f"not on the roster, but a file in it is called as {_names(inside.people)}"
+
+
+def _names(people: Sequence[Person], between: str = ", ") -> str:
+    return between.join(f"{_short(p.name)} ({_mark(p)})" for p in people[:SHOWN_PEOPLE])
 
 
 def _is_another(person: Person, unit: Unit, roster: Roster) -> bool:
@@ -327,6 +346,8 @@ def _wanted_key(unit: Unit) -> str:
     claim = unit.first
     if not claim.evidence:
         return f"?/{claim.place}"
+    if unit.is_several:  # an id in it is that of one of them
+        return unit.name
     return claim.id or claim.login or claim.email or claim.number or unit.name
 
 
@@ -341,7 +362,7 @@ def _person(unit: Unit, key: str, has_roster: bool) -> Person:
     return Person(
         key,
         _short(_name(unit)),
-        claim.id or claim.number,
+        "" if unit.is_several else claim.id or claim.number,
         claim.login,
         claim.email,
         evidence=claim.evidence,

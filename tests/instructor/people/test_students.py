@@ -535,6 +535,38 @@ def test_a_name_that_two_of_the_roster_have_is_given_to_neither():
     assert "김민수 (20230001) or 김민수 (20230002)" in person.doubts[0]
 
 
+PAIR = "names several people of the roster: Jane Doe (20231234), Jan van der Berg (no id)"
+
+
+@pytest.mark.parametrize(
+    ("file", "doubt"),
+    [
+        ("Jane Doe and Jan van der Berg_02.ipynb", PAIR),
+        ("Jane Doe, Jan van der Berg/02.ipynb", PAIR),
+        ("20231234 Jan van der Berg 02.ipynb", PAIR),
+        ("x/20231234_20230001_02.ipynb", "a file in it is called as Jane Doe (20231234), 김민수"),
+        (
+            "20231234_20230001_02.ipynb",
+            "names several people of the roster: Jane Doe (20231234), 김민",
+        ),
+        (
+            "20231234 Jane Doe, 20230001 김민수.ipynb",
+            "names several people of the roster: Jane Doe",
+        ),
+    ],
+)
+def test_what_names_several_of_the_roster_is_given_to_none(file, doubt):
+    person = owners({file: "02"}, CLASS)[file].person
+    assert (person.is_on_roster, person.id) == (False, "")
+    assert doubt in person.doubts[0]
+
+
+def test_a_pair_has_no_id_of_its_own():
+    (said_of_pair, said_of_one) = said("1001001_1001002_02"), said("1001001 Ann_1001001")
+    assert (said_of_pair.name, said_of_pair.id) == ("1001001_1001002", "")
+    assert (said_of_one.name, said_of_one.id) == ("Ann", "1001001")
+
+
 def test_a_stranger_is_told_and_keeps_its_name():
     person = owners({"eve/02.ipynb": "02"}, CLASS)["eve/02.ipynb"].person
     assert (person.key, person.doubts) == ("eve", ("not on the roster",))
