@@ -6,12 +6,12 @@ Nothing is put together here but what one number, or one person's folder, puts t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from .names import Said, lecture_named, plain, said
 from .places import Folders, Place, is_zip, place_of
-from .platforms import Record, record_of
+from .platforms import Record, blackboard_logins, record_of
 
 PLATFORM, PATTERN, FOLDER, FILE_NAME = "platform", "pattern", "folder", "file name"
 IDENTITY = ("id", "login", "email", "name")  # the groups of a pattern that name somebody
@@ -49,11 +49,17 @@ class Claim:
     doubt: str = ""
 
 
-def claims_of(files: Mapping[str, str], pattern: str) -> dict[str, Claim]:
-    """Return what each file's name says; files: the id of each one's lecture, "" if unknown."""
+def claims_of(
+    files: Mapping[str, str], pattern: str, logins: Collection[str] = ()
+) -> dict[str, Claim]:
+    """Return what each file's name says; files: the id of each one's lecture, "" if unknown.
+
+    logins: those of the roster, without case.
+    """
     places = {file: place_of(file, lecture) for file, lecture in files.items()}
     records = {file: record_of(place.parts) for file, place in places.items()}
     _without_names_of_zips(places, records)
+    _with_logins(places, records, logins)
     found: dict[str, Claim] = {}
     for file, place in places.items():
         if record := records[file]:
@@ -89,6 +95,22 @@ def _without_names_of_zips(places: Mapping[str, Place], records: dict[str, Recor
     for file in zips:
         inner = record_of(places[file].parts[1:])
         records[file] = replace(inner, depth=inner.depth + 1) if inner else None
+
+
+def _with_logins(
+    places: Mapping[str, Place], records: dict[str, Record | None], logins: Collection[str]
+) -> None:
+    """Put in the logins of Blackboard's people, which the names of a whole download show."""
+    downloads: dict[str, dict[str, Record]] = {}
+    for file, record in records.items():
+        if record and record.platform == "blackboard":
+            scope = places[file].part_of(record.depth - 1)
+            downloads.setdefault(scope, {})[file] = record
+    for found in downloads.values():
+        login_in = blackboard_logins({record.name for record in found.values()}, logins)
+        for file, record in found.items():
+            login = login_in[record.name]
+            records[file] = replace(record, number=login.casefold(), name=login, login=login)
 
 
 def _of_platform(place: Place, record: Record) -> Claim:

@@ -6,11 +6,13 @@ The outermost part of a path that a platform wrote counts: what lies below it a 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .names import KINDS, LONGEST, TOKEN, YEAR, said
+from .places import MANY
 
 MOST_PARTS = 12  # of a path that are looked at for a platform's folders
 
@@ -65,16 +67,47 @@ def _moodle(part: str, below: Sequence[str]) -> Record | None:
 
 
 _BLACKBOARD = re.compile(r"_attempt_(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-\d\d")
+_LOGIN = re.compile(r"(?!\d+_)\S+")
 
 
 def _blackboard(part: str, below: Sequence[str]) -> Record | None:
-    """``Lab 2_jdoe7_attempt_2026-10-01-12-00-00_file.ipynb``."""
+    """``Lab 2_jdoe7_attempt_2026-10-01-12-00-00_file.ipynb``.
+
+    Where the login begins, the names beside it tell: see `blackboard_logins`.
+    """
     match = _BLACKBOARD.search(part)
-    _, underscore, login = part[: match.start()].rpartition("_") if match else ("", "", "")
-    if not match or not underscore or not login:
+    before = part[: match.start()] if match else ""
+    if not match or "_" not in before or before.endswith("_"):
         return None
     when = f"{match[1]}T{match[2]}:{match[3]}"
-    return Record("blackboard", login.casefold(), login, login, handed_in=when)
+    return Record("blackboard", before.casefold(), before, handed_in=when)
+
+
+def blackboard_logins(names: Collection[str], roster: Collection[str]) -> dict[str, str]:
+    """Return the login in each name of one download, as ``ann_m`` in ``Lab 2_ann_m``.
+
+    What most names begin with is the assignment's. Where that leaves a choice, it is taken with
+    which most logins are on the roster; else the shortest, or of many names the longest.
+    """
+    pairs = [(_start(name, login), login) for name in names for login in _logins(name)]
+    shared = Counter(start for start, _ in pairs)
+    known = Counter(start for start, login in pairs if login.casefold() in roster)
+
+    def fits(start: str) -> tuple[int, int, int]:
+        return shared[start], known[start], len(start) * (1 if shared[start] >= MANY else -1)
+
+    return {name: max(_logins(name), key=lambda end: fits(_start(name, end))) for name in names}
+
+
+def _start(name: str, login: str) -> str:
+    return name.removesuffix(login)
+
+
+def _logins(name: str) -> list[str]:
+    """Return what may be the login at the end of a name, the longest first."""
+    words = name.split("_")
+    ends = ["_".join(words[place:]) for place in range(1, len(words))]
+    return [end for end in ends if _LOGIN.fullmatch(end)] or ends[-1:]
 
 
 def _brightspace(part: str, below: Sequence[str]) -> Record | None:

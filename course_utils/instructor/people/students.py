@@ -76,7 +76,8 @@ def who_is_who(
     people: the roster. pattern: of the instructor's, with groups ``id``, ``name``, ``login``,
     ``email`` or ``lecture``.
     """
-    claims = claims_of(files, pattern)
+    marks = {mark.casefold() for person in people for mark in (person.login, person.id)}
+    claims = claims_of(files, pattern, marks)
     units = _beside(_units(claims))
     if people:
         _look_up(units, Roster(people))
