@@ -15,7 +15,6 @@ from .platforms import Record, blackboard_logins, record_of
 
 PLATFORM, PATTERN, FOLDER, FILE_NAME = "platform", "pattern", "folder", "file name"
 IDENTITY = ("id", "login", "email", "name")  # the groups of a pattern that name somebody
-DATE = re.compile(r"20[2-4]\d(?:0\d|1[0-2])[0-3]\d")
 PATTERN_LONGEST = 300  # characters of a name that the instructor's pattern is tried on
 
 
@@ -204,7 +203,7 @@ def _named(place: Place, depth: int, name: Said, evidence: str) -> Claim:
 def _without_doubtful_ids(claims: dict[str, Claim]) -> dict[str, Claim]:
     """Return claims in which no number that students wrote puts two names together.
 
-    Such a number may be a date, or a course's.
+    Such a number may be a course's.
     """
     names: dict[tuple[str, ...], set[str]] = {}
     for claim in _own_ids(claims.values()):
@@ -216,7 +215,6 @@ def _without_doubtful_ids(claims: dict[str, Claim]) -> dict[str, Claim]:
             claim,
             unit=("place", claim.place),
             scope=claim.place.rpartition("/")[0],
-            id="" if DATE.fullmatch(claim.id) else claim.id,
             doubt=f"{claim.id} stands in names of different people, and was not taken for the "
             "number of one: name a roster, or give --names",
         )

@@ -20,6 +20,7 @@ OWN_ID = re.compile(
     r"(?<![^\W_])(?:\d{6,10}|[A-Za-z]{1,2}\d{5,9}|(?:19|20)\d\d-\d{4,6})(?![^\W_])"
 )  # 20231234, s1234567, 2023-12345
 YEAR = re.compile(r"(?:19|20)\d\d")
+DATE = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 COPIES = re.compile(r"(?<!^)\s*[(\[（](\d{1,3})[)\]）]")  # as browsers and systems number them
 COPY_OF = re.compile(
     r"(?:copy of|copie de|kopie von|c[oó]pia d[eoi]|kopia)(?=\s|$)|のコピー|の複製|의\s?사본|"
@@ -78,7 +79,7 @@ def said(text: str, lecture: str = "") -> Said:
     text = unicodedata.normalize("NFC", text[:LONGEST])
     copy = COPIES.search(text)
     text = COPY_OF.sub(" ", SUFFIX.sub(" ", COPIES.sub(" ", text)))
-    ids = list(OWN_ID.finditer(text))
+    ids = [one for one in OWN_ID.finditer(text) if not DATE.fullmatch(one[0])]
     own = ids[0][0] if len({one[0] for one in ids}) == 1 else ""  # of several, none is its own
     if own:
         before, after = text[: ids[0].start()], text[ids[0].end() :]

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .names import KINDS, TOKEN, Said, bare, plain, said
+from .names import DATE, KINDS, TOKEN, Said, bare, plain, said
 
 DEEPEST = 12  # folders that are looked at; what lies deeper is taken to lie in the last of them
 MANY = 3  # names that begin alike may do so by chance, if they are fewer
@@ -218,4 +218,5 @@ def shared_start(names: Mapping[str, str]) -> int:
     if not KINDS.isdisjoint(TOKEN.findall(start[:length].casefold())):
         return 0
     rest = {plain(said(name[length:], lecture).name) for name, lecture in names.items()}
-    return 0 if "" in rest or len(rest) < len(names) else length
+    is_nobody = "" in rest or all(map(DATE.fullmatch, rest))
+    return 0 if is_nobody or len(rest) < len(names) else length

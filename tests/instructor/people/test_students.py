@@ -447,10 +447,20 @@ def test_an_ending_or_a_label_is_no_part_of_a_name(file):
 
 
 def test_a_number_that_stands_in_many_names_is_no_ones():
-    files = ["20261001_alice_02.ipynb", "bob_20261001_02.ipynb"]
+    files = ["4010001_alice_02.ipynb", "bob_4010001_02.ipynb"]
     found = owners(files)
     assert len(groups(found)) == 2
-    assert "20261001 stands in names of different people" in found[files[0]].person.doubts[0]
+    assert "4010001 stands in names of different people" in found[files[0]].person.doubts[0]
+
+
+def test_a_date_is_no_ones_number():
+    files = ["20261001_alice_02.ipynb", "bob_20261001_02.ipynb", "cy_20261003_02.ipynb"]
+    people = [owner.person for owner in owners(files).values()]
+    assert [(p.name, p.id, p.doubts) for p in people] == [
+        (n, "", ()) for n in ("alice", "bob", "cy")
+    ]
+    assert names(*(f"ada_2026100{day}.ipynb" for day in (1, 2, 3))) == ["ada"] * 3
+    assert owners(["20261301_alice_02.ipynb"])["20261301_alice_02.ipynb"].person.id == "20261301"
 
 
 def test_a_plain_name_is_its_own_key_and_page():
@@ -519,6 +529,7 @@ CLASS = (
     student("c", "Anna Maria López"),
     student("d", "Maria López", aliases=("Participant 9001",)),
     student("e", "Jan van der Berg"),
+    student("f", "Yu Na", id="20240229"),
 )
 
 
@@ -542,6 +553,9 @@ CLASS = (
         ("maria lópez 02.ipynb", "d"),
         ("Participant 9001_4711_assignsubmission_file_/02.ipynb", "d"),
         ("van_der_bergjan_12345_678901_02.ipynb", "e"),
+        ("jane_doe_20261001.ipynb", "20231234"),
+        ("20240229.ipynb", "f"),
+        ("CS101234 Jane Doe 02.ipynb", "20231234"),
     ],
 )
 def test_people_of_the_roster_are_found(file, key):
@@ -595,7 +609,10 @@ def test_a_stranger_never_gets_the_key_of_one_of_the_roster():
     assert owners({"bob_02.ipynb": "02"}, people)["bob_02.ipynb"].person.key != "bob"
 
 
-@pytest.mark.parametrize("file", ["20239999 jane doe.ipynb", "muellerzoe_5552_678901_02.ipynb"])
+@pytest.mark.parametrize(
+    "file",
+    ["20239999 jane doe.ipynb", "s20239999 jane doe.ipynb", "muellerzoe_5552_678901_02.ipynb"],
+)
 def test_another_number_is_another_person(file):
     person = owners({file: "02"}, CLASS)[file].person
     assert not person.is_on_roster
