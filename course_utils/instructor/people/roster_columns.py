@@ -20,9 +20,9 @@ HEADINGS = {
     NAME: "student|full name|student name|name|display name|vollständiger name|nom complet|"
     "nombre completo|nome completo|nombre|nome|nom|이름|성명|학생|학생명|학생이름|학생 이름|"
     "전체 이름|氏名|名前|フルネーム|姓名|学生姓名|學生姓名|名",
-    FIRST: "first name|firstname|first name(s)|given name|given names|given name(s)|forename|"
+    FIRST: "first name|firstname|first|first name(s)|given name|given names|given name(s)|forename|"
     "vorname|vorname(n)|prénom|prénoms|prénom(s)|nombre(s)|nombres|primeiro nome",
-    LAST: "last name|lastname|last name(s)|surname|family name|nachname|familienname|"
+    LAST: "last name|lastname|last|last name(s)|surname|family name|nachname|familienname|"
     "nom de famille|apellido|apellidos|apellido(s)|cognome|sobrenome|apelido|성|姓",
     ID: "sis user id|orgdefinedid|org defined id|student id|student number|student no|"
     "student no.|id number|idnumber|sid|matrikelnummer|matrikelnr|matrikelnr.|matrikel-nr.|"
@@ -62,4 +62,4 @@ def columns_of(cells: Sequence[str]) -> dict[str, int]:
 def _heading(cell: str) -> str:
     cell = unicodedata.normalize("NFC", cell.lstrip("\ufeff")).casefold()
     cell = re.sub(r"\s*\|.*", "", cell)  # Blackboard: "Total [Total Pts: 10] |123"
-    return " ".join(cell.strip(" #\"'*:").split())
+    return " ".join(cell.replace("_", " ").strip(" #\"'*:").split())

@@ -102,6 +102,8 @@ def test_columns_are_known_in_other_languages(tmp_path, headings, expected):
         ("Name;Vorname\nDoe;Jane\n", "Jane Doe"),
         ("Nom;Prénom\nDoe;Jane\n", "Jane Doe"),
         ("Nombre;Apellidos\nJane;Doe Roe\n", "Jane Doe Roe"),
+        ("id,first_name,last_name,email\njdoe7,Jane,Doe,\n", "Jane Doe"),
+        ("Last,First\nDoe,Jane\n", "Jane Doe"),
         ("성;이름\n김;민수\n", "김민수"),
         ('Name\n"Doe, Jane"\n', "Jane Doe"),
     ],
