@@ -23,6 +23,7 @@ from ..answers.submission import (
 )
 from ..people.platforms import own_pages
 from ..reports.safe_text import one_line
+from . import gradescope
 from .course_folder import OWN, UNTOUCHED, copies, copy_of, is_lecture, is_own, is_untouched
 from .file_names import plain_path
 from .folders import File, in_folder, on_disk, opened_archive
@@ -57,7 +58,7 @@ class Intake:
         self.skeletons, self.phase, self.broken, self.out = skeletons, phase, broken, out
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Yield each file that is handed in, in order; nothing but lists of files is read."""
+        """Yield each file that is handed in, in order; nothing but lists is read."""
         if path.is_dir():
             yield from self._among(in_folder(path), "", 0, self._results_in(path))
         else:  # the instructor may name a link
@@ -75,6 +76,7 @@ class Intake:
         self, files: list[File], place: str, depth: int, results: set[str] | None = None
     ) -> Iterator[Entry]:
         """Yield the entries of the files of one folder or archive, which lies at ``place``."""
+        files = self._with_submitters(files, place)
         kinds, in_copies = _kinds(files, results or set())
         lectures = {
             folder: _Lectures(self, place, folder, [f for f in own if f.name not in kinds])
@@ -97,6 +99,15 @@ class Intake:
                 if folder and all(file.name in kinds for file in own):
                     why = "it is the course without a notebook: hand in the .ipynb file"
                     yield _refused(inside(place, folder), why)
+
+    def _with_submitters(self, files: list[File], place: str) -> list[File]:
+        """Return files that say who handed them in, where Gradescope's list beside them does."""
+        for file in files:
+            name = inside(place, file.name)
+            if gradescope.is_list(file.name) and name not in self.broken:
+                self.phase(name)
+                files = gradescope.with_submitters(files, file)
+        return files
 
     def _of_file(self, file: File, name: str, depth: int) -> Iterator[Entry]:
         if file.is_archive:

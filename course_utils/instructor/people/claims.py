@@ -115,15 +115,18 @@ def _with_logins(
 def _of_platform(place: Place, record: Record) -> Claim:
     scope = place.part_of(record.depth - 1)
     who = (record.platform, record.number)
+    has_marks = record.login or record.text
     return Claim(
         unit=who if record.is_everywhere else (*who, scope, plain(record.name)),
         name=record.name,
         evidence=PLATFORM,
         scope=None if record.is_everywhere else scope,
         place=f"{scope or record.platform}/{record.number}",
-        text=record.name,
+        text=record.text or record.name,
+        id=record.id,
         login=record.login,
-        number="" if record.login or not record.is_everywhere else record.number,
+        email=record.email,
+        number="" if has_marks or not record.is_everywhere else record.number,
         participant="" if record.is_everywhere else record.number,
         handed_in=record.handed_in,
         attempt=record.attempt,

@@ -23,13 +23,17 @@ class Record:
 
     platform: which one; number: what tells its people apart. is_everywhere: whether the number is
     the same in all downloads; else it counts among the files beside. login: what the platform's
-    people log in with. depth: how many parts of the path say it.
+    people log in with; id, email: what else it knows of one. text: what it says of them, if that is
+    more than the name. depth: how many parts of the path say it.
     """
 
     platform: str
     number: str
     name: str = ""
     login: str = ""
+    id: str = ""
+    email: str = ""
+    text: str = ""
     is_everywhere: bool = True
     handed_in: str = ""
     attempt: int = 0
@@ -119,18 +123,24 @@ def _brightspace(part: str, below: Sequence[str]) -> Record | None:
     return Record("brightspace", match[1], rest[0].strip(), handed_in=moment(" ".join(rest[1:])))
 
 
+GRADESCOPE_LIST = "submission_metadata.yml"
+
+
 def own_pages(names: Collection[str]) -> set[str]:
-    """Return the pages ``index.html`` that Brightspace puts beside the folders of students."""
-    pages = {name for name in names if name.rpartition("/")[2] == "index.html"}
-    folders: set[str] = set()
+    """Return what platforms put beside the folders of students.
+
+    That is Brightspace's ``index.html`` and Gradescope's list of who handed in what.
+    """
+    kinds = {"index.html": _brightspace, GRADESCOPE_LIST: _gradescope}
+    pages = {name for name in names if name.rpartition("/")[2] in kinds}
+    folders: dict[str, set[str]] = {page: set() for page in kinds}
     for name in names if pages else ():
         parts = name.split("/")
-        folders |= {
-            "/".join(parts[:place])
-            for place, part in enumerate(parts[:MOST_PARTS])
-            if _brightspace(part[:LONGEST], ())
-        }
-    return {page for page in pages if page.rpartition("/")[0] in folders}
+        for place, part in enumerate(parts[:MOST_PARTS]):
+            for page, read in kinds.items():
+                if read(part[:LONGEST], parts[place + 1 :]):
+                    folders[page].add("/".join(parts[:place]))
+    return {page for page in pages if page.rpartition("/")[0] in folders[page.rpartition("/")[2]]}
 
 
 _CANVAS = re.compile(r"_(?:(late)_)?(\d{3,})_\d{3,}_", re.IGNORECASE)
@@ -151,10 +161,45 @@ def _canvas(part: str, below: Sequence[str]) -> Record | None:
     )
 
 
+_GRADESCOPE = re.compile(r"submission_(\d{4,})(?: at (\S+)Z)?(?: by (.+))?")
+
+
 def _gradescope(part: str, below: Sequence[str]) -> Record | None:
-    """``submission_123456/``: nothing of the person."""
-    match = re.fullmatch(r"submission_(\d{4,})", part)
-    return Record("gradescope", match[1], f"submission {match[1]}") if match and below else None
+    """``submission_123456/``: nothing of the person.
+
+    With its list, ``submission_123456 at 2026-10-01T1205Z by Jane Doe (4711, jane@uni.edu)/``; of
+    a group, people with ";" between them.
+    """
+    match = _GRADESCOPE.fullmatch(part)
+    if not match or not below:
+        return None
+    if not match[3]:
+        return Record("gradescope", match[1], f"submission {match[1]}")
+    people = [_marked(text) for text in match[3].split("; ")]
+    name = ", ".join(name for name, *_ in people)
+    marks = [id or email for _, id, email in people]
+    number = "+".join(sorted(marks)).casefold() if all(marks) else match[1]
+    _, id, email = people[0] if len(people) == 1 else ("", "", "")
+    return Record(
+        "gradescope", number, name, id=id, email=email, text=match[3], handed_in=_local(match[2])
+    )
+
+
+def _marked(text: str) -> tuple[str, str, str]:
+    """Return name, id and e-mail of "Jane Doe (4711, jane@uni.edu)"; either may be missing."""
+    name, _, rest = text.partition(" (")
+    marks = rest.rstrip(")").split(", ")
+    id = next((mark for mark in marks if "@" not in mark), "")
+    return name, id, next((mark for mark in marks if "@" in mark), "")
+
+
+def _local(when: str | None) -> str:
+    """Return a time in UTC as the clocks of this machine show it."""
+    try:
+        moment = datetime.strptime(f"{when}+0000", "%Y-%m-%dT%H%M%z")
+    except ValueError:
+        return ""
+    return f"{moment.astimezone():%Y-%m-%dT%H:%M}"
 
 
 def _sakai(part: str, below: Sequence[str]) -> Record | None:

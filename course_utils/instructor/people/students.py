@@ -196,7 +196,7 @@ def _find(unit: Unit, roster: Roster) -> None:
         unit.is_several = True
         unit.doubts.append(
             f"names several people of the roster: {_names(match.people)}. If they worked "
-            "together, put a copy for each beside it, with one id in each name"
+            "together, grade a copy for each, with one id in its name"
         )
     elif person and not match.is_by_id and _is_another(person, unit, roster):
         unit.doubts.append(

@@ -503,6 +503,56 @@ def test_the_page_that_brightspace_puts_beside_folders_is_no_submission(tmp_path
     assert len(read([tmp_path / "lab.zip"])) == 2
 
 
+GRADESCOPE = """---
+submission_33301:
+  :submitters:
+  - :name: Jane Doe
+    :sid: 0471
+    :email: jane@uni.edu
+  :created_at: 2026-10-01 23:59:30.123456000 -07:00
+  :results:
+    :output: !ruby/object:Some "submission_33301: nothing"
+submission_33302:
+  :submitters:
+  - :name: "B/o; Li"
+    :sid: ''
+    :email: bo@uni.edu
+  - :name: Cy (he) Xu
+    :sid: '4712'
+    :email: cy@uni.edu
+  :created_at: 2026-10-02 10:00:00 Z
+  :history: *missing
+submission_33303:
+  :submitters: []
+"""
+
+
+def test_gradescopes_list_says_who_handed_in_and_is_no_submission(tmp_path):
+    folders = [f"out/submission_3330{n}" for n in (1, 2, 3)]
+    files = {f"{folder}/02.ipynb": GOOD for folder in folders}
+    (tmp_path / "g.zip").write_bytes(zipped(files | {"out/submission_metadata.yml": GRADESCOPE}))
+    passed_over = Counter()
+    assert [s.file for s in read([tmp_path / "g.zip"], passed_over)] == [
+        f"g.zip/{folders[0]} at 2026-10-02T0659Z by Jane Doe (0471, jane@uni.edu)/02.ipynb",
+        f"g.zip/{folders[1]} at 2026-10-02T1000Z by B o Li (bo@uni.edu); Cy he Xu (4712)/02.ipynb",
+        f"g.zip/{folders[2]}/02.ipynb",
+    ]
+    assert passed_over == {"the learning platform's own pages": 1}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"- :a", b"submission_33301: [", b"submission_1:"]
+)
+def test_a_list_of_gradescope_that_cannot_be_read_says_nothing(tmp_path, content):
+    folder = tmp_path / "submission_33301"
+    folder.mkdir()
+    (folder / "02.ipynb").write_bytes(GOOD)
+    (tmp_path / "submission_metadata.yml").write_bytes(content)
+    assert [s.file for s in read([tmp_path])] == ["submission_33301/02.ipynb"]
+    (tmp_path / "submission_33301").rename(tmp_path / "jane")
+    assert len(read([tmp_path])) == 2
+
+
 # --- names of files ------------------------------------------------------------------------------
 
 

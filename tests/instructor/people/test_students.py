@@ -1,5 +1,6 @@
 """Whose a file is: no two students become one, and where nobody can know it is said."""
 
+import time
 from unicodedata import normalize
 
 import pytest
@@ -93,6 +94,32 @@ def test_blackboards_logins_may_have_underscores(starts, roster, logins):
     files = [f"g.zip/{start}_attempt_2026-10-01-12-05-00_02.ipynb" for start in starts]
     people = [student(login, "", login=login) for login in roster.split()]
     assert [owners(files, people)[file].person.login for file in files] == logins
+
+
+@pytest.fixture
+def utc_plus_two(monkeypatch):
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "CEST-2")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("utc_plus_two")
+def test_gradescopes_people_are_those_of_its_list():
+    jane = "submission_33301 at 2026-10-01T2330Z by Jane Doe (20231234, jane@uni.edu)/02.ipynb"
+    pair = "submission_33302 by Bo Li (bo@uni.edu); Jan van der Berg (4712); Jane Doe (1)/02.ipynb"
+    again = "z.zip/submission_44401 by J. Doe (20231234)/03.ipynb"
+    found = owners([jane, pair, again])
+    assert groups(found) == {frozenset([jane, again]), frozenset([pair])}
+    person = found[jane].person
+    assert (person.id, person.email, person.doubts) == ("20231234", "jane@uni.edu", ())
+    assert found[jane].handed_in == "2026-10-02T01:30"
+    assert (found[pair].person.id, found[pair].handed_in) == ("", "")
+    assert found[pair].person.name == "Bo Li, Jan van der Berg, Jane Doe"
+    found = owners([jane, pair, again], CLASS)
+    assert found[jane].person.key == found[again].person.key == "20231234"
+    assert PAIR in found[pair].person.doubts[0]
 
 
 @pytest.mark.parametrize("late", ["LATE", "late"])
