@@ -68,7 +68,8 @@ class Roster:
         names: list[set[int]] = []
         for text in texts:
             whole = said(text).name
-            tokens = (t for t in _tokens(text) if _is_surely_id(t) or t == whole)
+            tokens = [*_tokens(text), *_tokens(whole)]
+            tokens = [token for token in tokens if _is_surely_id(token) or token == whole]
             ids += [self.ids.get(same_id(token), set()) for token in tokens]
             names += self._by_name(text)
         return self._match([*ids, *names], any(ids))
@@ -131,7 +132,7 @@ def _is_surely_id(token: str) -> bool:
     """Return whether a word can hardly be a name or a label, if it is on the roster as an id."""
     if token.isdecimal():
         return len(token) >= 4 and not YEAR.fullmatch(token)
-    return len(token) >= 4 and any(c.isdecimal() or c in "@." for c in token)
+    return len(token) >= 4 and any(c.isdecimal() or c in "@.-" for c in token)
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -140,9 +141,11 @@ def _tokens(text: str) -> Iterator[str]:
         yield token
         for split in ("-", "."):
             if split in token:
-                yield from token.split(split)[:MOST_TOKENS]
-                stem = token.rsplit(split, 1)[0]
-                yield stem
+                parts = token.split(split)[:MOST_TOKENS]
+                yield from parts
+                yield token.rsplit(split, 1)[0]
+                if split == "-":  # "octo-ada" in "lab-2-octo-ada"
+                    yield from ("-".join(parts[place:]) for place in range(1, len(parts) - 1))
 
 
 def _forms(name: str) -> set[str]:

@@ -125,7 +125,7 @@ def _person(path: Path, line: int, cells: Sequence[str], columns: dict[str, int]
     name, own, alias = _name(found), found.get(ID, ""), found.get(ALIAS, "")
     if re.fullmatch(r"\D+\s\d+", own):  # "Participant 9001", in whatever language
         own, alias = "", own
-    login, email = found.get(LOGIN, ""), found.get(EMAIL, "")
+    login, email = found.get(LOGIN, ""), found.get(EMAIL, "") or (alias if "@" in alias else "")
     if not own and alias.isdecimal():
         own = alias
     name = name or alias or login or own or email

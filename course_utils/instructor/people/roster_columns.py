@@ -38,7 +38,7 @@ HEADINGS = {
     "e-mail adresse|adresse de courriel|adresse e-mail|adresse électronique|courriel|correo|"
     "correo electrónico|dirección de correo|dirección email|indirizzo email|이메일|이메일 주소|"
     "전자우편|메일|メール|メールアドレス|邮箱|电子邮件|电子邮件地址|電子郵件",
-    ALIAS: "identifier",
+    ALIAS: "identifier|roster identifier",
 }
 ORDER = {kind: names.split("|") for kind, names in HEADINGS.items()}
 CANVAS = {"sis user id", "sis login id"}  # beside them, "id" is Canvas's own

@@ -220,7 +220,8 @@ def _match(unit: Unit, roster: Roster) -> Match:
     sure = [c for c in claims if c.evidence in (PLATFORM, PATTERN)]
     ids = sorted({mark for c in sure for mark in (c.id, c.login, c.email)})
     match = roster.by_id(ids, unit.first.number, unit.first.participant)
-    return match if match.people else roster.by_texts(sorted({c.text for c in claims}))
+    texts = {text for c in claims for text in (c.text, c.name)}  # one may be a part of the other
+    return match if match.people else roster.by_texts(sorted(texts))
 
 
 def _not_on(roster: Roster, unit: Unit) -> str:

@@ -31,6 +31,15 @@ BLACKBOARD = """\
 "Last Name"\t"First Name"\t"Username"\t"Student ID"\t"Lab 1 [Total Pts: 10] |123"
 "Doe"\t"Jane"\t"jdoe7"\t"20231234"\t"8"
 """
+CLASSROOM = """\
+"identifier","github_username","github_id","name"
+"20231234","octo-jane","1","Jane Doe"
+"john@uni.edu","","",""
+"""
+CLASSROOM_GRADES = """\
+"assignment_name","github_username","roster_identifier","student_repository_name","points_awarded"
+"lab 2","octo-jane","jane@uni.edu","lab-2-octo-jane","0"
+"""
 BRIGHTSPACE = """\
 OrgDefinedId,Username,Last Name,First Name,Email,Lab 1 Points Grade,End-of-Line Indicator
 #20231234,#jdoe7,Doe,Jane,jane@uni.edu,8,#
@@ -56,8 +65,13 @@ def who(found):
         (CANVAS, ("Jane Doe", "20231234", "jdoe7", "")),
         (BLACKBOARD, ("Jane Doe", "20231234", "jdoe7", "")),
         (BRIGHTSPACE, ("Jane Doe", "20231234", "jdoe7", "jane@uni.edu")),
+        (CLASSROOM, ("Jane Doe", "20231234", "octo-jane", "")),
+        (CLASSROOM_GRADES, ("jane@uni.edu", "", "octo-jane", "jane@uni.edu")),
     ],
-    ids=["moodle", "worksheet", "blind", "canvas", "blackboard", "brightspace"],
+    ids=[
+        *("moodle", "worksheet", "blind", "canvas", "blackboard", "brightspace"),
+        *("classroom", "classroom grades"),
+    ],
 )
 def test_what_platforms_export_is_read(tmp_path, table, expected):
     found = people(tmp_path, table)

@@ -623,6 +623,17 @@ def test_a_pair_has_no_id_of_its_own():
     assert (said_of_one.name, said_of_one.id) == ("Ann", "1001001")
 
 
+@pytest.mark.parametrize("form", ["lab-2-{0}/02.ipynb", "nets-{0}/02.ipynb"])
+def test_logins_of_github_classroom_may_have_hyphens(form):
+    logins = ["octo-ada", "bobby", "cy"]
+    people = [student(login, login[::-1], login=login) for login in logins]
+    found = owners([form.format(login) for login in logins], people)
+    assert {owner.person.key for owner in found.values()} == set(logins)
+    assert not any(owner.person.doubts for owner in found.values())
+    file = form.format("octo-ada")
+    assert owners([file], people)[file].person.key == "octo-ada"
+
+
 def test_a_stranger_is_told_and_keeps_its_name():
     person = owners({"eve/02.ipynb": "02"}, CLASS)["eve/02.ipynb"].person
     assert (person.key, person.doubts) == ("eve", ("not on the roster",))
