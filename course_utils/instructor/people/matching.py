@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from string import ascii_letters
 
 from ..reports.class_list import Person
-from .names import OWN_ID, YEAR, bare, plain, said
+from .names import OWN_ID, PARTICIPANT, YEAR, bare, plain, said
 
 MOST_WORDS = 8  # of a name
 MOST_TOKENS = 40  # of a part of a path that are looked at
@@ -49,6 +49,8 @@ class Roster:
                     self.ids.setdefault(same_id(mark), set()).add(place)
             for alias in person.aliases:
                 self.numbers.setdefault(same_id(alias), set()).add(place)
+                if number := PARTICIPANT.fullmatch(alias):
+                    self.numbers.setdefault(f"participant {number[1]}", set()).add(place)
             for name in (person.name, *person.aliases):
                 for form in _forms(name):
                     self.names.setdefault(form, set()).add(place)

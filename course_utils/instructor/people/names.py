@@ -21,6 +21,8 @@ OWN_ID = re.compile(
 )  # 20231234, s1234567, 2023-12345
 YEAR = re.compile(r"(?:19|20)\d\d")
 DATE = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+# As Moodle numbers people: "Participant 9001", in whatever language, "Teilnehmer/in9001".
+PARTICIPANT = re.compile(r"(?:\D+\s|teilnehmer\D*)(\d+)", re.IGNORECASE)
 COPIES = re.compile(r"(?<!^)\s*[(\[（](\d{1,3})[)\]）]")  # as browsers and systems number them
 COPY_OF = re.compile(
     r"(?:copy of|copie de|kopie von|c[oó]pia d[eoi]|kopia)(?=\s|$)|のコピー|の複製|의\s?사본|"

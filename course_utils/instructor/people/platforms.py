@@ -58,13 +58,14 @@ _GROUP = re.compile(r"^(?:group|gruppe|groupe|grupo|team)\s*\w{1,3}\s*-\s*(?=\S)
 def _moodle(part: str, below: Sequence[str]) -> Record | None:
     """``Jane Doe_4711_assignsubmission_file_``, a folder or in front of the file's name.
 
-    Blind: ``Participant_9001_assignsubmission_file_``. Of groups: ``Group A-Jane Doe_4711_…``.
+    Blind: ``Participant_9001_assignsubmission_file_``, in German ``Teilnehmer_in_9001_…``. Of
+    groups: ``Group A-Jane Doe_4711_…``.
     """
     before, mark, _ = part.partition("_assignsubmission_")
     name, _, number = before.rpartition("_")
     if not mark or not number.isdecimal() or not name:
         return None
-    if name.casefold() in KINDS:
+    if name.casefold().replace("_", "") in KINDS:
         name = f"{name} {number}"
     name = _GROUP.sub("", name).replace("_", " ").strip()
     return Record("moodle", number, name, is_everywhere=False)

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..reports.class_list import Person
-from .roster_columns import ALIAS, EMAIL, FIRST, ID, LAST, LOGIN, NAME, columns_of
+from .names import PARTICIPANT
+from .roster_columns import ALIAS, EMAIL, FIRST, ID, LAST, LOGIN, NAME, SECOND_ID, columns_of
 
 LARGEST = 5_000_000  # bytes
 HEAD = 20_000  # characters in which the names of the columns are looked for
@@ -122,10 +123,11 @@ def _person(path: Path, line: int, cells: Sequence[str], columns: dict[str, int]
                 f"{path}, line {line}: the spreadsheet has rounded the id to {found[kind]}. Format "
                 "the column as text, put the ids in again, and save it as CSV"
             )
-    name, own, alias = _name(found), found.get(ID, ""), found.get(ALIAS, "")
-    if re.fullmatch(r"\D+\s\d+", own):  # "Participant 9001", in whatever language
-        own, alias = "", own
-    login, email = found.get(LOGIN, ""), found.get(EMAIL, "") or (alias if "@" in alias else "")
+    marks = [found.get(kind, "") for kind in (ID, LOGIN, ALIAS, SECOND_ID)]
+    numbers = [mark for mark in marks if PARTICIPANT.fullmatch(mark)]
+    own, login, alias, _ = ("" if mark in numbers else mark for mark in marks)
+    name, alias = _name(found), numbers[0] if numbers else alias
+    email = found.get(EMAIL, "") or (alias if "@" in alias else "")
     if not own and alias.isdecimal():
         own = alias
     name = name or alias or login or own or email
@@ -155,8 +157,10 @@ def _name(found: dict[str, str]) -> str:
         if EAST_ASIAN.fullmatch(f"{last}{first}"):
             return last + first
         return f"{first} {last}".strip()
-    family, comma, given = whole.partition(",")
-    return f"{given.strip()} {family.strip()}" if comma and given.strip() else whole
+    family, comma, given = (part.strip() for part in whole.partition(","))
+    if not comma or not given:
+        return whole
+    return family + given if EAST_ASIAN.fullmatch(family + given) else f"{given} {family}"
 
 
 def _refuse_doubles(path: Path, people: Sequence[tuple[int, Person]]) -> None:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-NAME, FIRST, LAST, ID, LOGIN, EMAIL, ALIAS = (
+NAME, FIRST, LAST, ID, LOGIN, EMAIL, ALIAS, SECOND_ID = (
     "name",
     "first name",
     "last name",
@@ -14,6 +14,7 @@ NAME, FIRST, LAST, ID, LOGIN, EMAIL, ALIAS = (
     "login",
     "email",
     "alias",
+    "second id",
 )
 # Separated by "|". The first of several columns of a kind that stands here first counts.
 HEADINGS = {
@@ -56,6 +57,8 @@ def columns_of(cells: Sequence[str]) -> dict[str, int]:
         found[ALIAS] = headings.index("id")
         if found[ID] == found[ALIAS]:
             del found[ID]
+    elif "id" in headings and found[ID] != headings.index("id"):  # German worksheets of Moodle
+        found[SECOND_ID] = headings.index("id")
     return found
 
 

@@ -18,6 +18,14 @@ Identifier,Full name,Email address,Status,Grade,"Maximum Grade"
 Participant 9001,Jane Doe,jane@uni.edu,Submitted,,10
 Participant 9002,John Roe,john@uni.edu,No submission,,10
 """
+WORKSHEET_DE = """\
+ID,"Vollständiger Name",ID-Nummer,E-Mail-Adresse,Status
+"Teilnehmer/in 4712","Jane Doe",20231234,jane@uni.de,"Zur Bewertung abgegeben"
+"""
+WORKSHEET_FR = """\
+Identifiant,"Nom complet","Adresse de courriel"
+"Participant 4712","Jane Doe",jane@uni.fr
+"""
 BLIND = "Identifier,Status,Grade\nParticipant 9001,Submitted,\nParticipant 9002,No submission,\n"
 CANVAS = """\
 Student,ID,SIS User ID,SIS Login ID,Section,Lab 1 (98765)
@@ -61,6 +69,8 @@ def who(found):
     [
         (MOODLE, ("Jane Doe", "20231234", "", "jane@uni.edu")),
         (WORKSHEET, ("Jane Doe", "", "", "jane@uni.edu")),
+        (WORKSHEET_DE, ("Jane Doe", "20231234", "", "jane@uni.de")),
+        (WORKSHEET_FR, ("Jane Doe", "", "", "jane@uni.fr")),
         (BLIND, ("Participant 9001", "", "", "")),
         (CANVAS, ("Jane Doe", "20231234", "jdoe7", "")),
         (BLACKBOARD, ("Jane Doe", "20231234", "jdoe7", "")),
@@ -69,7 +79,16 @@ def who(found):
         (CLASSROOM_GRADES, ("jane@uni.edu", "", "octo-jane", "jane@uni.edu")),
     ],
     ids=[
-        *("moodle", "worksheet", "blind", "canvas", "blackboard", "brightspace"),
+        *(
+            "moodle",
+            "worksheet",
+            "worksheet de",
+            "worksheet fr",
+            "blind",
+            "canvas",
+            "blackboard",
+            "brightspace",
+        ),
         *("classroom", "classroom grades"),
     ],
 )
@@ -88,6 +107,12 @@ def test_what_a_platform_calls_a_person_is_kept(tmp_path):
         ("20231234", ("12345",)),
         ("12346", ("12346",)),
     ]
+    (jane,) = people(tmp_path, WORKSHEET_DE)
+    assert jane.aliases == ("Teilnehmer/in 4712",)
+    (jane,) = people(tmp_path, WORKSHEET_DE.replace("in 4712", "in4712"))
+    assert jane.aliases == ("Teilnehmer/in4712",)
+    (jane,) = people(tmp_path, "id,name,student id\n1,Jane Doe,20231234\n")
+    assert (jane.id, jane.aliases) == ("20231234", ())
 
 
 def test_rows_of_canvas_that_are_no_student_are_passed_over(tmp_path):
@@ -120,6 +145,7 @@ def test_columns_are_known_in_other_languages(tmp_path, headings, expected):
         ("Last,First\nDoe,Jane\n", "Jane Doe"),
         ("성;이름\n김;민수\n", "김민수"),
         ('Name\n"Doe, Jane"\n', "Jane Doe"),
+        ('Student\n"王, 小明"\n', "王小明"),
     ],
 )
 def test_names_in_parts_become_one(tmp_path, table, name):

@@ -623,6 +623,15 @@ def test_a_pair_has_no_id_of_its_own():
     assert (said_of_one.name, said_of_one.id) == ("Ann", "1001001")
 
 
+@pytest.mark.parametrize("alias", ["Participant {}", "Teilnehmer/in {}", "Teilnehmer/in{}"])
+def test_moodles_numbers_tell_people_of_one_name_apart(alias):
+    people = [student(f"s{n}", "Li Wei", id=f"s{n}", aliases=(alias.format(n),)) for n in (11, 12)]
+    files = [f"Li Wei_{n}_assignsubmission_file_/02.ipynb" for n in (11, 12)]
+    found = owners([*files, "Teilnehmer_in_13_assignsubmission_file_/02.ipynb"], people)
+    assert [owner.person.key for owner in found.values()] == ["s11", "s12", "Teilnehmer in 13"]
+    assert found[files[0]].person.doubts == ()
+
+
 @pytest.mark.parametrize("form", ["lab-2-{0}/02.ipynb", "nets-{0}/02.ipynb"])
 def test_logins_of_github_classroom_may_have_hyphens(form):
     logins = ["octo-ada", "bobby", "cy"]
