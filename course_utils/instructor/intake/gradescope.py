@@ -18,7 +18,7 @@ from ..people.platforms import GRADESCOPE_LIST
 from .file_names import readable
 from .folders import File
 
-LARGEST = 200_000_000  # bytes: it holds what the autograder printed, too
+LARGEST = 100_000_000  # bytes: it holds what the autograder printed, too
 WANTED = ("  :submitters:", "  :created_at:")
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)\S*\s*(Z|UTC|[+-]\d\d:?\d\d)?")
 
@@ -61,7 +61,7 @@ def _folder_names(text: str) -> dict[str, str]:
 def _wanted(text: str) -> Iterator[str]:
     """Yield the lines of a list that say who and when; most others are an autograder's."""
     is_wanted = False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.startswith(" "):
             is_wanted = line.startswith("submission_")
         elif line.startswith("  :"):

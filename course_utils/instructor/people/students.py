@@ -174,7 +174,8 @@ def _all(units: Sequence[Unit], claims: dict[str, Claim]) -> Unit:
     """Return one unit of all these claims, with what there is to say of them."""
     doubts = dict.fromkeys(doubt for unit in units for doubt in unit.doubts)
     remarks = dict.fromkeys(remark for unit in units for remark in unit.remarks)
-    return Unit(claims, list(doubts), list(remarks))
+    several = any(unit.is_several for unit in units)
+    return Unit(claims, list(doubts), list(remarks), is_several=several)
 
 
 def _look_up(units: Sequence[Unit], roster: Roster) -> None:
@@ -348,13 +349,15 @@ def _wanted_key(unit: Unit) -> str:
     claim = unit.first
     if not claim.evidence:
         return f"?/{claim.place}"
-    if unit.is_several:  # an id in it is that of one of them
+    if unit.is_several:
         return unit.name
     return claim.id or claim.login or claim.email or claim.number or unit.name
 
 
 def _person(unit: Unit, key: str, has_roster: bool) -> Person:
     claim, doubts = unit.first, list(unit.doubts)
+    if unit.is_several:  # what marks one of them is not theirs
+        claim = replace(claim, id="", login="", email="", number="")
     if unit.person:
         doubts = [*unit.person.doubts, *doubts]
         return replace(unit.person, doubts=tuple(doubts))  # no remark: the roster has one so called
@@ -364,7 +367,7 @@ def _person(unit: Unit, key: str, has_roster: bool) -> Person:
     return Person(
         key,
         _short(_name(unit)),
-        "" if unit.is_several else claim.id or claim.number,
+        claim.id or claim.number,
         claim.login,
         claim.email,
         evidence=claim.evidence,

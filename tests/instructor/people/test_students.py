@@ -618,6 +618,10 @@ def test_what_names_several_of_the_roster_is_given_to_none(file, doubt):
 
 
 def test_a_pair_has_no_id_of_its_own():
+    files = [f"lab{n}.zip/20231234 Jan van der Berg {n}.ipynb" for n in ("02", "03")]
+    assert {(o.person.id, o.person.is_on_roster) for o in owners(files, CLASS).values()} == {
+        ("", False)
+    }
     (said_of_pair, said_of_one) = said("1001001_1001002_02"), said("1001001 Ann")
     assert (said_of_pair.name, said_of_pair.id) == ("1001001_1001002", "")
     assert (said_of_one.name, said_of_one.id) == ("Ann", "1001001")
