@@ -69,7 +69,7 @@ def decoded(raw: Sequence[bytes]) -> list[str]:
 
 def _is_utf8(names: Iterable[bytes]) -> bool:
     try:
-        return bool(b"".join(names).decode("utf-8")) or True
+        return bool(b"\n".join(names).decode("utf-8")) or True
     except UnicodeDecodeError:
         return False
 

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reader import GOOD, read, zipped, zipped_raw
 
@@ -82,6 +82,7 @@ def test_utf_8_is_always_taken_for_itself(names):
 
 
 @given(st.lists(st.binary(max_size=30), max_size=10))
+@example([b"\xe1\x80", b"\x80"])
 def test_any_bytes_are_read(names):
     assert len(decoded(names)) == len(names)
 
