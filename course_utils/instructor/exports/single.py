@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..reports.gradebook import counted
+from ..reports.gradebook import best
 from ..reports.results import BESIDE, INFRASTRUCTURE, SubmissionResult, read_results
 
 
@@ -26,10 +26,12 @@ def read_single(out: Path) -> Single:
     if not (out / "results").is_dir():
         raise ValueError(f"{out} holds no results: name the folder of `grade --out`")
     results = read_results(out / "results")
-    best = counted(results)
+    graded = [result for result in results if result.is_graded]
+    lectures = sorted({result.lecture for result in graded})
+    counted = tuple(best(r for r in graded if r.lecture == lecture) for lecture in lectures)
     others = [r for r in results if not r.is_graded and r.state != BESIDE]
     for result in others:
         if result.state == INFRASTRUCTURE:
             reason = f"the grader failed on {result.file}: {result.reason}: grade it again"
             raise ValueError(reason)
-    return Single(tuple(best[lecture] for lecture in sorted(best)), tuple(others))
+    return Single(counted, tuple(others))

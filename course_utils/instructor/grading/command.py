@@ -17,8 +17,11 @@ from pathlib import Path
 from ...runtime.exit_codes import DONE, FAILED, WRONG_USAGE
 from ...runtime.signals import ended_as_interrupted
 from ..reports.attention import groups
+from ..reports.class_list import ClassList
+from ..reports.gradebook import lecture_name
 from ..reports.overriding import read_gradebook
 from ..reports.results import (
+    BESIDE,
     INFRASTRUCTURE,
     NEEDS_A_LOOK,
     UNREADABLE,
@@ -124,6 +127,7 @@ def summary(results: list[SubmissionResult], out: Path) -> list[str]:
     graded = sum(result.is_graded for result in results)
     lines = [f"{graded} of {len(results)} submissions graded, {count[NEEDS_A_LOOK]} need a look"]
     lines.append(accounted_for(results, book.class_list))
+    lines += due_dates(results, book.class_list)
     for state in (UNREADABLE, INFRASTRUCTURE):
         found = [f"{r.file}: {r.reason}" for r in results if r.state == state]
         lines += [f"  {state}: {one_line(text)}" for text in found[:MOST_LINES]]
@@ -133,3 +137,13 @@ def summary(results: list[SubmissionResult], out: Path) -> list[str]:
     lines += [f"  {line}" for line in counted if not line.startswith((UNREADABLE, INFRASTRUCTURE))]
     lines += [f"  {one_line(problem)}" for problem in book.problems]
     return [*lines, f"Start with {out / 'class.html'}; the points are in {out / 'gradebook.csv'}"]
+
+
+def due_dates(results: Sequence[SubmissionResult], class_list: ClassList) -> Iterator[str]:
+    """Yield when each lecture is due, and of how many of its files nobody sees whether they are."""
+    for lecture, due in sorted(class_list.due.items()):
+        files = [r for r in results if r.lecture == lecture and r.state != BESIDE]
+        timeless = sum(not result.handed_in for result in files)
+        line = f"{lecture_name(lecture)} is due {due.replace('T', ' ')}"
+        without = f"{timeless} of {len(files)} files have no time in their name"
+        yield f"{line}; {without}: see there whether they are late" if timeless else line

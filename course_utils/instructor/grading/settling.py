@@ -48,14 +48,16 @@ def settle(
     Raises:
         ValueError, OSError: the roster cannot be read, or the pattern of names is none.
     """
-    known = read_class_list(run.out)
+    known, results = read_class_list(run.out), read_results(run.results)
+    submissions = list(submissions)
+    found = {one.file: one for one in _with_lecture(submissions)}
     kept = _kept(known, run.settings)
-    people = _with_numbers(roster_of(run.out, run.settings.roster), known.people)
-    found = {submission.file: submission for submission in submissions}
+    kept = _with_rules(kept, run.settings, found.values(), results)
     kept = _with_seen(kept, paths, found)
-    before = {result.file: result for result in _still_there(run, known, kept)}
+    people = _with_numbers(roster_of(run.out, run.settings.roster), known.people)
+    before = {result.file: result for result in _still_there(run, results, known, kept)}
     files = {file: _read_in_it(one) for file, one in before.items()}
-    files |= {file: one.lecture for file, one in found.items()}
+    files |= {one.file: one.lecture for one in submissions}
     owners = who_is_who(files, people, kept.names)
     for file, result in before.items():
         moved = _moved(result, owners[file], kept.due)
@@ -66,7 +68,7 @@ def settle(
     everybody = {person.key: person for person in people}
     everybody |= {owner.person.key: owner.person for owner in owners.values()}
     replace(kept, people=tuple(everybody.values()), passed_over=dict(passed_over)).write(run.out)
-    return _with_lecture([_moved(one, owners[file], kept.due) for file, one in found.items()])
+    return [_moved(one, owners[file], kept.due) for file, one in found.items()]
 
 
 def _read_in_it(result: SubmissionResult) -> str:
@@ -96,7 +98,9 @@ def _with_seen(kept: ClassList, paths: Iterable[Path], found: Iterable[str]) -> 
     return replace(kept, seen=dict(kept.seen) | {named: tuple(found)}) if named else kept
 
 
-def _still_there(run: GradingRun, known: ClassList, kept: ClassList) -> list[SubmissionResult]:
+def _still_there(
+    run: GradingRun, earlier: Iterable[SubmissionResult], known: ClassList, kept: ClassList
+) -> list[SubmissionResult]:
     """Return the results of earlier gradings.
 
     A file that could not be graded, and is not handed in any more where it was, is replaced or
@@ -104,7 +108,7 @@ def _still_there(run: GradingRun, known: ClassList, kept: ClassList) -> list[Sub
     """
     gone = _seen(known) - _seen(kept)
     results = []
-    for result in read_results(run.results):
+    for result in earlier:
         if result.file in gone and not result.is_graded:
             (run.results / f"{result_name(result.file)}.json").unlink(missing_ok=True)
             _outdate(run, result)
@@ -131,8 +135,47 @@ def _kept(known: ClassList, settings: Settings) -> ClassList:
             raise ValueError(f"--names: {settings.names!r} is no pattern: {problem}") from None
         if not names.keys() & set(IDENTITY):
             raise ValueError("--names: name what is found, as in '(?P<id>\\d+)_(?P<name>.+)'")
-    said = {name: getattr(settings, name) for name in ("names", "counts", "due")}
-    return replace(known, **{name: value for name, value in said.items() if value is not None})
+    return known if settings.names is None else replace(known, names=settings.names)
+
+
+def _with_rules(
+    kept: ClassList,
+    settings: Settings,
+    submissions: Iterable[Submission],
+    results: Iterable[SubmissionResult],
+) -> ClassList:
+    """Return the class list with what this grading says of its lectures; of others nothing changes.
+
+    Raises:
+        ValueError: nobody knows which of several lectures are meant.
+    """
+    lectures = {one.lecture for one in submissions} - {""}
+    graded = {result.lecture for result in results} - {""}
+    if settings.due is not None:
+        due = {lecture: kept.due.get(lecture, "") for lecture in lectures}
+        meant = _meant("--due", settings.due, due, lectures - graded - kept.due.keys())
+        kept = replace(kept, due={**kept.due, **dict.fromkeys(meant, settings.due)})
+    if settings.counts is not None:
+        rules = {lecture: kept.rule(lecture) for lecture in graded | kept.rules.keys() | lectures}
+        here = {lecture: rules[lecture] for lecture in lectures}
+        meant = _meant("--counts", settings.counts, here, lectures - graded - kept.rules.keys())
+        rules |= dict.fromkeys(meant, settings.counts)
+        kept = replace(kept, counts=settings.counts, rules=rules)
+    return kept
+
+
+def _meant(option: str, said: str, here: Mapping[str, str], new: set[str]) -> set[str]:
+    """Return the lectures that an option means: those that are new, or else all of this grading.
+
+    here: what was said of each lecture of this grading before.
+    """
+    before = set(here.values())
+    if new or said in before:
+        return new
+    if len(before) > 1:
+        told = ", ".join(f"{lecture}: {was or 'not said'}" for lecture, was in sorted(here.items()))
+        raise ValueError(f"{option} {said}: which is meant, of {told}? Name files of one alone")
+    return set(here)
 
 
 def roster_of(out: Path, given: str | None) -> tuple[Person, ...]:
@@ -172,8 +215,9 @@ def _with_numbers(roster: Iterable[Person], before: Iterable[Person]) -> tuple[P
     )
 
 
-def _moved(one: Kind, owner: Owner, due: str) -> Kind:
-    """Return a submission, or a result, as its owner's."""
+def _moved(one: Kind, owner: Owner, dates: Mapping[str, str]) -> Kind:
+    """Return a submission, or a result, as its owner's; dates: when each lecture was due."""
+    due = dates.get(one.lecture, "")
     return replace(
         one,
         student=owner.person.name,

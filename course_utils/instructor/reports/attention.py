@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .gradebook import RULES, Student, lectures_of
+from .gradebook import Student, lectures_of
 from .results import BESIDE, INFRASTRUCTURE, NEEDS_A_LOOK, UNREADABLE, SubmissionResult
 
 
@@ -54,9 +54,16 @@ def _urgent(students: Sequence[Student]) -> Iterator[Group]:
     for state, advice in (
         (INFRASTRUCTURE, "Not graded, and not the student's fault: run the grading again."),
         (UNREADABLE, "Not graded: ask the student for the notebook."),
-        (NEEDS_A_LOOK, "Graded, and the points count: see why before you publish them."),
     ):
         yield Group(state, advice, [*_in_state(students, state)])
+    asked = (
+        Row(s, [lecture], [why], files) for s in students for lecture, why, files in s.questions()
+    )
+    yield Group(
+        NEEDS_A_LOOK,
+        "Graded, and the points count: see why before you publish them.",
+        [*_in_state(students, NEEDS_A_LOOK), *asked],
+    )
     yield Group(
         "whose is this?",
         "Graded, but it is not sure whose it is: name a roster (--roster), say how files are named "
@@ -126,7 +133,7 @@ def _chosen(students: Iterable[Student]) -> Iterator[Row]:
         for lecture, result in student.counted.items():
             others = [r for r in student.results if r.lecture == lecture and r.is_graded]
             if len(others) > 1:
-                why = f"{result.points:g} points, {RULES[student.rule]} of {len(others)}"
+                why = f"{result.points:g} points, {student.rules[lecture]} of {len(others)}"
                 yield _row(student, result, why)
 
 

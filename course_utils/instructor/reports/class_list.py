@@ -48,7 +48,8 @@ class ClassList:
 
     people: those who handed in, and all of the roster. passed_over: files that were seen in the
     last grading and are no submissions, by kind. names: the instructor's pattern of file names.
-    counts: which of several submissions counts. due: when the work was due, as "2026-10-01T23:59".
+    counts: which of several submissions counts, as it was last said; rules: of each lecture that
+    was there then. due: when each lecture was due, as "2026-10-01T23:59".
     seen: the files that were handed in at the last grading of what was named.
     """
 
@@ -56,8 +57,13 @@ class ClassList:
     passed_over: Mapping[str, int] = field(default_factory=dict)
     names: str = ""
     counts: str = BEST
-    due: str = ""
+    rules: Mapping[str, str] = field(default_factory=dict)
+    due: Mapping[str, str] = field(default_factory=dict)
     seen: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def rule(self, lecture: str) -> str:
+        """Return which of several submissions of a lecture counts."""
+        return self.rules.get(lecture, self.counts)
 
     def write(self, out: Path) -> None:
         """Write it into the folder of the results."""
@@ -71,6 +77,7 @@ def read_class_list(out: Path) -> ClassList:
         people = (
             Person(**p | {name: tuple(p.get(name, ())) for name in TEXTS}) for p in data["people"]
         )
-        return ClassList(**data | {"people": tuple(people)})
+        due = {} if isinstance(data["due"], str) else data["due"]  # once it was one for all
+        return ClassList(**data | {"people": tuple(people), "due": due})
     except (OSError, ValueError, TypeError, KeyError):
         return ClassList()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from .class_list import BEST, LATEST, ClassList, Person
 from .overrides import Override
@@ -13,13 +12,14 @@ from .results import BESIDE, GRADED, NEEDS_A_LOOK, ExerciseResult, SubmissionRes
 
 UNASKED = "a single result"  # evidence of a person who is in no class list
 RULES = {BEST: "the best one", LATEST: "the last one"}
+UNSURE = "the best of those that may be the last one"
 
 
 @dataclass(frozen=True)
 class Student:
     """All that one student handed in.
 
-    counted: by lecture, the submission that counts. rule: which one that is, of several.
+    counted: by lecture, the submission that counts. rules: which one that is, of several.
     overrides: what the instructor decided, by exercise or lecture; those of exercises are in the
     points of what counts.
     """
@@ -27,7 +27,7 @@ class Student:
     person: Person
     results: tuple[SubmissionResult, ...]
     counted: dict[str, SubmissionResult]
-    rule: str = BEST
+    rules: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Override] = field(default_factory=dict)
 
     @property
@@ -125,6 +125,14 @@ class Student:
             found.append("no total before all of it is graded")
         return found
 
+    def questions(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield what needs a look beside what grading noted: a lecture, why, and the files."""
+        for lecture, rule in self.rules.items():
+            if rule == UNSURE and lecture not in self.overrides:
+                files = [r.file for r in self.results if r.lecture == lecture and r.is_graded]
+                why = f"nothing says which is the last one: {self.counted[lecture].file} counts"
+                yield lecture, why, files
+
     def _choices(self) -> Iterator[str]:
         """Yield which submission counts, of each lecture that has several."""
         for lecture, chosen in self.counted.items():
@@ -133,7 +141,7 @@ class Student:
                 points = ", ".join(f"{r.points:g} in {r.file}" for r in graded)
                 yield (
                     f"{lecture_name(lecture)}: {len(graded)} submissions ({points}): "
-                    f"{chosen.file} counts, {RULES[self.rule]}"
+                    f"{chosen.file} counts, {self.rules[lecture]}"
                 )
 
 
@@ -148,37 +156,57 @@ def students_of(
         found[result.owner].append(result)
         # Without a class list nobody has asked whose it is.
         people.setdefault(result.owner, Person(result.owner, result.student, evidence=UNASKED))
-    rule = class_list.counts
     students = (
-        Student(person, tuple(found[key]), counted(found[key], rule), rule)
+        _student(person, found[key], class_list)
         for key, person in people.items()
         if person.is_on_roster or key in found
     )
     return sorted(students, key=lambda student: (student.name.casefold(), student.key))
 
 
-def counted(results: list[SubmissionResult], rule: str = BEST) -> dict[str, SubmissionResult]:
-    """Return the graded submission that counts for each lecture, from those of one student.
+def _student(person: Person, results: Sequence[SubmissionResult], class_list: ClassList) -> Student:
+    counted, rules = {}, {}
+    for lecture in dict.fromkeys(result.lecture for result in results if result.is_graded):
+        graded = [r for r in results if r.is_graded and r.lecture == lecture]
+        counted[lecture], rules[lecture] = _chosen(graded, class_list)
+    return Student(person, tuple(results), counted, rules)
 
-    The best is that with the most points; of equal ones that needs no look, then the first by file
-    name. The latest is the last by time, attempt and file name.
+
+def _chosen(
+    results: Sequence[SubmissionResult], class_list: ClassList
+) -> tuple[SubmissionResult, str]:
+    """Return which of the submissions of one lecture counts, and which one that is.
+
+    The best is that with the most points; of equal ones that needs no look, then the first.
     """
-    merit: Callable[[SubmissionResult], Any] = _time if rule == LATEST else _merit
-    best: dict[str, SubmissionResult] = {}
-    for result in results:
-        if result.is_graded:
-            other = best.get(result.lecture)
-            if other is None or merit(result) > merit(other):
-                best[result.lecture] = result
-    return best
+    if class_list.rule(results[0].lecture) == BEST:
+        return best(results), RULES[BEST]
+    latest = _latest(results, class_list.seen)
+    return best(latest), RULES[LATEST] if len(latest) == 1 else UNSURE
 
 
-def _merit(result: SubmissionResult) -> tuple[float, bool]:
-    return result.points, result.state == GRADED
+def best(results: Iterable[SubmissionResult]) -> SubmissionResult:
+    """Return the submission with the most points; of equal ones that needs no look."""
+    return max(results, key=lambda result: (result.points, result.state == GRADED))
 
 
-def _time(result: SubmissionResult) -> tuple[str, int, str]:
-    return result.handed_in, result.attempt, result.file
+def _latest(
+    results: Sequence[SubmissionResult], seen: Mapping[str, Collection[str]]
+) -> list[SubmissionResult]:
+    """Return the last of some submissions, several if nothing says which it is.
+
+    What is not handed in any more is older than what is. Then their times say it, if all have one,
+    their attempts, and which was seen first in a later grading.
+    """
+    has_times = all(result.handed_in for result in results)
+
+    def age(result: SubmissionResult) -> tuple[bool, str, int, int]:
+        places = [place for place, files in enumerate(seen.values()) if result.file in files]
+        when = result.handed_in if has_times else ""
+        return bool(places), when, result.attempt, min(places, default=0)
+
+    last = max(map(age, results))
+    return [result for result in results if age(result) == last]
 
 
 def lecture_name(lecture: str) -> str:

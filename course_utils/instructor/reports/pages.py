@@ -25,7 +25,7 @@ from pygments.lexers import PythonLexer
 
 from ..sandbox.settings import DIED, TIMEOUT
 from .attention import groups
-from .gradebook import RULES, Student, lecture_name, lectures_of, most_points
+from .gradebook import Student, lecture_name, lectures_of, most_points
 from .histogram import STEP_HEIGHT, STEP_WIDTH
 from .likeness import Pair
 from .overriding import Gradebook
@@ -87,7 +87,6 @@ def feedback_page(student: Student) -> bytes:
         results=own,
         beside=[result for result in student.results if result.state == BESIDE],
         others=student.missing(o.lecture for o in student.overrides.values() if o.is_whole),
-        rule=RULES[student.rule],
         SENTENCE=SENTENCE,
         STATE=STATE,
     )

@@ -6,10 +6,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from course_utils.instructor.answers.submission import OTHER, SCRATCH, Submission
+from course_utils.instructor.grading.command import due_dates
 from course_utils.instructor.grading.grading_run import GradingRun
 from course_utils.instructor.grading.settings import Settings
 from course_utils.instructor.grading.settling import lying_beside, settle
-from course_utils.instructor.reports.class_list import ROSTER, read_class_list
+from course_utils.instructor.reports.class_list import ROSTER, ClassList, Person, read_class_list
 from course_utils.instructor.reports.gradebook import students_of
 from course_utils.instructor.reports.results import (
     FULL,
@@ -27,7 +28,9 @@ EXERCISE = ExerciseResult("02.1", "Output size", 4, 4, FULL)
 
 
 def lecture_of(file):
-    return next((n for n in ("02", "03") if file.endswith((f"{n}.ipynb", f"{n} (1).ipynb"))), "")
+    return next(
+        (n for n in ("02", "03", "04") if file.endswith((f"{n}.ipynb", f"{n} (1).ipynb"))), ""
+    )
 
 
 class Class:
@@ -61,6 +64,9 @@ class Class:
             exercises=(EXERCISE,) if state == GRADED else (),
             added=(f"# work in [{one.file}]",),
             person=one.person,
+            handed_in=one.handed_in,
+            attempt=one.attempt,
+            is_late=one.is_late,
         )
 
     def write_page(self, person):
@@ -173,6 +179,55 @@ def test_late_is_what_comes_after_the_due_time(graded):
     found = graded.grade(*files, "doe_LATE_12345_678901_02.ipynb", due="2026-10-02T00:00")
     assert [one.is_late for one in found] == [False, True, True]
     assert found[1].handed_in == "2026-10-03T12:05"
+
+
+WEEKS = (
+    "Lab_ann_attempt_2026-10-02-12-05-00_02.ipynb",
+    "Lab_ann_attempt_2026-10-08-12-05-00_03.ipynb",
+)
+
+
+def late(graded):
+    return [one.is_late for one in read_results(graded.out / "results")]
+
+
+@pytest.mark.parametrize("next_week", [None, "2026-10-08T23:59"])
+def test_a_due_date_is_that_of_its_week(graded, next_week):
+    graded.grade(WEEKS[0], due="2026-10-01T23:59")
+    graded.grade(WEEKS[1], due=next_week, paths=["/next"])
+    assert late(graded) == [True, False]
+    graded.grade(WEEKS[0])
+    assert late(graded) == [True, False], "it is kept"
+    graded.grade(WEEKS[0], due="2026-10-03T23:59")
+    assert late(graded) == [False, False], "and can be changed"
+
+
+def test_a_due_date_of_one_folder_is_that_of_what_is_new_in_it(graded):
+    graded.grade(WEEKS[0], due="2026-10-01T23:59")
+    for _ in range(2):
+        graded.grade(*WEEKS, due="2026-10-07T23:59")
+        assert late(graded) == [True, True]
+    with pytest.raises(ValueError, match="which is meant, of 02: 2026-10-01T23:59, 03: .*T23:59?"):
+        graded.grade(*WEEKS, due="2026-10-08T23:59")
+
+
+def test_which_one_counts_is_said_of_a_week_and_of_those_to_come(graded):
+    graded.grade(WEEKS[0])
+    graded.grade(WEEKS[1], counts="latest", paths=["/next"])
+    graded.grade("Lab_ann_attempt_2026-10-15-12-05-00_04.ipynb", paths=["/later"])
+    kept = read_class_list(graded.out)
+    assert [kept.rule(lecture) for lecture in ("02", "03", "04")] == ["best", "latest", "latest"]
+
+
+def test_when_a_lecture_is_due_is_told_and_whose_time_is_unknown(graded):
+    graded.grade(WEEKS[0], "bob_02.ipynb", due="2026-10-01T23:59")
+    (line,) = due_dates(read_results(graded.out / "results"), read_class_list(graded.out))
+    assert line.startswith("lecture 02 is due 2026-10-01 23:59; 1 of 2 files have no time")
+
+
+def test_a_class_list_with_one_due_date_for_all_is_read(graded):
+    ClassList((Person("ann", "Ann"),), due="2026-10-01T23:59").write(graded.out)
+    assert read_class_list(graded.out) == ClassList((Person("ann", "Ann"),))
 
 
 @pytest.mark.parametrize("state", [UNREADABLE, INFRASTRUCTURE])

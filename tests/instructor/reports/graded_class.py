@@ -216,7 +216,7 @@ def ordinary_class():
     ]
     results += [again, pdf] + [submission(p.name, person=p.key, file=p.key) for p in people[-3:]]
     passed_over = {"system files": 12, "the course's own files": 130}
-    return results, ClassList(tuple(people), passed_over, due=DUE)
+    return results, ClassList(tuple(people), passed_over, due=dict.fromkeys(LECTURES, DUE))
 
 
 def with_other_answers(result):

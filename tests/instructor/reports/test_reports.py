@@ -474,6 +474,38 @@ def test_feedback_says_why_one_of_several_counts():
         assert words.rindex("Handed in as", 0, counts) == words.index(f"Handed in as {file}")
 
 
+@pytest.mark.parametrize(
+    ("seen", "which"),
+    [
+        ({"zip": ["new.ipynb"]}, ["new.ipynb"]),  # the other one is no longer in it
+        ({"zip": ["old.ipynb"], "next.zip": ["new.ipynb", "old.ipynb"]}, ["new.ipynb"]),
+        ({"zip": ["new.ipynb", "old.ipynb"]}, ["new.ipynb", "old.ipynb"]),
+        ({}, ["new.ipynb", "old.ipynb"]),
+    ],
+)
+def test_the_last_one_is_what_was_handed_in_last_or_needs_a_look(seen, which):
+    results = [
+        submission("ann", level=1, file="old.ipynb"),
+        submission("ann", level=0, file="new.ipynb"),
+    ]
+    students = students_of(results, ClassList(counts=LATEST, seen=seen))
+    (student,), counts = students, ("new.ipynb" if len(which) == 1 else "old.ipynb")
+    assert student.counted["02"].file == counts
+    found = [row for group in groups(students) for row in group.rows if group.title == NEEDS_A_LOOK]
+    assert [sorted(row.files) for row in found] == [which] * (len(which) - 1)
+    assert ("it is the last one." in Page(feedback_page(student)).words) == (len(which) == 1)
+
+
+def test_a_time_or_an_attempt_says_which_is_the_last():
+    for order in ({"handed_in": "2026-10-02T10:00"}, {"attempt": 2}):
+        before = "2026-10-01T12:00" if "handed_in" in order else ""
+        old = submission("ann", file="b.ipynb", handed_in=before)
+        results = [old, submission("ann", file="a.ipynb", **order)]
+        class_list = ClassList(counts=LATEST, seen={"": ["a.ipynb", "b.ipynb"]})
+        (student,) = students_of(results, class_list)
+        assert (student.counted["02"].file, student.rules["02"]) == ("a.ipynb", "the last one")
+
+
 def test_feedback_shows_what_was_not_graded_and_what_the_notebook_shows():
     result = with_other_answers(submission("ann", is_late=True, handed_in="2026-10-02T14:05"))
     exercise = result.exercises[0]
