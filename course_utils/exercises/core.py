@@ -30,6 +30,7 @@ from ..withheld import running
 Case = dict[str, Any]
 ROOM = 20  # a result may be this many times as large as its question: a judge's work has an end
 SMALLEST_ROOM = 20_000  # numbers and characters that every result may have
+STILL_THERE = "this case comes to a `raise NotImplementedError` that still stands in your code"
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ class Score:
 class Outcome:
     """What came of one case: a result, or the error that the answer stopped with.
 
+    unsolved: it stopped where the stub does.
     objection: why the result does not count even if it is right.
     """
 
@@ -235,11 +237,7 @@ class Outcome:
 def score(exercise: Exercise, answer: Any, questions: Sequence[Question]) -> Score:
     """Run every question's case on ``answer`` and judge it. Raises nothing of its own."""
     name = getattr(answer, "__name__", type(answer).__name__)
-    outcomes = []
-    for question in questions:
-        outcomes.append(_watched(exercise, answer, question.case))
-        if outcomes[-1].unsolved:
-            break
+    outcomes = [_watched(exercise, answer, question.case) for question in questions]
     return judge_outcomes(exercise, name, questions, outcomes)
 
 
@@ -279,7 +277,7 @@ def judge_outcomes(
 ) -> Score:
     """Judge what came of the first cases; those without an outcome failed, ``missing`` says why."""
     total = len(questions)
-    if any(outcome.unsolved for outcome in outcomes):
+    if sum(outcome.unsolved for outcome in outcomes) == total:
         return Score(exercise, name, 0, total, unsolved=True)
     verdicts = [judge_outcome(exercise, *both) for both in zip(questions, outcomes, strict=False)]
     verdicts += [wrong(missing)] * (total - len(verdicts))
@@ -298,6 +296,8 @@ def judge_outcomes(
 
 def judge_outcome(exercise: Exercise, question: Question, outcome: Outcome) -> Verdict:
     """Judge one outcome. A result that the judge itself fails on is wrong."""
+    if outcome.unsolved:
+        return wrong(STILL_THERE)
     if outcome.error:
         return wrong(f"your code stops with {outcome.error}")
     room = ROOM * (size_of(question.case) + size_of(question.key))
@@ -326,7 +326,7 @@ def size_of(value: Any) -> int:
 
 def empty_answer(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> str:
     """Return why an answer that is right here and there shows nothing; empty if it may."""
-    if len(outcomes) < 3 or any(outcome.error for outcome in outcomes):
+    if len(outcomes) < 3 or any(o.error or o.unsolved for o in outcomes):
         return ""
     results = [outcome.result for outcome in outcomes]
     results = [_returned(result) for result in results]

@@ -78,6 +78,17 @@ def test_unsolved():
     assert str(score(Double(), double, QUESTIONS)) == "00.1 double: 0/4 points (not solved yet)"
 
 
+def test_a_stub_in_one_branch_is_wrong_there_alone():
+    def double(value):
+        if value < 5:
+            raise NotImplementedError
+        return 2 * value
+
+    result = score(Double(), double, QUESTIONS)
+    assert (result.passed, result.unsolved, result.failing_case) == (4, False, "value=3")
+    assert result.hint.endswith("`raise NotImplementedError` that still stands in your code")
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), SystemExit(0)])
 def test_an_error_in_the_answer_is_a_hint(error):
     def double(value):

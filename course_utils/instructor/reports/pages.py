@@ -63,7 +63,7 @@ STATUS = {
 SENTENCE = {
     FULL: "Every case is right.",
     WRONG: "No case is right yet.",
-    UNSOLVED: "The cell is as it was handed out.",
+    UNSOLVED: "Not solved yet: every case comes to `raise NotImplementedError`.",
     MISSING: "Your notebook has no cell for this exercise.",
     TIMEOUT: "Your code took too long and was stopped.",
     DIED: "Python ended before your code was done.",

@@ -26,7 +26,7 @@ INFRASTRUCTURE = "infrastructure failure"  # not graded: the grader failed; run 
 FULL = "full"  # every case is right
 PARTIAL = "partial"  # some cases are right
 WRONG = "wrong"  # no case is right
-UNSOLVED = "unsolved"  # the stub is still there
+UNSOLVED = "unsolved"  # the stub is still there: no case gets past it
 MISSING = "missing"  # the answer's cell is not in the notebook
 
 

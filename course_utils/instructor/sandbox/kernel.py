@@ -165,7 +165,7 @@ class Kernel:
     ) -> Reply:
         """Run the cases of an exercise on the value of ``answer``, an expression.
 
-        ``take`` gets what came of each case, in their order; nothing follows an unsolved one.
+        ``take`` gets what came of each case, in their order.
 
         Raises:
             Lost: as for a cell.
@@ -180,9 +180,7 @@ class Kernel:
                 place = message.get("case")
                 if not awaited or place != awaited.pop(0) or type(place) is not int:
                     raise Lost(DIED, BROKEN)  # on one stream nothing overtakes
-                take(outcome := _outcome(message))
-                if outcome.unsolved:
-                    awaited.clear()
+                take(_outcome(message))
 
         request = {"exercise": exercise_id, "answer": answer, "cases": encode(cases)}
         return self._request(request, seconds, on_frame)

@@ -9,7 +9,7 @@ from course_utils.instructor.answers.skeleton import ANSWER, CHECK, LECTURE, Ske
 from course_utils.instructor.answers.submission import StudentCell, Submission
 from course_utils.instructor.grading.steady_kernel import Infrastructure, SteadyKernel, UsedUp
 from course_utils.instructor.grading.submission_run import SubmissionRun
-from course_utils.instructor.reports.results import FULL, MISSING, UNSOLVED, WRONG
+from course_utils.instructor.reports.results import FULL, MISSING, PARTIAL, UNSOLVED, WRONG
 from course_utils.instructor.sandbox.kernel import Lost, Reply
 from course_utils.instructor.sandbox.settings import DIED, TIMEOUT, Limits
 
@@ -92,10 +92,7 @@ class PlayedKernel:
         if answer not in self.names:
             return Reply("error", "NameError", f"name '{answer}' is not defined")
         for case in cases:
-            outcome = outcome_of(get_exercise(exercise_id), self.names[answer], case)
-            take(outcome)
-            if outcome.unsolved:
-                break
+            take(outcome_of(get_exercise(exercise_id), self.names[answer], case))
         return Reply("ok", seconds=self.seconds)
 
 
@@ -179,6 +176,17 @@ def test_a_stub_is_unsolved_and_nothing_is_missing():
     plan = make_plan(SKELETON, Submission("a", cells=(StudentCell(SIZE),)))
     result = SubmissionRun(plan, Kernels(), 1, LIMITS, lambda phase: None).grade("02.5")
     assert (result.status, result.points) == (MISSING, 0)
+
+
+def test_a_stub_in_one_branch_costs_the_cases_that_come_there():
+    branch = "    if dilation != 1:\n        {}\n    left = size"
+    results = [
+        run(one=SIZE.replace("    left = size", branch.format(end)))[1]["02.1"]
+        for end in ("raise NotImplementedError", "return None")
+    ]
+    assert [r.status for r in results] == [PARTIAL, PARTIAL]
+    assert results[0].points == results[1].points > 0
+    assert "`raise NotImplementedError` that still stands in your code" in results[0].hint
 
 
 @pytest.mark.parametrize(("ends", "status"), [("die()", DIED), ("hang()", TIMEOUT)])

@@ -101,10 +101,11 @@ def test_an_error_is_one_line(start):
     assert reply.error == "ValueError: two lines ?"
 
 
-def test_nothing_has_to_follow_an_unsolved_case(start):
-    reply, found = outcomes(start(answering({"case": 0, "unsolved": True}, END)))
+def test_an_unsolved_case_is_one_of_all(start):
+    unsolved = {"case": 1, "unsolved": True}
+    reply, found = outcomes(start(answering(result(0, 8), unsolved, result(2, 8), END)))
     assert reply.status == "ok"
-    assert found == [Outcome(unsolved=True)]
+    assert found == [Outcome(8), Outcome(unsolved=True), Outcome(8)]
 
 
 def test_results_may_be_missing_after_an_error(start):
@@ -128,7 +129,6 @@ def test_results_that_are_not_all_there_are_incomplete(start, messages):
         (result(1), result(0), result(2), END),
         (result(0), result(0), result(1), result(2), END),
         (result(0), result(1), result(2), result(3), END),
-        (result(0), {"case": 1, "unsolved": True}, result(2), END),
         (result(False), result(1), result(2), END),
         ({"result": 1}, END),
     ],
