@@ -73,7 +73,7 @@ def read_class(out: Path) -> GradedClass:
     known = tuple(student for student in students if student.key not in doubts)
     if not any(student.points for student in known):
         raise ValueError(f"{out}: no student that is known has points: see {out / 'class.html'}")
-    lost = (left_out(s, doubts[s.key]) for s in students if s.key in doubts and s.results)
+    lost = (left_out(s, doubts[s.key]) for s in students if s.key in doubts and s.has_page)
     return GradedClass(out, known, tuple(lost))
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...exercises import all_exercises
 from ...lectures import all_lectures, graded_id
 from ...runtime.files import replaced
 from ..reports.gradebook import Student, lecture_name
-from ..reports.results import SubmissionResult
 from ..reports.tables import harmless
 from .graded_class import GradedClass, folded, left_out
 
@@ -35,9 +35,9 @@ def fill_gradebook(graded: GradedClass, to: Path) -> list[str]:
         ValueError: the file is no gradebook.
     """
     ids = _ids(graded.students)
-    students = [student for student in graded.students if ids[student.key] and student.counted]
+    students = [student for student in graded.students if ids[student.key] and student.points]
     _fill(graded, students, ids, to)
-    lost = [s for s in graded.students if s.counted and not ids[s.key]]
+    lost = [s for s in graded.students if s.points and not ids[s.key]]
     return [
         f"wrote {to}: {len(students)} students, {', '.join(map(lecture_name, graded.lectures))}",
         "  use it: in the course's folder as gradebook.db, then `nbgrader export` or formgrader",
@@ -64,12 +64,11 @@ def _fill(
             # nbgrader stores each cell by itself; the copy is worth no wait for the disk.
             for setting in ("synchronous = OFF", "journal_mode = MEMORY"):
                 gradebook.db.execute(text(f"PRAGMA {setting}"))
-            names = _add_lectures(gradebook, graded)
+            places = _add_lectures(gradebook, graded)
             for student in students:
                 _add_student(gradebook, student, ids[student.key])
-                for lecture, result in student.counted.items():
-                    more = student.points[lecture] - result.points
-                    _add_points(gradebook, ids[student.key], names[lecture], result, more)
+                for lecture in student.points:
+                    _add_points(gradebook, student, ids[student.key], lecture, *places[lecture])
     except (DatabaseError, InvalidEntry, MissingEntry) as problem:
         reason = f"{to} is no gradebook of nbgrader, or one of other lectures: name another file"
         raise ValueError(reason) from problem
@@ -103,24 +102,29 @@ def _ids(students: Iterable[Student]) -> dict[str, str]:
     return {key: name if count[folded(name)] == 1 else "" for key, name in found.items()}
 
 
-def _add_lectures(gradebook: Any, graded: GradedClass) -> dict[str, str]:
-    """Add the lectures that have points. Return their names there."""
+def _add_lectures(gradebook: Any, graded: GradedClass) -> dict[str, tuple[str, list[str]]]:
+    """Add the lectures that have points. Return their names there, and of each its cells."""
+    found = {}
     stems = {lecture.id: lecture.path.stem for lecture in all_lectures()}
-    names = {lecture: stems.get(lecture, lecture) for lecture in graded.lectures}
-    for lecture, name in names.items():
+    for lecture in graded.lectures:
+        name = stems.get(lecture, lecture)
         gradebook.update_or_create_assignment(name)
         gradebook.update_or_create_notebook(name, name)
-        best = max(
-            (s.counted[lecture].exercises for s in graded.students if lecture in s.counted),
-            key=len,
-            default=(),
-        )
-        for exercise in best:
-            cell = graded_id(exercise.id, "check")
+        cells = {graded_id(e, "check"): most for e, most in _exercises(graded, lecture).items()}
+        for cell, most in cells.items():
             gradebook.update_or_create_grade_cell(
-                cell, name, name, max_score=exercise.max_points, cell_type="code"
+                cell, name, name, max_score=most, cell_type="code"
             )
-    return names
+        found[lecture] = name, list(cells)
+    return found
+
+
+def _exercises(graded: GradedClass, lecture: str) -> dict[str, int]:
+    """Return the points of each exercise of a lecture, also of one that nobody handed in."""
+    counted = [s.counted[lecture].exercises for s in graded.students if lecture in s.counted]
+    if counted:
+        return {exercise.id: exercise.max_points for exercise in max(counted, key=len)}
+    return {e.id: e.points for e in all_exercises().values() if e.id.startswith(f"{lecture}.")}
 
 
 def _add_student(gradebook: Any, student: Student, student_id: str) -> None:
@@ -130,14 +134,18 @@ def _add_student(gradebook: Any, student: Student, student_id: str) -> None:
 
 
 def _add_points(
-    gradebook: Any, student_id: str, name: str, result: SubmissionResult, more: float
+    gradebook: Any, student: Student, student_id: str, lecture: str, name: str, cells: list[str]
 ) -> None:
-    """Add the points of a lecture; ``more`` is what the instructor gave beside the exercises'."""
-    when = {"timestamp": result.handed_in} if result.handed_in else {}
+    """Add the points of a lecture; what the instructor gave beside the exercises' is extra."""
+    result = student.counted.get(lecture)
+    when = {"timestamp": result.handed_in} if result and result.handed_in else {}
     gradebook.update_or_create_submission(name, student_id, **when)
-    for exercise in result.exercises:
-        cell = graded_id(exercise.id, "check")
+    scores = dict.fromkeys(cells, 0.0)
+    if result:
+        scores = {graded_id(e.id, "check"): e.points for e in result.exercises}
+    more = student.points[lecture] - (result.points if result else 0)
+    for cell, score in scores.items():
         grade = gradebook.find_grade(cell, name, name, student_id)
-        grade.auto_score, grade.needs_manual_grade = exercise.points, False
+        grade.auto_score, grade.needs_manual_grade = score, False
         grade.extra_credit, more = more, 0.0
     gradebook.db.commit()

@@ -14,6 +14,7 @@ import pytest
 from export_class import graded_into, person, result, without_points
 
 from course_utils.__main__ import main
+from course_utils.instructor.reports.overrides import OVERRIDES
 from course_utils.instructor.reports.results import INFRASTRUCTURE
 
 api = pytest.importorskip("nbgrader.api", reason="nbgrader is not installed")
@@ -61,6 +62,18 @@ def test_students_lectures_and_points_are_found(a_class, capsys):
     printed = capsys.readouterr().out
     assert printed.count("left out: Twin") == 2
     assert "left out: Slash" in printed
+
+
+def test_points_by_hand_are_written_also_without_a_notebook(a_class, capsys):
+    given = ["ana,02,9", "flo,02,12", "flo,03,7", "../x,03,5"]  # flo's 02 failed, nobody has 03
+    rows = [f"{line},spoken\n" for line in given]
+    (a_class / OVERRIDES).write_text("student,exercise,points,reason\n" + "".join(rows))
+    assert main(["export", "nbgrader", str(a_class)]) == 0
+    found = scores(a_class / "exports/gradebook.db")
+    assert found["ana", NAME] == (9, 10)
+    assert found["flo", NAME] == (12, 10)
+    assert found["flo", "03_lenet"] == (7, 24)
+    assert "left out: Slash" in capsys.readouterr().out
 
 
 def test_its_own_exporter_writes_a_table_that_can_be_read(a_class, tmp_path, monkeypatch):
