@@ -105,7 +105,9 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
             choices=(BEST, LATEST), help="which of several submissions counts (default: best)"
         ),
         f"--{prefix}due": dict(
-            type=_moment, metavar="WHEN", help="what comes later is late: 2026-10-01T23:59"
+            type=_moment,
+            metavar="WHEN",
+            help="what comes later is late: 2026-10-01T23:59; 2026-10-01 is the end of that day",
         ),
     }
     for name, how in declared.items():
@@ -119,11 +121,23 @@ def _file(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    """Return a time as hand-ins have it. Raises ArgumentTypeError if it is none."""
+    """Return a time as hand-ins have it, of a day alone its last minute.
+
+    Raises:
+        ArgumentTypeError: it is none, or one of a time zone.
+    """
     try:
-        return datetime.fromisoformat(text).isoformat(timespec="minutes")[:16]
+        when = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-10-01T23:59") from None
+    if when.tzinfo:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has a time zone: write the time as it stands in the files' names, like "
+            "2026-10-01T23:59"
+        )
+    if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text):
+        when = when.replace(hour=23, minute=59)
+    return when.isoformat(timespec="minutes")
 
 
 def add_where(add: Callable[..., Any]) -> None:

@@ -47,6 +47,34 @@ def test_what_does_not_exist_is_named(tmp_path, capsys):
     assert capsys.readouterr().err.endswith(f"there is no {nothing}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("2026-10-01T23:30", "2026-10-01T23:30"),
+        ("2026-10-01 08:00:59", "2026-10-01T08:00"),
+        ("2026-10-01T00:00", "2026-10-01T00:00"),
+        ("2026-10-01", "2026-10-01T23:59"),
+    ],
+)
+def test_a_day_is_due_at_its_end(text, due):
+    parser = ArgumentParser()
+    command.add_options(parser)
+    assert parser.parse_args(["x", "--out=out", f"--due={text}"]).grade_due == due
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("2026-10-01T21:59+00:00", "has a time zone: write the time as it stands"),
+        ("1 October", "is no time like 2026-10-01T23:59"),
+    ],
+)
+def test_a_time_that_is_none_or_of_a_time_zone_is_refused(text, says, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        grade("x", "--out", tmp_path / "out", "--due", text)
+    assert says in capsys.readouterr().err
+
+
 def test_a_pattern_that_is_none_is_refused(handed_in, tmp_path, capsys):
     (handed_in / "a.ipynb").write_text("{}")
     arguments = (handed_in, "--out", tmp_path / "out", "--no-sandbox", "--names")
