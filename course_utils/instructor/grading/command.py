@@ -10,7 +10,6 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -123,17 +122,20 @@ def _conclude(reporter: Reporter) -> int:
 def summary(results: list[SubmissionResult], out: Path) -> list[str]:
     """Return what to print in the end: where each file went, and what to look at."""
     book = read_gradebook(out, results)
-    count = Counter(result.state for result in results)
+    open_ = [r for student in book.students for r in student.results if not student.is_settled(r)]
     graded = sum(result.is_graded for result in results)
-    lines = [f"{graded} of {len(results)} submissions graded, {count[NEEDS_A_LOOK]} need a look"]
+    found = groups(book.students)
+    looks = sum(len(group.rows) for group in found if group.title == NEEDS_A_LOOK)
+    need = "needs" if looks == 1 else "need"
+    lines = [f"{graded} of {len(results)} submissions graded, {looks} {need} a look"]
     lines.append(accounted_for(results, book.class_list))
     lines += due_dates(results, book.class_list)
     for state in (UNREADABLE, INFRASTRUCTURE):
-        found = [f"{r.file}: {r.reason}" for r in results if r.state == state]
-        lines += [f"  {state}: {one_line(text)}" for text in found[:MOST_LINES]]
-        if found[MOST_LINES:]:
-            lines.append(f"  {state}: {len(found) - MOST_LINES} more")
-    counted = (f"{group.title}: {len(group.rows)}" for group in groups(book.students))
+        texts = [f"{r.file}: {r.reason}" for r in open_ if r.state == state]
+        lines += [f"  {state}: {one_line(text)}" for text in texts[:MOST_LINES]]
+        if texts[MOST_LINES:]:
+            lines.append(f"  {state}: {len(texts) - MOST_LINES} more")
+    counted = (f"{group.title}: {len(group.rows)}" for group in found)
     lines += [f"  {line}" for line in counted if not line.startswith((UNREADABLE, INFRASTRUCTURE))]
     lines += [f"  {one_line(problem)}" for problem in book.problems]
     return [*lines, f"Start with {out / 'class.html'}; the points are in {out / 'gradebook.csv'}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ def _urgent(students: Sequence[Student]) -> Iterator[Group]:
         (INFRASTRUCTURE, "Not graded, and not the student's fault: run the grading again."),
         (UNREADABLE, "Not graded: ask the student for the notebook."),
     ):
-        yield Group(state, advice, [*_in_state(students, state)])
+        yield Group(state, advice, [*_in_state(students, state, but_settled=True)])
     asked = (
         Row(s, [lecture], [why], files) for s in students for lecture, why, files in s.questions()
     )
@@ -66,20 +67,19 @@ def _urgent(students: Sequence[Student]) -> Iterator[Group]:
     )
     yield Group(
         "whose is this?",
-        "Graded, but it is not sure whose it is: name a roster (--roster), say how files are named "
-        "(--names), or rename the file.",
+        "It is not sure whose these are: name a roster (--roster), say how files are named "
+        "(--names), or rename the files. What can be graded is.",
         [*_of_nobody(students)],
     )
 
 
 def _quiet(students: Sequence[Student]) -> Iterator[Group]:
     lectures = lectures_of(students)
-    missing = [Row(s, s.missing(lectures)) for s in students if _is_missing(s, lectures)]
     for title, advice, rows in (
         (
             "not handed in",
             "No points and no zero: remind them, or give points with a reason.",
-            missing,
+            [*_missing(students, lectures)],
         ),
         ("late", "Graded as all others.", [*_late(students)]),
         ("handed in more than once", "One of them counts.", [*_chosen(students)]),
@@ -97,10 +97,10 @@ def _quiet(students: Sequence[Student]) -> Iterator[Group]:
         yield Group(title, advice, rows, is_quiet=True)
 
 
-def _in_state(students: Iterable[Student], state: str) -> Iterator[Row]:
+def _in_state(students: Iterable[Student], state: str, but_settled: bool = False) -> Iterator[Row]:
     for student in students:
         for result in student.results:
-            if result.state == state:
+            if result.state == state and not (but_settled and student.is_settled(result)):
                 why = [*filter(None, [result.reason]), *result.notes]
                 yield _row(student, result, *why)
 
@@ -117,8 +117,22 @@ def _of_nobody(students: Iterable[Student]) -> Iterator[Row]:
             yield Row(student, [], person.doubts or ["nothing says whose it is"], files)
 
 
-def _is_missing(student: Student, lectures: Sequence[str]) -> bool:
-    return bool(student.missing(lectures)) or not student.results
+def _missing(students: Sequence[Student], lectures: Sequence[str]) -> Iterator[Row]:
+    """Yield who handed in nothing of a lecture, and which file may be theirs all the same."""
+    doubtful = [student for student in students if student.person.doubts]
+    for student in students:
+        missing = [x for x in student.missing(lectures) if x not in student.points]
+        if missing or not student.has_page:
+            name = re.compile(rf"(?<!\w){re.escape(student.name)}(?!\w)")
+            files = [
+                result.file
+                for other in doubtful
+                if other is not student and any(map(name.search, other.person.doubts))
+                for result in other.results
+                if result.lecture in (*missing, "")
+            ]
+            why = [f"perhaps {', '.join(files)}: see “Whose is this?”"] if files else []
+            yield Row(student, missing, why)
 
 
 def _late(students: Iterable[Student]) -> Iterator[Row]:

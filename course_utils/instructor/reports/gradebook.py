@@ -77,8 +77,11 @@ class Student:
 
     def counts(self, result: SubmissionResult) -> bool:
         """Return whether these points are the student's."""
-        whole = self.overrides.get(result.lecture)
-        return whole is None and self.counted.get(result.lecture) is result
+        return not self.is_settled(result) and self.counted.get(result.lecture) is result
+
+    def is_settled(self, result: SubmissionResult) -> bool:
+        """Return whether the instructor gave the points of all of its lecture."""
+        return result.lecture in self.overrides
 
     def state_of(self, result: SubmissionResult) -> str:
         """Return the state of a submission, with what else an instructor wants to know of it."""

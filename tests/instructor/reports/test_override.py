@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils.__main__ import main
+from course_utils.instructor.reports.attention import groups
 from course_utils.instructor.reports.class_list import ClassList, Person
 from course_utils.instructor.reports.gradebook import students_of
 from course_utils.instructor.reports.overrides import OVERRIDES, Override, Sheet, read_overrides
@@ -106,6 +107,15 @@ def test_both_tables_agree_with_overrides():
     assert sums == pytest.approx(book)
     changed = [r["exercise"] for r in rows_of(grades(students)) if r["override"]]
     assert sorted(changed) == ["", "", "02.1"]
+
+
+def test_what_the_instructor_settled_asks_for_nothing():
+    whole = [given_points("03", 12, who) for who in ("s2", "s3")]  # unreadable, not handed in
+    for overrides, unreadable, missing in (([], ["s2"], ["x/bea", "s3"]), (whole, [], ["x/bea"])):
+        students, _ = class_with(*overrides, given_points("02", 7, "s3"))
+        found = {group.title: group.rows for group in groups([*students.values()])}
+        assert [row.student.key for row in found.get(UNREADABLE, [])] == unreadable
+        assert [row.student.key for row in found["not handed in"]] == missing
 
 
 def test_a_student_reads_points_and_reason():

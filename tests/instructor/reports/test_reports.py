@@ -591,6 +591,22 @@ def test_class_page_groups_people_by_what_to_do_about_them():
         assert f"{title.capitalize()} ({len(group.rows)})" in words
 
 
+def test_a_file_in_doubt_stands_beside_whom_it_may_be_of():
+    roster = [
+        Person(f"s{n}", name, f"s{n}", evidence="roster", is_on_roster=True)
+        for n, name in enumerate(("Alice", "Ali"))
+    ]
+    doubt = "on the roster there is one Alice, but another hand-in is called so, too"
+    people = (*roster, Person("x/alice", "alice", evidence="file name", doubts=(doubt,)))
+    result = submission("alice", person="x/alice", file="alice_02.ipynb")
+    found = {g.title: g for g in groups(students_of([result], ClassList(people)))}
+    assert {row.student.name: list(row.why) for row in found["not handed in"].rows} == {
+        "Alice": ["perhaps alice_02.ipynb: see “Whose is this?”"],
+        "Ali": [],
+    }
+    assert "Graded" not in found["whose is this?"].advice
+
+
 def test_who_handed_in_nothing_has_no_page_and_no_link(tmp_path):
     results, class_list = ordinary_class()
     class_list.write(tmp_path)
@@ -690,7 +706,7 @@ def test_the_end_of_a_grading_says_where_files_went_and_what_to_do(tmp_path):
     class_list.write(tmp_path)
     (tmp_path / "overrides.csv").write_text("student,exercise,points,reason\nzoe,02,1,x\n")
     lines = summary(results, tmp_path)
-    assert lines[0] == f"{len(results) - 3} of {len(results)} submissions graded, 1 need a look"
+    assert lines[0] == f"{len(results) - 3} of {len(results)} submissions graded, 1 needs a look"
     assert lines[1].startswith(f"{len(results) + 142} files seen = ")
     assert "system files: 12" in lines[1]
     text = "\n".join(lines)
