@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ...runtime import write_whole
 from ..reports.gradebook import Student, lecture_name
-from ..reports.results import SubmissionResult
 from ..reports.safe_text import feedback_path, one_line
 from ..reports.tables import harmless
 from .csv_file import CsvFile, read_csv_file
@@ -51,8 +50,7 @@ def worksheet(graded: GradedClass, path: Path, lecture: str, to: Path, scale: bo
         if (row := found.rows.get(student.key)) is not None:
             factor = _factor(table, row, lecture, graded.most(lecture), scale)
             table.fill(row, grade, number(student.points[lecture] * factor))
-            if lecture in student.counted:
-                _comment(table, row, student.counted[lecture])
+            _comment(table, row, student, lecture)
     write_whole(to, table.content())
     return [
         f"wrote {to}: {len(found.rows)} grades of {lecture_name(lecture)}, "
@@ -120,15 +118,19 @@ def _factor(table: CsvFile, row: int, lecture: str, points: int, scale: bool) ->
     return most / points
 
 
-def _comment(table: CsvFile, row: int, result: SubmissionResult) -> None:
-    """Write the points of each exercise, unless a person has written there."""
+def _comment(table: CsvFile, row: int, student: Student, lecture: str) -> None:
+    """Write where the points come from, unless a person has written there."""
     column = table.column("Feedback comments")
-    start = f"{lecture_name(result.lecture).capitalize()}: "
+    start = f"{lecture_name(lecture).capitalize()}: "
     if column is None or not (html.unescape(table.value(row, column)) or start).startswith(start):
         return
-    points = (f"{e.id} {e.title} {e.points:g}/{e.max_points}" for e in result.exercises)
+    if whole := student.overrides.get(lecture):
+        points = f"{whole.points:g} of {whole.most}: {whole.reason}"
+    else:
+        exercises = student.counted[lecture].exercises
+        points = ", ".join(f"{e.id} {e.title} {e.points:g}/{e.max_points}" for e in exercises)
     # Moodle shows it as HTML, and takes a backslash before a quote for the end of the cell.
-    text = html.escape(one_line(start + ", ".join(points), 5000), quote=False)
+    text = html.escape(one_line(start + points, 5000), quote=False)
     table.fill(row, column, text.replace("\\", "&#92;"))
 
 

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from ...runtime import progress
 from ...runtime.exit_codes import DONE, FAILED, WRONG_USAGE
-from ..reports.gradebook import Student
+from ..reports.gradebook import Student, lecture_name
 from ..reports.overrides import (
     OVERRIDES,
     Override,
@@ -100,6 +100,12 @@ def _change(out: Path, students: list[Student], options: argparse.Namespace) -> 
         what = f"now {changed.overrides[exercise]}"
     sheet.write()
     print(f"{one_line(person.name)}: {exercise} is {what}")
+    whole = student.overrides.get(exercise[:2])
+    if whole and whole.exercise != exercise:
+        print(
+            f"{lecture_name(whole.lecture)} stays {whole.points:g}, as you gave points for all of "
+            f"it: take them back with `{whole.lecture} --remove`"
+        )
     return student
 
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from course_utils.__main__ import main
 from course_utils.instructor.exports import moodle
 from course_utils.instructor.exports.graded_class import read_class
+from course_utils.instructor.reports.overrides import OVERRIDES
 from course_utils.instructor.reports.results import INFRASTRUCTURE, UNREADABLE
 
 COLUMNS = (
@@ -137,6 +138,17 @@ def test_the_worksheet_holds_each_grade_and_is_else_the_same(a_class, tmp_path, 
     assert "nobody knows whose it is" in printed
     assert "Upload grading worksheet" in printed
     assert "no points yet: Bo Lee" in printed
+
+
+def test_the_comment_says_what_the_instructor_gave_and_why(a_class, tmp_path):
+    rows = ["ana,02,5,<late>", "bo,02,8,spoken", "carl,02.1,2,seen"]  # Bo's notebook has no points
+    (a_class / OVERRIDES).write_text("student,exercise,points,reason\n" + "\n".join(rows))
+    path = write_worksheet(tmp_path / "w.csv")
+    moodle.worksheet(read_class(a_class), path, "02", tmp_path / "to.csv", scale=False)
+    stored = import_worksheet((tmp_path / "to.csv").read_bytes())
+    assert stored[4711] == (5, "Lecture 02: 5 of 10: &lt;late&gt;")
+    assert stored[4712] == (8, "Lecture 02: 8 of 30: spoken")  # 30 are the lecture's in the course
+    assert stored[4715] == (4, "Lecture 02: 02.1 size_after 2/4, 02.2 convolve 2/6")
 
 
 def test_all_bytes_but_the_cells_filled_in_stay(a_class, tmp_path):

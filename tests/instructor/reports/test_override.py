@@ -291,6 +291,14 @@ def test_the_command_writes_the_reports_and_takes_back(graded, capfd):
     assert [override.exercise for override in read_overrides(graded)[0]] == ["02.1"]
 
 
+def test_an_exercise_of_a_lecture_with_points_as_a_whole_changes_no_total(graded, capfd):
+    who = NAMES[7]
+    assert main(["override", str(graded), who, "02", "15", "spoken"]) == 0
+    assert "stays" not in capfd.readouterr().out
+    assert main(["override", str(graded), who, "02.1", "2", "seen"]) == 0
+    assert "lecture 02 stays 15, as you gave points for all of it" in capfd.readouterr().out
+
+
 def test_overrides_are_kept_when_a_result_is_made_again(graded):
     result = of(ADA)
     CLASS.write(graded)
