@@ -50,9 +50,11 @@ class GradedClass:
         """Return what to know before the points are published, one line each."""
         results = [result for student in self.students for result in student.counted.values()]
         looks = sum(result.state == NEEDS_A_LOOK for result in results)
+        looks += sum(len([*student.questions()]) for student in self.students)
+        need = "needs" if looks == 1 else "need"
         page = self.out / "class.html"
         return [
-            *([f"{looks} need a look: see {page} before you publish them"] if looks else []),
+            *([f"{looks} {need} a look: see {page} before you publish them"] if looks else []),
             *(
                 f"no points yet: {_who(student, [result])}: {result.state}"
                 for student in self.students

@@ -57,14 +57,17 @@ def summaries(students: Iterable[Student]) -> list[LectureSummary]:
 
 
 def accounted_for(results: Sequence[SubmissionResult], class_list: ClassList) -> str:
-    """Return where each file that was seen has gone."""
-    graded = sum(result.is_graded for result in results)
-    listed, passed = len(results) - graded, sum(class_list.passed_over.values())
-    seen = len(results) + passed
+    """Return where each file that was seen has gone, and what is kept of those that are gone."""
+    handed_in = {file for files in class_list.seen.values() for file in files}
+    there = [r for r in results if r.file in handed_in] if handed_in else results
+    graded = sum(result.is_graded for result in there)
+    listed, passed = len(there) - graded, sum(class_list.passed_over.values())
+    seen, kept = len(there) + passed, len(results) - len(there)
     kinds = ", ".join(f"{kind}: {count:,}" for kind, count in class_list.passed_over.items())
     line = f"{seen:,} {'file' if seen == 1 else 'files'} seen"
     line += f" = {graded:,} graded + {listed:,} listed + {passed:,} passed over"
-    return f"{line} ({kinds})" if kinds else line
+    line += f" ({kinds})" * bool(kinds)
+    return f"{line}, + {kept:,} kept from earlier" if kept else line
 
 
 def _of_lecture(lecture: str, results: Sequence[SubmissionResult]) -> LectureSummary:

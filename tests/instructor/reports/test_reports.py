@@ -42,6 +42,7 @@ from course_utils.instructor.reports.results import (
     SubmissionResult,
 )
 from course_utils.instructor.reports.safe_text import feedback_path, visible
+from course_utils.instructor.reports.summary import accounted_for
 from course_utils.instructor.reports.tables import gradebook, grades, harmless
 from course_utils.instructor.reports.writing import write_class, write_feedback
 
@@ -564,6 +565,16 @@ def test_class_page_accounts_for_each_file():
         f"{len(results) + 142} files seen = {len(results) - listed} graded + {listed} listed"
         " + 142 passed over (system files: 12, the course's own files: 130)."
     ) in words
+
+
+def test_what_is_no_longer_handed_in_is_counted_apart():
+    results = [submission("ann"), submission("bob"), submission("bob", "05")]
+    results.append(without_points(submission("cy"), UNREADABLE, "cut"))
+    seen = {"lab02.zip": [results[0].file, results[3].file], "lab05.zip": [results[2].file]}
+    assert accounted_for(results, ClassList((), {"system files": 2}, seen=seen)) == (
+        "5 files seen = 2 graded + 1 listed + 2 passed over (system files: 2), "
+        "+ 1 kept from earlier"
+    )
 
 
 def test_class_page_groups_people_by_what_to_do_about_them():
