@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ..reports.overrides import (
     points_of,
     reason_of,
 )
-from ..reports.overriding import find, read_gradebook, with_override
+from ..reports.overriding import find, read_gradebook, with_override, work_of
 from ..reports.results import SubmissionResult, read_results, result_name
 from ..reports.safe_text import one_line, visible
 from ..reports.tables import harmless
@@ -95,6 +96,7 @@ def _change(out: Path, students: list[Student], options: argparse.Namespace) -> 
         what = "as it was graded"
     else:
         row = Override(person.key, exercise, points_of(options.points), reason_of(options.reason))
+        row = replace(row, work=work_of(student.counted.get(row.lecture), exercise))
         changed = with_override(student, row)
         sheet.add(_cells(row))
         what = f"now {changed.overrides[exercise]}"
@@ -116,6 +118,7 @@ def _cells(row: Override) -> dict[str, str]:
         "points": f"{row.points:g}",
         "reason": harmless(row.reason),
         "when": f"{datetime.now():%Y-%m-%d %H:%M}",
+        "work": row.work,
     }
 
 

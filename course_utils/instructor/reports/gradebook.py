@@ -135,6 +135,11 @@ class Student:
                 files = [r.file for r in self.results if r.lecture == lecture and r.is_graded]
                 why = f"nothing says which is the last one: {self.counted[lecture].file} counts"
                 yield lecture, why, files
+        for name, override in self.overrides.items():
+            if override.is_outdated:
+                why = f"{name} was changed to {override}. Other work counts now: decide again"
+                counted = self.counted.get(override.lecture)
+                yield override.lecture, why, [counted.file] if counted else []
 
     def _choices(self) -> Iterator[str]:
         """Yield which submission counts, of each lecture that has several."""

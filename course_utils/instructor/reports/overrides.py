@@ -17,7 +17,7 @@ from pathlib import Path
 from ...runtime import write_whole
 
 OVERRIDES = "overrides.csv"
-COLUMNS = ("student", "exercise", "points", "reason", "when")
+COLUMNS = ("student", "exercise", "points", "reason", "when", "work")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Override:
 
     student: as the instructor wrote it: a key, an id, a login, an e-mail address or a name. line:
     where it stands in the file. was: the points that were graded; None if there were none. most:
-    what a perfect answer earns.
+    what a perfect answer earns. work: the mark of what was handed in when it was decided, if that
+    was noted; is_outdated: something else counts now.
     """
 
     student: str
@@ -37,6 +38,8 @@ class Override:
     line: int = 0
     was: float | None = None
     most: int = 0
+    work: str = ""
+    is_outdated: bool = False
 
     @property
     def lecture(self) -> str:
@@ -148,6 +151,7 @@ def _override(row: dict[str, str], line: int) -> Override:
         reason_of(row["reason"]),
         row.get("when", ""),
         line,
+        work=row.get("work", ""),
     )
 
 

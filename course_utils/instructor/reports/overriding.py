@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -101,6 +102,8 @@ def with_override(student: Student, override: Override) -> Student:
     """
     lecture = override.lecture
     result = student.counted.get(lecture)
+    is_outdated = override.work not in ("", work_of(result, override.exercise))
+    override = replace(override, is_outdated=is_outdated)
     if override.is_whole:
         most = result.max_points if result else lecture_points().get(lecture, 0)
         override = _checked(override, result.points if result else None, most)
@@ -120,6 +123,17 @@ def with_override(student: Student, override: Override) -> Student:
         results = tuple(changed if r is result else r for r in student.results)
         student = replace(student, results=results, counted=student.counted | {lecture: changed})
     return replace(student, overrides={**student.overrides, override.exercise: override})
+
+
+def work_of(result: SubmissionResult | None, exercise: str) -> str:
+    """Return a mark of the student's own code for an exercise, or for a whole lecture.
+
+    It begins with letters: a spreadsheet would make another number of 12e34.
+    """
+    if result is None:
+        return "none"
+    sources = [e.source for e in result.exercises if exercise in (e.id, result.lecture)]
+    return "work-" + hashlib.sha256(repr((sources, result.added)).encode()).hexdigest()[:12]
 
 
 def _exercise(result: SubmissionResult, name: str) -> ExerciseResult:

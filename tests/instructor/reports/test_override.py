@@ -15,7 +15,7 @@ from course_utils.instructor.reports.gradebook import students_of
 from course_utils.instructor.reports.overrides import OVERRIDES, Override, Sheet, read_overrides
 from course_utils.instructor.reports.overriding import find, overridden, read_gradebook
 from course_utils.instructor.reports.pages import feedback_page
-from course_utils.instructor.reports.results import UNREADABLE, write_result
+from course_utils.instructor.reports.results import UNREADABLE, read_results, write_result
 from course_utils.instructor.reports.tables import gradebook, grades, harmless
 from course_utils.instructor.reports.writing import write_class, write_feedback
 
@@ -297,6 +297,33 @@ def test_an_exercise_of_a_lecture_with_points_as_a_whole_changes_no_total(graded
     assert "stays" not in capfd.readouterr().out
     assert main(["override", str(graded), who, "02.1", "2", "seen"]) == 0
     assert "lecture 02 stays 15, as you gave points for all of it" in capfd.readouterr().out
+
+
+def test_what_was_handed_in_since_a_decision_needs_a_look(graded):
+    who, key, missing = NAMES[7], "s2026007", NAMES[0]
+    assert main(["override", str(graded), who, "02.1", "2", "seen"]) == 0
+    assert main(["override", str(graded), who, "05", "9", "seen"]) == 0
+    assert main(["override", str(graded), missing, "03", "12", "oral"]) == 0
+
+    def asked():
+        students = read_gradebook(graded, read_results(graded / "results")).students
+        found = {group.title: group.rows for group in groups(students)}["needs a look"]
+        return {row.student.name: list(row.why) for row in found if "decide again" in row.why[0]}
+
+    assert asked() == {}
+    old = next(r for r in read_results(graded / "results") if (r.owner, r.lecture) == (key, "02"))
+    first, *others = old.exercises
+    write_result(graded / "results", replace(old, exercises=(first, *others[1:]), fingerprint="x"))
+    assert asked() == {}, "another exercise, or the course, has changed"
+    better = replace(first, source="def size_after(): ...", points=4.0)
+    write_result(graded / "results", replace(old, exercises=(better, *others)))
+    write_result(graded / "results", submission(missing, "03", person="s2026000"))
+    found = asked()
+    assert sorted(found) == sorted([who, missing])
+    (why,) = found[who]
+    assert why == "02.1 was changed to 2 instead of 4: seen. Other work counts now: decide again"
+    assert main(["override", str(graded), who, "02.1", "4", "right now"]) == 0
+    assert list(asked()) == [missing]
 
 
 def test_overrides_are_kept_when_a_result_is_made_again(graded):
