@@ -142,10 +142,10 @@ def summary(results: list[SubmissionResult], out: Path) -> list[str]:
 
 
 def due_dates(results: Sequence[SubmissionResult], class_list: ClassList) -> Iterator[str]:
-    """Yield when each lecture is due, and of how many of its files nobody sees whether they are."""
+    """Yield when each lecture is due, and of how many of its files that says nothing."""
     for lecture, due in sorted(class_list.due.items()):
         files = [r for r in results if r.lecture == lecture and r.state != BESIDE]
         timeless = sum(not result.handed_in for result in files)
         line = f"{lecture_name(lecture)} is due {due.replace('T', ' ')}"
         without = f"{timeless} of {len(files)} files have no time in their name"
-        yield f"{line}; {without}: see there whether they are late" if timeless else line
+        yield f"{line}; {without}: it judges none of them" if timeless else line
