@@ -173,8 +173,12 @@ def _meant(option: str, said: str, here: Mapping[str, str], new: set[str]) -> se
     if new or said in before:
         return new
     if len(before) > 1:
-        told = ", ".join(f"{lecture}: {was or 'not said'}" for lecture, was in sorted(here.items()))
-        raise ValueError(f"{option} {said}: which is meant, of {told}? Name files of one alone")
+        told = " or ".join(
+            f"{lecture} ({was or 'not said'})" for lecture, was in sorted(here.items())
+        )
+        raise ValueError(
+            f"{option} {said}: which lecture is meant, {told}? Grade the files of one lecture alone"
+        )
     return set(here)
 
 

@@ -123,16 +123,21 @@ def _missing(students: Sequence[Student], lectures: Sequence[str]) -> Iterator[R
     for student in students:
         missing = [x for x in student.missing(lectures) if x not in student.points]
         if missing or not student.has_page:
-            name = re.compile(rf"(?<!\w){re.escape(student.name)}(?!\w)")
             files = [
                 result.file
                 for other in doubtful
-                if other is not student and any(map(name.search, other.person.doubts))
+                if other is not student and _may_be(other, student)
                 for result in other.results
                 if result.lecture in (*missing, "")
             ]
             why = [f"perhaps {', '.join(files)}: see “Whose is this?”"] if files else []
             yield Row(student, missing, why)
+
+
+def _may_be(other: Student, student: Student) -> bool:
+    """Return whether what is doubtful about another one names this student."""
+    name = rf"(?<!\w){re.escape(student.name)}(?!\w)"
+    return any(student.name in doubt and re.search(name, doubt) for doubt in other.person.doubts)
 
 
 def _late(students: Iterable[Student]) -> Iterator[Row]:
