@@ -219,6 +219,17 @@ def test_which_one_counts_is_said_of_a_week_and_of_those_to_come(graded):
     assert [kept.rule(lecture) for lecture in ("02", "03", "04")] == ["best", "latest", "latest"]
 
 
+def test_the_last_one_is_not_the_one_that_was_withdrawn(graded):
+    form = "lab.zip/Kim_4711_assignsubmission_file_/{}_02.ipynb"
+    graded.grade(form.format("old"), counts="latest")
+    graded.grade(form.format("new"))
+    (kim,) = students_of(read_results(graded.out / "results"), read_class_list(graded.out))
+    assert kim.counted["02"].file == form.format("new")
+    graded.grade(form.format("new"), form.format("newer"))
+    (kim,) = students_of(read_results(graded.out / "results"), read_class_list(graded.out))
+    assert [lecture for lecture, *_ in kim.questions()] == ["02"], "both lie in one zip"
+
+
 def test_when_a_lecture_is_due_is_told_and_whose_time_is_unknown(graded):
     graded.grade(WEEKS[0], "bob_02.ipynb", due="2026-10-01T23:59")
     (line,) = due_dates(read_results(graded.out / "results"), read_class_list(graded.out))
