@@ -203,6 +203,8 @@ def settled(submission: Submission, skeletons: Mapping[str, Skeleton]) -> Submis
     if skeleton := identify(submission, skeletons):
         return replace(submission, lecture=skeleton.lecture)
     reason = "it is no lecture of this course: no graded cell or answer was recognised"
+    if not submission.cells:
+        reason = "it is an empty notebook: it has no cells"
     return replace(submission, reason=reason, kind=SCRATCH)
 
 

@@ -1,6 +1,7 @@
 """Whatever is handed in becomes a submission: readable, or with the reason why not."""
 
 import io
+import json
 import os
 import stat
 import zipfile
@@ -424,11 +425,18 @@ def test_of_a_file_of_another_kind_only_the_beginning_is_read(tmp_path, monkeypa
 
 
 def test_another_notebook_is_told_from_one_of_the_course(tmp_path):
-    (tmp_path / "scratch.ipynb").write_bytes(b'{"nbformat": 4, "cells": []}')
+    cell = {"cell_type": "code", "source": "1 + 1", "metadata": {}, "outputs": []}
+    (tmp_path / "scratch.ipynb").write_text(json.dumps({"nbformat": 4, "cells": [cell]}))
     (found,) = read([tmp_path])
     # Here the only lecture has no exercise, and nothing can be like it.
     assert (found.kind, found.lecture) == (SCRATCH, "")
     assert "no lecture of this course" in found.reason
+
+
+def test_a_notebook_without_cells_is_called_empty(tmp_path):
+    (tmp_path / "ada_02.ipynb").write_bytes(b'{"nbformat": 4, "cells": []}')
+    (found,) = read([tmp_path])
+    assert (found.kind, found.reason) == (SCRATCH, "it is an empty notebook: it has no cells")
 
 
 def results_of_a_grading(folder):
