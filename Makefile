@@ -8,7 +8,7 @@
 # make grade SUBMISSIONS=... OUT=...   for instructors: grade what was handed in
 # make notebooks              for maintainers: run all notebooks and store their outputs
 # make evidence               for maintainers: run lectures that changed with other seeds and budgets
-# make bench | make bench-quick   measurements beside peers: half an hour; three minutes, less sure
+# make bench | make bench-quick   measurements beside peers: an hour; three minutes, less sure
 # make budget                 for maintainers: fail when a lecture is far slower or larger than planned
 # make full-size              train on all images: an hour on two cores
 # make gpu-check              for maintainers: try everything on a GPU, 8 minutes; the same goes on

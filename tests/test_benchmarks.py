@@ -229,15 +229,16 @@ def test_an_ingredient_is_judged_by_paired_differences(speedrun):
     assert "| without lookahead | 68.0% (66.0% to 70.0%) | +2.0 (+0.0, +4.0) |" in rows
 
 
-def test_the_row_of_a_data_set_has_the_interval(tmp_path, monkeypatch):
+def test_the_row_of_a_data_set_has_each_seed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(project_root() / "benchmarks")
     time_to_accuracy = script("time_to_accuracy")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     goal = time_to_accuracy.Goal(0.5, time_to_accuracy.Recipe(widths=(24, 24, 24), epochs=1))
     monkeypatch.setitem(time_to_accuracy.GOALS, "cifar10", goal)
+    monkeypatch.setattr(time_to_accuracy, "SEEDS", 2)
     row = time_to_accuracy.row("cifar10", few_photographs(), torch.device("cpu"))
     assert row.count("|") == time_to_accuracy.HEADER.splitlines()[0].count("|")
-    assert re.search(r"\| 50.0% \| [\d.]+% \([\d.]+% to [\d.]+%\) \|", row)
+    assert re.search(r"\| 50.0% \| [\d.]+% \([\d.]+%, [\d.]+%\) \|", row)
 
 
 def test_jpeg_keeps_the_brightness_and_halves_the_resolution_of_colours(monkeypatch):

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 PALETTES = (32, 64, 256)  # colours; 256 is the most that one byte for each pixel can name
-MOST_COLORS = 6000  # with more of them, it is a photograph: a palette would show
+MOST_COLORS = 10_000  # with more of them, it is a photograph: a palette would show
 STEP = 3  # a photograph's channels are rounded to multiples of it; 0 and 255 are such, and stay
 UNSEEN = 16  # of 255: how far a channel may be changed, in all but one of 1,000 pixels
 

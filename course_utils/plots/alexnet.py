@@ -76,14 +76,20 @@ def last_windows(
         ['224: 54 windows, left over: 1', '227: 55 windows, left over: 0']
     """
     reach = kernel_size + 2 * stride + 6  # pixels shown: the last three windows and a little
-    figure, places = new_figure(len(settings), 1, width=9, height=1.55 * len(settings))
+    height = 1.4 * len(settings)
+    figure, places = new_figure(len(settings), 1, width=9, height=height, sharex=True)
     said = []
-    for axes, (name, (size, padding)) in zip(places, settings.items(), strict=True):
-        before, behind = padding if isinstance(padding, tuple) else (padding, padding)
+    rows = [
+        (size, *(padding if isinstance(padding, tuple) else (padding, padding)))
+        for size, padding in settings.values()
+    ]
+    ends = [size + behind for size, _, behind in rows]
+    first = min(ends) - reach
+    for axes, name, (size, before, behind) in zip(places, settings, rows, strict=True):
         windows = conv_output_size(size + before + behind, kernel_size, stride)
         end = (windows - 1) * stride + kernel_size - before  # the first pixel no window reads
         last = size + behind
-        for pixel in range(last - reach, last):
+        for pixel in range(first, last):
             _draw_pixel(axes, pixel, is_padding=pixel >= size, is_read=pixel < end)
         for back in range(3):
             start = end - kernel_size - back * stride
@@ -91,7 +97,7 @@ def last_windows(
             axes.text(start - 0.4, 1.5 + back, f"window {windows - back}", ha="right", va="center")
         left = last - end
         axes.set_title(f"{name}: {windows} windows, left over: {left}", fontsize=10)
-        axes.set(xlim=(last - reach - 7, last + 1), ylim=(-0.1, 4.1), yticks=[])
+        axes.set(xlim=(first - 2, max(ends) + 1), ylim=(-0.1, 4.1), yticks=[])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.spines["left"].set_visible(False)
         where = "in the padding" if left and end >= size else "of the image"
@@ -274,7 +280,7 @@ def dropout_masks(masks: Tensor, sums: Tensor, evaluation: float) -> Figure:
     places[-1].axvline(
         mean, ymax=0.7, color=COLORS[1], ls="--", label=f"mean of training: {mean:.2f}"
     )
-    places[-1].set(xlabel="what the unit adds up", ylabel=f"of {len(sums):,} masks")
+    places[-1].set(xlabel="what the unit adds up", ylabel=f"how many of {len(sums):,} masks")
     places[-1].margins(y=0.5)
     places[-1].legend(loc="upper center", ncols=1)
     return figure.described(

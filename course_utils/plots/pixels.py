@@ -223,7 +223,7 @@ def cross_validation(
         [ks.index(k) for k in others], points, errors, color=COLORS[1], fmt="s", ms=4, capsize=4
     )
     right.plot(ks.index(best), 0, "D", color=COLORS[7], ms=6)
-    right.set(ylabel="points", title=f"behind k = {best}, ± {bars}")
+    right.set(ylabel="difference in accuracy (points)", title=f"behind k = {best}, ± {bars}")
     for axes in (left, right):
         axes.set_xticks(list(places), [str(k) for k in ks])
         axes.set_xlabel("k (number of neighbours)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain, pairwise
 from statistics import mean, stdev
@@ -9,6 +10,7 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -16,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from ..runtime import Runs
 from .style import COLORS, Figure, new_figure, series
 
-BAND: dict[str, Any] = dict(alpha=0.2, lw=0)
+THIN: dict[str, Any] = dict(lw=0.9, zorder=1.5)
 YOURS: dict[str, Any] = dict(marker="D", color=COLORS[1], ms=9, zorder=3)
 STORED: dict[str, Any] = dict(marker="o", color=COLORS[0], ms=4)
 SPREAD: dict[str, Any] = dict(color=COLORS[0], alpha=0.25)
@@ -112,15 +114,26 @@ def _spoken(arm: str, budget: float, values: list[float], live: float | None, pe
     return f"{arm}{longer}: {', '.join(parts)}." if parts else ""
 
 
-def draw_band(axes: Axes, runs: Runs, arm: str, color: str) -> dict[Any, float]:
-    """Fill from the lowest to the highest stored run of an arm; return its means, by place."""
-    found = {place: runs.values(arm, place) for place in runs.xs(arm)}
-    if found:
-        low, high = [*map(min, found.values())], [*map(max, found.values())]
-        axes.fill_between([*found], low, high, color=color, **BAND)
-        if len(found) == 1:  # a band of one place has no width
-            axes.vlines([*found], low, high, color=color, alpha=0.4)
-    return {place: mean(values) for place, values in found.items()}
+def draw_stored(axes: Axes, runs: Runs, arm: str, color: str) -> dict[Any, float]:
+    """Draw each stored run of an arm as a thin line; return the arm's means, by place.
+
+    A line for each run, not a band around all: bands of several arms cover one another, and hide
+    that of five runs two failed and three did not.
+    """
+    places = sorted(runs.xs(arm), key=float)
+    lines: dict[tuple[float, int], dict[Any, float]] = defaultdict(dict)
+    for place in places:
+        for run, value in runs.by_run(arm, place).items():
+            lines[run][place] = value
+    for line in lines.values():
+        alone = "_" if len(line) == 1 else ""  # a line of one place has no length
+        axes.plot([*line], [*line.values()], color=pale(color), marker=alone, **THIN)
+    return {place: runs.mean(arm, place) for place in places}
+
+
+def pale(color: str) -> tuple[float, ...]:
+    """Mix a colour with as much white: transparent lines would mix with each other, too."""
+    return tuple((1 + part) / 2 for part in to_rgb(color))
 
 
 def compared_curves(
@@ -133,9 +146,9 @@ def compared_curves(
     log_x: bool = False,
     percent: bool = True,
 ) -> Figure:
-    """Draw a curve of each arm: the reader's run as a line, stored runs as the band behind it.
+    """Draw a curve of each arm: the reader's run as a thick line, each stored run as a thin one.
 
-    The band reaches from the lowest to the highest of the stored runs.
+    An arm that only the stored runs have gets a thick line for their mean, and its name says so.
 
     Lectures 01, 03, 04, 05, 07, 08, 09, 10 and 14.
 
@@ -149,7 +162,7 @@ def compared_curves(
         percent: whether the numbers are shares, to be shown as percentages.
 
     Raises:
-        ValueError: the runs have several budgets, which do not belong into one band.
+        ValueError: the runs have several budgets, which do not belong into one figure.
 
     Example:
         >>> figure = compared_curves(
@@ -165,9 +178,10 @@ def compared_curves(
     spoken = []
     for index, arm in enumerate(dict.fromkeys([*live, *runs.arms])):
         look = series(index)
-        middle = draw_band(axes, runs, arm, look["color"])
+        middle = draw_stored(axes, runs, arm, look["color"])
         line: Mapping[Any, float] = live.get(arm) or middle
-        axes.plot(list(line), list(line.values()), label=arm, ms=5, **look)
+        label = arm if arm in live or not live else f"{arm} (mean)"
+        axes.plot(list(line), list(line.values()), label=label, ms=5, **look)
         (first, start), (last, end) = list(line.items())[0], list(line.items())[-1]
         ends = f"from {number.format(start)} at {first:g} to {number.format(end)} at {last:g}"
         spoken.append(f"{arm}: {ends}.")
@@ -184,12 +198,19 @@ def compared_curves(
     if percent:
         axes.yaxis.set_major_formatter(FuncFormatter(as_percent))
     axes.grid(color="0.9")
-    lines = "lines: means; "
-    if live:
-        lines = "lines: yours; " if set(runs.arms) <= set(live) else "lines: yours, or means;\n"
-    behind = f"{lines}bands: all of {len(runs)} stored runs" if len(runs) else None
+    behind = thick_and_thin("yours" if live else "means", len(runs))
     axes.legend(title=behind, title_fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure.described(f"{title}. " + " ".join(spoken))
+
+
+def thick_and_thin(thick: str, stored: int | str) -> str | None:
+    """Say what the two kinds of lines are; nothing where there are no stored runs.
+
+    Example:
+        >>> thick_and_thin("yours", 5)
+        'thick lines: yours; thin: each of 5 stored runs'
+    """
+    return f"thick lines: {thick}; thin: each of {stored} stored runs" if stored else None
 
 
 def have_room(ticks: Sequence[float]) -> bool:
@@ -204,16 +225,16 @@ def have_room(ticks: Sequence[float]) -> bool:
 
 
 def labels_with_room(ticks: Sequence[float]) -> list[str]:
-    """Return a label for each place on a logarithmic axis, "" where it would touch the last one.
+    r"""Return a label for each place on a logarithmic axis, in a second row where two would touch.
 
     Example:
         >>> labels_with_room([0.001, 0.0015, 0.1])
-        ['0.001', '', '0.1']
+        ['0.001', '\n0.0015', '0.1']
     """
     room = (ticks[-1] / ticks[0]) ** 0.1  # a label takes up to a tenth of the axis
     labels, last = [], 0.0
     for tick in ticks:
         fits = tick >= last * room
-        labels.append(f"{tick:g}" if fits else "")
+        labels.append(f"{tick:g}" if fits else f"\n{tick:g}")
         last = tick if fits else last
     return labels

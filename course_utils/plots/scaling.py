@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 from torch import Tensor
 
@@ -173,6 +175,6 @@ def _box(axes: Axes, box: Tensor, color: str, line: str) -> None:
     left, top, right, bottom = box.tolist()
     place = (left - 0.5, top - 0.5)  # a pixel's middle is at a whole number
     width, height = right - left, bottom - top
-    axes.add_patch(
-        Rectangle(place, width, height, fill=False, edgecolor=color, linewidth=2, linestyle=line)
-    )
+    look: dict[str, Any] = dict(fill=False, edgecolor=color, linewidth=2, linestyle=line)
+    dark = [Stroke(linewidth=3.5, foreground="black"), Normal()]  # seen on a white image, too
+    axes.add_patch(Rectangle(place, width, height, path_effects=dark, **look))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..inspection.distribution import area_under_roc, roc_curve
 from ..runtime import Runs
-from .runs import as_percent, draw_band
+from .runs import as_percent, draw_stored, thick_and_thin
 from .style import Figure, new_figure, series
 
 Curves = Mapping[str, Mapping[float, float]]  # name -> {severity: accuracy}
@@ -20,8 +20,8 @@ def corruption_curves(
 ) -> Figure:
     """Accuracy against severity, a panel for each corruption, a line for each classifier.
 
-    The band behind a line reaches from the lowest to the highest of the stored runs. The line of a
-    classifier that only they have is their mean.
+    A thick line is this run's, a thin one a stored run's. A classifier that only the stored runs
+    have gets a thick line for their mean, and its name says so.
 
     Lecture 15.
 
@@ -46,9 +46,10 @@ def corruption_curves(
         ends = []
         for index, name in enumerate(dict.fromkeys([*curves, *stored.arms])):
             look = series(index)
-            middle = draw_band(axes, stored, name, look["color"])
+            middle = draw_stored(axes, stored, name, look["color"])
             curve = curves.get(name) or middle
-            axes.plot(list(curve), list(curve.values()), label=name, ms=5, **look)
+            label = name if name in curves else f"{name} (mean)"
+            axes.plot(list(curve), list(curve.values()), label=label, ms=5, **look)
             ends.append(f"{name} {_ends(curve)}")
         axes.set(title=corruption, xlabel=unit[corruption])
         axes.grid(color="0.9")
@@ -56,10 +57,10 @@ def corruption_curves(
     panels[0, 0].set_ylabel("accuracy")
     panels[0, 0].yaxis.set_major_formatter(FuncFormatter(as_percent))
     counts = [len(one) for one in runs.values()]
-    behind = f", or a mean; bands: all of {counts[0]} stored runs" if any(counts) else ""
+    behind = thick_and_thin("yours", counts[0] if any(counts) else 0)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    figure.suptitle(f"{title} (lines: yours{behind})", fontsize=11)
+    figure.suptitle(f"{title} ({behind})" if behind else title, fontsize=11)
     return figure.described(f"{title}. {' '.join(said)}")
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import mean
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from ..runtime import Runs
-from .runs import BAND, as_percent, trained
+from .runs import as_percent, draw_stored, thick_and_thin, trained
 from .style import Figure, new_figure, series
 
 
@@ -18,8 +17,8 @@ def accuracy_by_rate(
 ) -> Figure:
     """Accuracy against the learning rate: means of stored runs as lines, the reader's run as marks.
 
-    A panel for each budget of the stored runs; the reader's run has the budget 1. Bands reach
-    from the lowest to the highest of the stored runs.
+    A panel for each budget of the stored runs; the reader's run has the budget 1. Each stored run
+    is a thin line.
 
     Lecture 06.
 
@@ -62,7 +61,7 @@ def accuracy_by_rate(
     panels[0][0].set_ylabel("validation accuracy")
     panels[0][0].plot([], [], "D", color="white", markeredgecolor="black", ms=9, label="yours")
     handles, labels = panels[0][0].get_legend_handles_labels()
-    behind = f"lines: means of {runs.counts} stored runs; bands: all of them" if len(runs) else None
+    behind = thick_and_thin("means", runs.counts if len(runs) else 0)
     figure.legend(
         handles,
         labels,
@@ -78,12 +77,9 @@ def accuracy_by_rate(
 def _draw_by_rate(axes: Axes, runs: Runs, arm: str, index: int) -> tuple[float, float] | None:
     """Draw one arm of one budget; return its best rate, and its mean accuracy there."""
     look = series(index)
-    found = {float(rate): runs.values(arm, rate) for rate in runs.xs(arm)}
-    means = {rate: mean(values) for rate, values in sorted(found.items())}
+    means = draw_stored(axes, runs, arm, look["color"])
     axes.plot(list(means), list(means.values()), ms=5, label=arm, **look)
     if not means:
         return None
-    lows, highs = ([end(found[rate]) for rate in means] for end in (min, max))
-    axes.fill_between(list(means), lows, highs, color=look["color"], **BAND)
     best = max(means, key=lambda rate: means[rate])
     return best, means[best]

@@ -84,7 +84,8 @@ PLANTED = [
         "05",
         'initialize(network, linear="Kaiming")',
         'initialize(network, linear="0.01")',
-        "Kaiming: the last ten of 60 losses are at least 0.2 lower on average",
+        "in at least 8 of 10 runs, Kaiming: "
+        "the last ten of 60 losses are at least 0.2 lower on average",
     ),
     Planted(
         "arms swapped",

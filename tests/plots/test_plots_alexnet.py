@@ -55,7 +55,7 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
             torch.tensor([True, False, True, True]).reshape(1, 2, 2), torch.tensor([1.0, 3.0]), 2.5
         ),
         [
-            *("step 1: 3 kept", "what the unit adds up", "of 2 masks", "×"),
+            *("step 1: 3 kept", "what the unit adds up", "how many of 2 masks", "×"),
             *("evaluation: 2.50", "mean of training: 2.00"),
         ],
         [
@@ -143,7 +143,8 @@ def test_pixels_that_no_window_reads_are_crossed():
     top, middle, bottom = plots.last_windows({"a": (224, 0), "b": (227, 0), "c": (224, 2)}).axes
     crosses = [sum(line.get_marker() == "None" for line in axes.lines) for axes in (top, middle)]
     assert crosses == [2, 0]  # two strokes for one pixel; windows have end marks
-    assert len(bottom.patches) == len(top.patches)
+    assert top.get_xlim() == middle.get_xlim() == bottom.get_xlim()  # a pixel stands over itself
+    assert len(bottom.patches) == len(top.patches) + 2  # the padding
     assert _last_pixels(top)[-2:] == ["read", "unread"]
     assert _last_pixels(middle)[-1] == "read"
     assert _last_pixels(bottom)[-3:] == ["read", "padding", "padding"]

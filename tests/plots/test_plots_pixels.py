@@ -53,7 +53,12 @@ FIGURES = {  # a figure, what must be written in it, and what its description mu
             title="3 folds",
         ),
         [
-            *("3 folds", "accuracy", "points", "each fold, mean ± standard deviation"),
+            *(
+                "3 folds",
+                "accuracy",
+                "difference in accuracy (points)",
+                "each fold, mean ± standard deviation",
+            ),
             *("behind k = 5, ± two standard errors", *["k (number of neighbours)"] * 2),
             *["1", "5", "50"] * 2,
         ],

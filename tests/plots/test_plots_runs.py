@@ -66,7 +66,7 @@ def test_curves_are_a_good_figure():
     texts = ["shift (pixels)", "accuracy", "flatten", "pool", "0", "1", "2"]
     alt = ["flatten: from 86.0% at 0 to 20.0% at 2."]
     assert_good_figure(curves(live), *texts, alt=alt)
-    assert_good_figure(curves(live, log_x=False), "lines: yours; bands: all of 2 stored runs")
+    assert_good_figure(curves(live, log_x=False), "thick lines: yours; thin: each of 2 stored runs")
 
 
 def test_a_linear_axis_has_a_tick_at_each_place_where_there_is_room():
@@ -77,20 +77,37 @@ def test_a_linear_axis_has_a_tick_at_each_place_where_there_is_room():
     assert not {1, 2, 4} <= set(axes.get_xticks())
 
 
-def test_a_band_of_one_place_is_a_line():
+def thin(axes):
+    return [
+        list(zip(line.get_xdata(), line.get_ydata(), strict=True))
+        for line in axes.lines
+        if line.get_linewidth() < 1
+    ]
+
+
+def test_a_stored_run_of_one_place_is_a_mark():
     rows = [
         Measured("05 depth", "large", 0.02, value, seed, 1) for seed, value in enumerate((0.5, 0.6))
     ]
     (axes,) = curves({}, rows=rows).axes
-    (line,) = axes.collections[-1].get_segments()
-    assert line.tolist() == [[0.02, 0.5], [0.02, 0.6]]
+    assert thin(axes) == [[(0.02, 0.5)], [(0.02, 0.6)]]
+    assert axes.lines[0].get_marker() == "_"
 
 
-def test_a_band_reaches_from_the_lowest_to_the_highest_run():
-    (axes,) = curves({}).axes
-    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == pytest.approx((0.2, 0.88))
-    assert points(axes)["flatten"] == [(0, 0.87), (1, 0.51), (2, pytest.approx(0.21))]
+def test_each_stored_run_is_a_thin_line_whatever_the_order_of_its_places():
+    rows = [
+        Measured("99 c", "new", place, value + seed, seed, 1.0)
+        for place, value in ((2, 0.2), (1, 0.1))
+        for seed in (0, 1)
+    ]
+    (axes,) = curves({}, rows=rows).axes
+    assert thin(axes) == [[(1, 0.1), (2, 0.2)], [(1, 1.1), (2, 1.2)]]
+    assert points(axes)["new"] == [(1, pytest.approx(0.6)), (2, pytest.approx(0.7))]
+
+
+def test_an_arm_without_a_run_of_the_readers_is_called_a_mean():
+    assert_good_figure(curves({"flatten": {0: 0.86, 1: 0.5, 2: 0.2}}), "flatten", "pool (mean)")
+    assert_good_figure(curves({}), "flatten", "pool")
 
 
 def test_a_logarithmic_axis_has_a_tick_for_each_place():
@@ -99,9 +116,13 @@ def test_a_logarithmic_axis_has_a_tick_for_each_place():
     rows = [Measured("99 c", "old", 0.1, 0.4, 0, 1.0), Measured("99 c", "new", 0.01, 0.5, 0, 1.0)]
     (axes,) = curves({"new": {0.01: 0.5}}, rows, log_x=True).axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "0.1"]
+    near = {0.001: 0.5, 0.0015: 0.5, 0.1: 0.5}
+    (axes,) = curves({"new": near}, rows=(), log_x=True).axes
+    texts = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert texts == ["0.001", "\n0.0015", "0.1"]
 
 
-def test_a_band_of_several_budgets_is_refused():
+def test_curves_of_several_budgets_are_refused():
     with pytest.raises(ValueError, match=r"\.at\(1\)"):
         curves({}, ROWS)
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from figures import points
 
 from course_utils import plots
 from course_utils.runtime import Runs
@@ -20,11 +21,10 @@ def test_corruption_curves_without_stored_runs():
     assert [axes.get_title() for axes in (first, second)] == ["noise", "blur"]
     assert [line.get_label() for line in second.lines] == ["LeNet-5", "5-NN"]
     assert second.get_xlabel() == "σ (pixels)"
-    assert not first.collections
     assert "blur: LeNet-5 from 80% to 30%, 5-NN from 50% to 40%." in figure.alt_text
 
 
-def test_corruption_curves_with_a_band():
+def test_corruption_curves_with_stored_runs():
     rows = [
         Measured("15 noise", "LeNet-5", x, value + seed / 10, seed, 1.0)
         for seed in (0, 1)
@@ -33,9 +33,8 @@ def test_corruption_curves_with_a_band():
     figure = plots.corruption_curves(
         LIVE, {"noise": Runs(tuple(rows))}, title="300 steps", unit=UNITS
     )
-    assert len(figure.axes[0].collections) == 1
-    assert not figure.axes[1].collections
-    assert "all of 2 stored runs" in figure.get_suptitle()
+    assert [len(axes.lines) for axes in figure.axes] == [2 + 2, 2]
+    assert "thin: each of 2 stored runs" in figure.get_suptitle()
 
 
 def test_a_classifier_of_the_stored_runs_alone_gets_its_mean():
@@ -47,9 +46,9 @@ def test_a_classifier_of_the_stored_runs_alone_gets_its_mean():
     figure = plots.corruption_curves(
         LIVE, {"noise": Runs(tuple(rows))}, title="300 steps", unit=UNITS
     )
-    *live, extra = figure.axes[0].lines
-    assert [line.get_label() for line in live] == ["LeNet-5", "5-NN"]
-    assert (extra.get_label(), list(extra.get_ydata())) == ("ViT", [pytest.approx(0.6), 0.2])
+    found = points(figure.axes[0])
+    assert list(found) == ["LeNet-5", "5-NN", "ViT (mean)"]
+    assert found["ViT (mean)"] == [(0, pytest.approx(0.6)), (0.2, pytest.approx(0.2))]
     assert "ViT from 60% to 20%" in figure.alt_text
 
 

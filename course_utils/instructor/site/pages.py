@@ -21,11 +21,11 @@ EVIDENCE = """\
 ## Evidence
 
 Each line with ✓ above is a claim. It was tried before you read it: this lecture was run with
-{seeds} seeds, and at {budgets} times its training length. Then came {fresh} fresh seeds, which no
-bound was set by. *Tried* says in how many runs, *held* in how many of them the claim was true.
-The *margin* is how far inside its bound the number lay in the worst run. *Deviations* is the
-distance of the mean from the bound, in standard deviations between the runs; a dash says that all
-runs gave the same number.
+{seeds} seeds, and at {budgets} times its training length. When the bounds were set, {fresh} further
+seeds tried them; a bound that one of these broke was widened. *Tried* says in how many runs,
+*held* in how many of them the claim was true. The *margin* is how far inside its bound the number
+lay in the worst run. *Deviations* is the distance of the mean from the bound, in standard
+deviations between the runs; a dash says that all runs gave the same number.
 [All lectures' claims](claims.md) can be sorted.
 
 <details>

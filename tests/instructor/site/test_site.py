@@ -70,8 +70,8 @@ def test_a_page_ends_with_what_became_of_its_claims(monkeypatch):
     one = Tried("A | B", "≥ 0.1", 4, 4, 2, (1, 3), (0.2, 0.3) * 2, ((0.1, 0.2),) * 2, 1.0, "", 2)
     monkeypatch.setattr(pages, "evidence_of", {"05": [one], "06": []}.get)
     made = with_evidence(new_notebook(), "05").cells
-    assert "run with\n2 seeds, and at 1 and 3 times its training length. Then" in made[0].source
-    assert "came 2 fresh seeds" in made[0].source
+    assert "run with\n2 seeds, and at 1 and 3 times its training length. When" in made[0].source
+    assert "2 further\nseeds tried them" in made[0].source
     assert "<summary>1 claims, tried 4 times, held 4 times</summary>" in made[0].source
     assert "\n| A \\| B | ≥ 0.1 | 4 | 4 | 0.25 | 0.1 | 2.1 |\n" in made[0].source
     assert with_evidence(new_notebook(), "06").cells == []
