@@ -59,7 +59,7 @@ def check(exercise_id: str, answer: Any) -> None:
         KeyError: there is no such exercise.
 
     Example:
-        >>> def size_after(size, kernel_size):
+        >>> def size_after(size, kernel_size, **others):
         ...     raise NotImplementedError
         >>> check("02.1", size_after)
         02.1 size_after: 0/4 points (not solved yet)
