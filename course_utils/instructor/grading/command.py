@@ -147,5 +147,7 @@ def due_dates(results: Sequence[SubmissionResult], class_list: ClassList) -> Ite
         files = [r for r in results if r.lecture == lecture and r.state != BESIDE]
         timeless = sum(not result.handed_in for result in files)
         line = f"{lecture_name(lecture)} is due {due.replace('T', ' ')}"
+        if not files:
+            line += "; no file is of it yet"
         without = f"{timeless} of {len(files)} files have no time in their name"
         yield f"{line}; {without}: it judges none of them" if timeless else line

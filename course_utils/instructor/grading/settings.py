@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -22,8 +22,9 @@ class Settings:
     """What is the same for all submissions of one grading.
 
     seed: of the cases; None until the grading has drawn it. seconds: of a submission; cell_seconds:
-    of one cell, or of one exercise's cases. memory: GB. roster, names, counts, due: see the options
-    of the command; None for what earlier gradings in the same folder were told. workers, cluster:
+    of one cell, or of one exercise's cases. memory: GB. roster, names: see the options of the
+    command; None for what earlier gradings in the same folder were told. counts, due: what is said
+    of which lecture, "" for that of most files; what is not said stays as it was. workers, cluster:
     how many submissions are graded at a time, and where; None for as many as there are cores, and
     for this machine.
     """
@@ -37,8 +38,8 @@ class Settings:
     memory: float = 4
     roster: str | None = None
     names: str | None = None
-    counts: str | None = None
-    due: str | None = None
+    counts: Sequence[tuple[str, str]] = ()
+    due: Sequence[tuple[str, str]] = ()
     workers: int | None = None
     cluster: str | None = None
 
@@ -102,12 +103,21 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
             help="how your files are named, for example '(?P<id>\\d+)_(?P<name>.+)'",
         ),
         f"--{prefix}counts": dict(
-            choices=(BEST, LATEST), help="which of several submissions counts (default: best)"
+            action="append",
+            default=[],
+            type=_of_lecture(_rule),
+            metavar="RULE",
+            help=f"which of several submissions counts: {BEST} (default) or {LATEST}, or "
+            f"03={LATEST} for lecture 03; may be given several times",
         ),
         f"--{prefix}due": dict(
-            type=_moment,
+            action="append",
+            default=[],
+            type=_of_lecture(_moment),
             metavar="WHEN",
-            help="what comes later is late: 2026-10-01T23:59; 2026-10-01 is the end of that day",
+            help="what comes later is late: 2026-10-01T23:59; 2026-10-01 is the end of that day. "
+            "It is for the lecture of most files; 03=2026-10-01 is for lecture 03; may be given "
+            "several times",
         ),
     }
     for name, how in declared.items():
@@ -118,6 +128,24 @@ def add_settings(add: Callable[..., Any], prefix: str = "") -> None:
 def _file(text: str) -> str:
     """Return the whole path of a file: a grading works in another folder."""
     return str(Path(text).resolve())
+
+
+def _of_lecture(read: Callable[[str], str]) -> Callable[[str], tuple[str, str]]:
+    """Return what reads "03=WHEN", or WHEN alone: of no lecture that is named."""
+
+    def read_both(text: str) -> tuple[str, str]:
+        named = re.match(r"(\d{1,2})=", text, re.ASCII)
+        lecture = f"{int(named[1]):02}" if named else ""
+        return lecture, read(text[named.end() :] if named else text)
+
+    return read_both
+
+
+def _rule(text: str) -> str:
+    """Return which of several submissions counts. Raises ArgumentTypeError if it is neither."""
+    if text not in (BEST, LATEST):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither {BEST} nor {LATEST}")
+    return text
 
 
 def _moment(text: str) -> str:

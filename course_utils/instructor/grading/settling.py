@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -147,39 +148,38 @@ def _with_rules(
     """Return the class list with what this grading says of its lectures; of others nothing changes.
 
     Raises:
-        ValueError: nobody knows which of several lectures are meant.
+        ValueError: nobody knows which of several lectures is meant.
     """
-    lectures = {one.lecture for one in submissions} - {""}
-    graded = {result.lecture for result in results} - {""}
-    if settings.due is not None:
-        due = {lecture: kept.due.get(lecture, "") for lecture in lectures}
-        meant = _meant("--due", settings.due, due, lectures - graded - kept.due.keys())
-        kept = replace(kept, due={**kept.due, **dict.fromkeys(meant, settings.due)})
-    if settings.counts is not None:
-        rules = {lecture: kept.rule(lecture) for lecture in graded | kept.rules.keys() | lectures}
-        here = {lecture: rules[lecture] for lecture in lectures}
-        meant = _meant("--counts", settings.counts, here, lectures - graded - kept.rules.keys())
-        rules |= dict.fromkeys(meant, settings.counts)
-        kept = replace(kept, counts=settings.counts, rules=rules)
+    files = Counter(one.lecture for one in submissions if one.lecture)
+    due = _said("--due", settings.due, files, kept.due)
+    kept = replace(kept, due={**kept.due, **due})
+    if settings.counts:
+        rules = {result.lecture: kept.rule(result.lecture) for result in results if result.lecture}
+        rules |= kept.rules
+        to_come = dict(settings.counts).get("", kept.counts)  # of lectures that are new, too
+        said = _said("--counts", settings.counts, files, dict.fromkeys(files, to_come) | rules)
+        kept = replace(kept, counts=to_come, rules=rules | said)
     return kept
 
 
-def _meant(option: str, said: str, here: Mapping[str, str], new: set[str]) -> set[str]:
-    """Return the lectures that an option means: those that are new, or else all of this grading.
+def _said(
+    option: str, said: Iterable[tuple[str, str]], files: Counter[str], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what an option says of which lecture: of the one of most files, if it names none.
 
-    here: what was said of each lecture of this grading before.
+    files: how many of each lecture are graded. before: what was said of each lecture earlier.
     """
-    before = set(here.values())
-    if new or said in before:
-        return new
-    if len(before) > 1:
-        told = " or ".join(
-            f"{lecture} ({was or 'not said'})" for lecture, was in sorted(here.items())
-        )
+    found = dict(said)
+    if (value := found.pop("", None)) is None:
+        return found
+    most = max(files.values(), default=0)
+    meant = sorted(lecture for lecture, number in files.items() if number == most)
+    if len(meant) > 1 and any(before.get(lecture) != value for lecture in meant):
         raise ValueError(
-            f"{option} {said}: which lecture is meant, {told}? Grade the files of one lecture alone"
+            f"{option} {value}: which lecture is meant? {' and '.join(meant)} have {most} files "
+            f"each. Name it: {option} {meant[0]}={value}"
         )
-    return set(here)
+    return dict.fromkeys(meant, value) | found
 
 
 def roster_of(out: Path, given: str | None) -> tuple[Person, ...]:

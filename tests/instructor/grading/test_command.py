@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 import pytest
 
 from course_utils.instructor.grading import command
+from course_utils.instructor.grading.settings import Settings
 
 
 def grade(*arguments):
@@ -59,14 +60,16 @@ def test_what_does_not_exist_is_named(tmp_path, capsys):
 def test_a_day_is_due_at_its_end(text, due):
     parser = ArgumentParser()
     command.add_options(parser)
-    assert parser.parse_args(["x", "--out=out", f"--due={text}"]).grade_due == due
+    arguments = ["x", "--out=out", f"--due={text}", f"--due=3={text}", "--counts=03=latest"]
+    options = Settings.from_options(parser.parse_args(arguments))
+    assert (options.due, options.counts) == ([("", due), ("03", due)], [("03", "latest")])
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("2026-10-01T21:59+00:00", "has a time zone: write the time as it stands"),
-        ("1 October", "is no time like 2026-10-01T23:59"),
+        ("03=1 October", "is no time like 2026-10-01T23:59"),
     ],
 )
 def test_a_time_that_is_none_or_of_a_time_zone_is_refused(text, says, tmp_path, capsys):
@@ -102,6 +105,7 @@ def test_only_a_missing_distributed_is_answered_with_its_installation(
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [
+        ("--counts", "03=last", "'last' is neither best nor latest"),
         ("--workers", "-1", "'-1' is no whole number from 1 on"),  # it would wait for ever
         ("--workers", "0", "'0' is no whole number from 1 on"),
         ("--memory", "0", "'0' is no number above 0"),

@@ -42,6 +42,9 @@ class Class:
 
     def grade(self, *files, paths=("/class",), states=(), **options):
         """Settle hand-ins, store a result for each, and write what a grading writes."""
+        for name in {"due", "counts"} & options.keys():  # as the command line has them, or several
+            given = [options[name]] if isinstance(options[name], str) else options[name] or []
+            options[name] = [text.rpartition("=")[::2] for text in given]
         run = GradingRun(self.out / "work", self.out, Settings(**options))
         handed_in = [Submission(file, lecture=lecture_of(file)) for file in files]
         settled = settle(run, handed_in, {}, [self.out / path for path in paths])
@@ -202,13 +205,60 @@ def test_a_due_date_is_that_of_its_week(graded, next_week):
     assert late(graded) == [False, False], "and can be changed"
 
 
-def test_a_due_date_of_one_folder_is_that_of_what_is_new_in_it(graded):
-    graded.grade(WEEKS[0], due="2026-10-01T23:59")
+DUE = {"02": "2026-10-01T23:59", "03": "2026-10-08T23:59", "04": "2026-10-15T23:59"}
+
+
+def week(*lectures):
+    """Return a file of each lecture, handed in the day after the lecture was due."""
+    next_day = {n: f"{DUE[n][:8]}{int(DUE[n][8:10]) + 1:02}" for n in lectures}
+    return [
+        f"Lab_{who}_attempt_{next_day[lecture]}-12-05-00_{lecture}.ipynb"
+        for who, lecture in zip(("ann", "bob", "cy", "dee"), lectures, strict=False)
+    ]
+
+
+def test_a_due_date_is_that_of_the_lecture_of_most_files(graded):
+    """What else lies in a download keeps its date, or has none."""
+    graded.grade(*week("02", "02", "03"), due=DUE["02"])
+    assert read_class_list(graded.out).due == {"02": DUE["02"]}
+    third = week("03", "03", "04", "02")  # an early one, and a straggler's
+    graded.grade(*third, due=DUE["03"], paths=["/next"])
+    assert read_class_list(graded.out).due == {n: DUE[n] for n in ("02", "03")}
+    states = {(r.lecture, r.is_late) for r in read_results(graded.out / "results")}
+    assert states == {("02", True), ("03", True), ("04", False)}
+    graded.grade(*third, due="2026-10-09T23:59", paths=["/next"])
+    assert read_class_list(graded.out).due == {"02": DUE["02"], "03": "2026-10-09T23:59"}
+    graded.grade(*third, due=["02=2026-10-04T23:59", f"04={DUE['04']}"], paths=["/next"])
+    due = read_class_list(graded.out).due
+    assert due == {"02": "2026-10-04T23:59", "03": "2026-10-09T23:59", "04": DUE["04"]}
+    assert not any(r.is_late for r in read_results(graded.out / "results") if r.lecture == "02")
+
+
+def test_of_two_lectures_with_as_many_files_the_one_that_is_due_is_named(graded):
+    with pytest.raises(ValueError, match=f"02 and 03 have 1 files each. .*--due 02={DUE['02']}"):
+        graded.grade(*WEEKS, due=DUE["02"])
     for _ in range(2):
-        graded.grade(*WEEKS, due="2026-10-07T23:59")
-        assert late(graded) == [True, True]
-    with pytest.raises(ValueError, match=r"which lecture is meant, 02 \(2026-10-01T23:59\) or 03 "):
-        graded.grade(*WEEKS, due="2026-10-08T23:59")
+        graded.grade(*WEEKS, due=[f"{n}={DUE[n]}" for n in ("02", "03")])
+        assert late(graded) == [True, False]
+    graded.grade(*WEEKS, due="03=2026-10-07")
+    assert late(graded) == [True, True]
+
+
+def test_which_one_counts_is_said_of_the_lecture_of_most_files(graded):
+    graded.grade(*week("02", "02"))
+    graded.grade(*week("03", "03", "02"), counts="latest", paths=["/next"])
+    rule = read_class_list(graded.out).rule
+    assert [rule(lecture) for lecture in ("02", "03", "04")] == ["best", "latest", "latest"]
+    graded.grade(*week("03", "03", "02"), counts=["02=latest", "03=best"], paths=["/next"])
+    rule = read_class_list(graded.out).rule
+    assert [rule(lecture) for lecture in ("02", "03", "04")] == ["latest", "best", "latest"]
+
+
+def test_which_one_counts_is_asked_only_where_it_matters(graded):
+    for _ in range(2):  # the same command goes on
+        graded.grade(*WEEKS, counts="latest")
+    with pytest.raises(ValueError, match="--counts 02=best"):
+        graded.grade(*WEEKS, counts="best")
 
 
 def test_which_one_counts_is_said_of_a_week_and_of_those_to_come(graded):
@@ -234,6 +284,9 @@ def test_when_a_lecture_is_due_is_told_and_whose_time_is_unknown(graded):
     graded.grade(WEEKS[0], "bob_02.ipynb", due="2026-10-01T23:59")
     (line,) = due_dates(read_results(graded.out / "results"), read_class_list(graded.out))
     assert line.startswith("lecture 02 is due 2026-10-01 23:59; 1 of 2 files have no time")
+    graded.grade(WEEKS[0], due=f"03={DUE['03']}")
+    _, line = due_dates(read_results(graded.out / "results"), read_class_list(graded.out))
+    assert line == "lecture 03 is due 2026-10-08 23:59; no file is of it yet"
 
 
 def test_a_class_list_with_one_due_date_for_all_is_read(graded):
