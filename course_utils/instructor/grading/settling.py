@@ -53,6 +53,7 @@ def settle(
     submissions = list(submissions)
     found = {one.file: one for one in _with_lecture(submissions)}
     kept = _kept(known, run.settings)
+    kept = _with_dates(kept, results)
     kept = _with_rules(kept, run.settings, found.values(), results)
     kept = _with_seen(kept, paths, found)
     people = _with_numbers(roster_of(run.out, run.settings.roster), known.people)
@@ -137,6 +138,14 @@ def _kept(known: ClassList, settings: Settings) -> ClassList:
         if not names.keys() & set(IDENTITY):
             raise ValueError("--names: name what is found, as in '(?P<id>\\d+)_(?P<name>.+)'")
     return known if settings.names is None else replace(known, names=settings.names)
+
+
+def _with_dates(kept: ClassList, results: Iterable[SubmissionResult]) -> ClassList:
+    """Return the class list in which a date that was one for all is that of each lecture."""
+    due = dict(kept.due)
+    if one_for_all := due.pop("", ""):
+        due = {one.lecture: one_for_all for one in results if one.lecture} | due
+    return replace(kept, due=due)
 
 
 def _with_rules(

@@ -49,7 +49,8 @@ class ClassList:
     people: those who handed in, and all of the roster. passed_over: files that were seen in the
     last grading and are no submissions, by kind. names: the instructor's pattern of file names.
     counts: which of several submissions counts, as it was last said; rules: of each lecture that
-    was there then. due: when each lecture was due, as "2026-10-01T23:59".
+    was there then. due: when each lecture was due, as "2026-10-01T23:59"; of "" in folders of once,
+    where it is one date for all that were graded.
     seen: the files that were handed in at the last grading of what was named.
     """
 
@@ -77,7 +78,9 @@ def read_class_list(out: Path) -> ClassList:
         people = (
             Person(**p | {name: tuple(p.get(name, ())) for name in TEXTS}) for p in data["people"]
         )
-        due = {} if isinstance(data["due"], str) else data["due"]  # once it was one for all
+        due = data.get("due", {})
+        if isinstance(due, str):  # once it was one for all
+            due = {"": due} if due else {}
         return ClassList(**data | {"people": tuple(people), "due": due})
     except (OSError, ValueError, TypeError, KeyError):
         return ClassList()

@@ -1,5 +1,7 @@
 """Results move to whom they belong, and no page shows the work of two people."""
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -10,7 +12,7 @@ from course_utils.instructor.grading.command import due_dates
 from course_utils.instructor.grading.grading_run import GradingRun
 from course_utils.instructor.grading.settings import Settings
 from course_utils.instructor.grading.settling import lying_beside, settle
-from course_utils.instructor.reports.class_list import ROSTER, ClassList, Person, read_class_list
+from course_utils.instructor.reports.class_list import CLASS_LIST, ROSTER, read_class_list
 from course_utils.instructor.reports.gradebook import students_of
 from course_utils.instructor.reports.results import (
     FULL,
@@ -289,9 +291,28 @@ def test_when_a_lecture_is_due_is_told_and_whose_time_is_unknown(graded):
     assert line == "lecture 03 is due 2026-10-08 23:59; no file is of it yet"
 
 
-def test_a_class_list_with_one_due_date_for_all_is_read(graded):
-    ClassList((Person("ann", "Ann"),), due="2026-10-01T23:59").write(graded.out)
-    assert read_class_list(graded.out) == ClassList((Person("ann", "Ann"),))
+def test_what_was_said_once_for_all_stays_that_of_all_that_were_graded(graded):
+    """Once class.json had one date, and one rule, for all lectures."""
+    graded.grade(*week("02", "03"))
+    path = graded.out / CLASS_LIST
+    once = json.loads(path.read_text("utf-8")) | {"due": "2026-10-01T23:59", "counts": "latest"}
+    del once["rules"]
+    path.write_text(json.dumps(once))
+    graded.grade(*week("04"), paths=["/next"], due=DUE["04"], counts="best")
+    kept = read_class_list(graded.out)
+    assert kept.due == dict.fromkeys(("02", "03"), "2026-10-01T23:59") | {"04": DUE["04"]}
+    assert [kept.rule(lecture) for lecture in ("02", "03", "04")] == ["latest", "latest", "best"]
+    assert late(graded) == [True] * 3
+
+
+@pytest.mark.parametrize("due", [{"due": ""}, {}])
+def test_a_class_list_without_a_due_date_is_read(graded, due):
+    graded.grade(*week("02"))
+    path, kept = graded.out / CLASS_LIST, read_class_list(graded.out)
+    once = json.loads(path.read_text("utf-8"))
+    del once["due"]
+    path.write_text(json.dumps(once | due))
+    assert read_class_list(graded.out) == kept
 
 
 @pytest.mark.parametrize("state", [UNREADABLE, INFRASTRUCTURE])
