@@ -204,7 +204,7 @@ def _latest(
     """Return the last of some submissions, several if nothing says which it is.
 
     What is not handed in any more is older than what is. Then their times say it, if all have one,
-    their attempts, and which was seen first in a later grading.
+    which was seen first in a later grading, and their attempts: "(1)" numbers one download's files.
     """
     if len(results) == 1:
         return [*results]
@@ -213,7 +213,7 @@ def _latest(
     def age(result: SubmissionResult) -> tuple[bool, str, int, int]:
         places = [place for place, files in enumerate(seen.values()) if result.file in files]
         when = result.handed_in if has_times else ""
-        return bool(places), when, result.attempt, min(places, default=0)
+        return bool(places), when, min(places, default=0), result.attempt
 
     ages = [age(result) for result in results]
     return [result for result, one in zip(results, ages, strict=True) if one == max(ages)]

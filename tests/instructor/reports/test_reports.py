@@ -507,6 +507,14 @@ def test_a_time_or_an_attempt_says_which_is_the_last():
         assert (student.counted["02"].file, student.rules["02"]) == ("a.ipynb", "the last one")
 
 
+def test_a_later_download_says_more_than_a_number_of_an_earlier_one():
+    old = submission("ann", file="lab02.zip/ann_02 (1).ipynb", attempt=1)
+    new = submission("ann", level=0, file="lab02_late.zip/ann_02.ipynb")
+    seen = {"lab02.zip": [old.file], "lab02_late.zip": [new.file]}
+    (student,) = students_of([old, new], ClassList(counts=LATEST, seen=seen))
+    assert (student.counted["02"], student.rules["02"]) == (new, "the last one")
+
+
 def test_feedback_shows_what_was_not_graded_and_what_the_notebook_shows():
     result = with_other_answers(submission("ann", is_late=True, handed_in="2026-10-02T14:05"))
     exercise = result.exercises[0]
