@@ -104,14 +104,33 @@ class Sheet:
                 yield range(start, reader.line_num), row
 
     def add(self, row: dict[str, str]) -> None:
-        """Put a row behind the last one."""
+        """Put a row behind the last one; a file that has no column of marks gets one for its mark.
+
+        Raises:
+            ValueError: a line is no row of a table.
+        """
+        if row.get("work") and "work" not in self.columns:
+            self._add_column("work")
         if not self.lines[-1].endswith(("\r", "\n")):
             self.lines[-1] += "\r\n"
+        self.lines.append(self._line([row.get(name, "") for name in self.columns]))
+
+    def _add_column(self, name: str) -> None:
+        """Put an empty column behind the last one; rows that are too long stay a mistake."""
+        for place, row in reversed([*self.rows()]):
+            if row[""]:
+                lines = self.lines[place.start : place.stop]
+                (cells,) = csv.reader(lines, delimiter=self.delimiter)
+                cells.insert(len(self.columns), "")
+                self.lines[place.start : place.stop] = [self._line(cells)]
+        head = self.lines[0].rstrip("\r\n")
+        self.lines[0] = f"{head}{self.delimiter}{name}{self.lines[0][len(head) :]}"
+        self.columns.append(name)
+
+    def _line(self, cells: list[str]) -> str:
         text = io.StringIO(newline="")
-        csv.DictWriter(
-            text, self.columns, extrasaction="ignore", delimiter=self.delimiter
-        ).writerow(row)
-        self.lines.append(text.getvalue())
+        csv.writer(text, delimiter=self.delimiter).writerow(cells)
+        return text.getvalue()
 
     def remove(self, is_meant: Callable[[dict[str, str]], bool]) -> int:
         """Take rows out, and return how many."""

@@ -12,7 +12,13 @@ from course_utils.__main__ import main
 from course_utils.instructor.reports.attention import groups
 from course_utils.instructor.reports.class_list import ClassList, Person
 from course_utils.instructor.reports.gradebook import students_of
-from course_utils.instructor.reports.overrides import OVERRIDES, Override, Sheet, read_overrides
+from course_utils.instructor.reports.overrides import (
+    COLUMNS,
+    OVERRIDES,
+    Override,
+    Sheet,
+    read_overrides,
+)
 from course_utils.instructor.reports.overriding import find, overridden, read_gradebook
 from course_utils.instructor.reports.pages import feedback_page
 from course_utils.instructor.reports.results import UNREADABLE, read_results, write_result
@@ -248,6 +254,37 @@ def test_what_is_added_is_read_and_what_is_removed_leaves_the_rest(tmp_path_fact
     sheet.write()
     left = [name.strip() for name in names if name.strip() != gone]
     assert [one.student for one in read_overrides(out)[0]] == left
+
+
+@pytest.mark.parametrize("end", ["\r\n", ""])
+def test_a_file_without_marks_gets_a_column_for_them(tmp_path, end):
+    """Rows of before have none, and one with too many cells is no row now either."""
+    rows = ["s1;02.1;3;because;then", "s1;02.2;3;late; but excused;then", 's2;02.1;3;"a\n;b"']
+    head = "student;exercise;points;reason;when"
+    (tmp_path / OVERRIDES).write_text("\r\n".join([head, *rows]) + end, "utf-8", newline="")
+    before, problems = read_overrides(tmp_path)
+    sheet = Sheet(tmp_path)
+    for mark in ("mark", "other"):
+        sheet.add(dict(zip(COLUMNS, ("s3", "03", "4", "x;y", "now", mark), strict=True)))
+    sheet.write()
+    found, still = read_overrides(tmp_path)
+    assert found[:-2] == before
+    assert [(one.reason, one.when, one.work) for one in found] == [
+        ("because", "then", ""),
+        ("a\n;b", "", ""),
+        ("x;y", "now", "mark"),
+        ("x;y", "now", "other"),
+    ]
+    assert len(problems) == 1
+    assert still == problems
+
+
+def test_a_file_of_headings_alone_gets_a_column_for_marks(tmp_path):
+    (tmp_path / OVERRIDES).write_text("student,exercise,points,reason", "utf-8")
+    sheet = Sheet(tmp_path)
+    sheet.add({"student": "s1", "exercise": "02", "points": "4", "reason": "x", "work": "mark"})
+    sheet.write()
+    assert [one.work for one in read_overrides(tmp_path)[0]] == ["mark"]
 
 
 def test_adding_keeps_what_an_instructor_wrote_beside(tmp_path):
