@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..reports.class_list import Person
-from .claims import FILE_NAME, PATTERN, PLATFORM, Claim, claims_of
+from .claims import FILE_NAME, FOLDER, PATTERN, PLATFORM, Claim, claims_of
 from .matching import Match, Roster
 from .names import plain
 
@@ -80,7 +80,9 @@ def who_is_who(
     claims = claims_of(files, pattern, marks)
     units = _beside(_units(claims))
     if people:
-        _look_up(units, Roster(people))
+        roster = Roster(people)
+        units = _apart(units, roster)
+        _look_up(units, roster)
     units = _elsewhere(_of_one_person(units))
     found = _people(units, people)
     return {
@@ -108,6 +110,22 @@ def _beside(units: Sequence[Unit]) -> list[Unit]:
     found = []
     for group in _groups(units, _name_beside):
         found += [_joined(group)] if len(group) > 1 and _can_be_one(group) else group
+    return found
+
+
+def _apart(units: Sequence[Unit], roster: Roster) -> list[Unit]:
+    """Take files that name several people from those that only the number puts them with."""
+    found = []
+    for unit in units:
+        pairs: dict[str, dict[str, Claim]] = {}
+        for file, claim in unit.claims.items() if unit.first.unit[0] == "id" else ():
+            is_own = claim.evidence in (FOLDER, FILE_NAME)
+            if is_own and roster.by_texts({claim.text, claim.name}).is_several:
+                pairs.setdefault(plain(claim.name), {})[file] = claim
+        of_several = {file for claims in pairs.values() for file in claims}
+        rest = {file: c for file, c in unit.claims.items() if file not in of_several}
+        parts = [claims for claims in (rest, *pairs.values()) if claims]
+        found += [_all([unit], claims) for claims in parts] if of_several else [unit]
     return found
 
 

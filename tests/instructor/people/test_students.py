@@ -617,6 +617,15 @@ def test_what_names_several_of_the_roster_is_given_to_none(file, doubt):
     assert doubt in person.doubts[0]
 
 
+def test_a_hand_in_of_several_takes_nothing_from_one_who_wrote_only_the_number():
+    own, pair = "20231234_02.ipynb", "20231234 vdberg9 02.ipynb"
+    people = [*CLASS, student("g", "Jo van der Berg", login="vdberg9")]
+    found = owners([own, pair], people)
+    assert (found[own].person.key, found[own].person.doubts) == ("20231234", ())
+    assert not found[pair].person.is_on_roster
+    assert "names several people" in found[pair].person.doubts[0]
+
+
 def test_a_pair_has_no_id_of_its_own():
     files = [f"lab{n}.zip/20231234 Jan van der Berg {n}.ipynb" for n in ("02", "03")]
     assert {(o.person.id, o.person.is_on_roster) for o in owners(files, CLASS).values()} == {
