@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_letters
 
@@ -65,16 +65,28 @@ class Roster:
         return self._match(found, True)
 
     def by_texts(self, texts: Iterable[str]) -> Match:
-        """Return whom parts of paths name, by ids that stand in them, and by name."""
-        ids: list[set[int]] = []
+        """Return whom parts of paths name, by ids that stand in them; else by name."""
+        return self._match(*self._named(texts))
+
+    def by_people(self, texts: Iterable[str]) -> Match:
+        """Return whom texts name of which each is one person's."""
+        named = [self._named([text]) for text in texts]
+        people = [one for found, _ in named for one in found]
+        return self._match(people, any(is_by_id for _, is_by_id in named))
+
+    def _named(self, texts: Iterable[str]) -> tuple[list[set[int]], bool]:
+        """Return who is meant by each id in parts of paths, else by each name; and if by ids."""
+        ids: dict[str, set[int]] = {}
         names: list[set[int]] = []
         for text in texts:
             whole = said(text).name
-            tokens = [*_tokens(text), *_tokens(whole)]
-            tokens = [token for token in tokens if _is_surely_id(token) or token == whole]
-            ids += [self.ids.get(same_id(token), set()) for token in tokens]
+            for token in (*_tokens(text), *_tokens(whole)):
+                if _is_surely_id(token) or token == whole:
+                    ids[bare(token)] = self.ids.get(same_id(token), set())
             names += self._by_name(text)
-        return self._match([*ids, *names], any(ids))
+        ids = {token: people for token, people in ids.items() if people}
+        found = [people for token, people in ids.items() if not _is_chance(token, ids)]
+        return found or names, bool(found)
 
     def _by_name(self, text: str) -> list[set[int]]:
         """Return who is called as each name in a text, in any order of its words.
@@ -135,6 +147,18 @@ def _is_surely_id(token: str) -> bool:
     if token.isdecimal():
         return len(token) >= 4 and not YEAR.fullmatch(token)
     return len(token) >= 4 and any(c.isdecimal() or c in "@.-" for c in token)
+
+
+def _is_chance(token: str, ids: Collection[str]) -> bool:
+    """Return whether an id that was found can be a part of another one, or a time beside it."""
+    others = [other for other in ids if other != token]
+    is_part = any(token in other for other in others)
+    is_less = token.isdecimal() and any(_digits(other) > len(token) for other in others)
+    return is_part or is_less
+
+
+def _digits(text: str) -> int:
+    return sum(char.isdecimal() for char in text)
 
 
 def _tokens(text: str) -> Iterator[str]:

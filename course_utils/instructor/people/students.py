@@ -239,8 +239,13 @@ def _match(unit: Unit, roster: Roster) -> Match:
     sure = [c for c in claims if c.evidence in (PLATFORM, PATTERN)]
     ids = sorted({mark for c in sure for mark in (c.id, c.login, c.email)})
     match = roster.by_id(ids, unit.first.number, unit.first.participant)
+    if match.people:
+        return match
+    groups = {c.text for c in sure if c.unit[0] == "gradescope" and "; " in c.text}
+    if groups:
+        return roster.by_people(sorted(one for group in groups for one in group.split("; ")))
     texts = {text for c in claims for text in (c.text, c.name)}  # one may be a part of the other
-    return match if match.people else roster.by_texts(sorted(texts))
+    return roster.by_texts(sorted(texts))
 
 
 def _not_on(roster: Roster, unit: Unit) -> str:

@@ -120,6 +120,8 @@ def test_gradescopes_people_are_those_of_its_list():
     found = owners([jane, pair, again], CLASS)
     assert found[jane].person.key == found[again].person.key == "20231234"
     assert PAIR in found[pair].person.doubts[0]
+    pair = "submission_33303 by Jan van der Berg (4712); Jane Doe (20231234)/02.ipynb"
+    assert PAIR in owners([pair], CLASS)[pair].person.doubts[0]
 
 
 @pytest.mark.parametrize("late", ["LATE", "late"])
@@ -558,6 +560,13 @@ CLASS = (
     student("e", "Jan van der Berg"),
     student("f", "Yu Na", id="20240229"),
 )
+BY_CHANCE = (
+    student("g", "Na An", id="1430"),
+    student("h", "Ada Octo", login="octo-ada1"),
+    student("i", "John Smith", login="john-smith99"),
+    student("j", "Bo Li", login="ada1"),
+    student("k", "Cy Xu", login="smith99"),
+)
 
 
 @pytest.mark.parametrize(
@@ -583,10 +592,16 @@ CLASS = (
         ("jane_doe_20261001.ipynb", "20231234"),
         ("20240229.ipynb", "f"),
         ("CS101234 Jane Doe 02.ipynb", "20231234"),
+        ("20231234 Jan van der Berg 02.ipynb", "20231234"),
+        ("20230001 Jane Maria Lopez 02.ipynb", "a"),
+        ("20231234_Anna_Schmidt-Meyer_02.ipynb", "20231234"),
+        ("20231234_1430_02.ipynb", "20231234"),
+        ("lab-2-octo-ada1/02.ipynb", "h"),
+        ("john-smith99/02.ipynb", "i"),
     ],
 )
 def test_people_of_the_roster_are_found(file, key):
-    person = owners({file: "02"}, CLASS)[file].person
+    person = owners({file: "02"}, (*CLASS, *BY_CHANCE))[file].person
     assert (person.key, person.evidence, person.doubts) == (key, "roster", ())
 
 
@@ -605,7 +620,6 @@ IDS = "names several people of the roster: Jane Doe (20231234), 김민수 (20230
     [
         ("Jane Doe and Jan van der Berg_02.ipynb", PAIR),
         ("Jane Doe, Jan van der Berg/02.ipynb", PAIR),
-        ("20231234 Jan van der Berg 02.ipynb", PAIR),
         ("x/20231234_20230001_02.ipynb", "a file in it is called as Jane Doe (20231234), 김민수"),
         ("20231234_20230001_02.ipynb", IDS),
         ("20231234 Jane Doe, 20230001 김민수.ipynb", IDS),
@@ -627,7 +641,7 @@ def test_a_hand_in_of_several_takes_nothing_from_one_who_wrote_only_the_number()
 
 
 def test_a_pair_has_no_id_of_its_own():
-    files = [f"lab{n}.zip/20231234 Jan van der Berg {n}.ipynb" for n in ("02", "03")]
+    files = [f"lab{n}.zip/20231234 20230001 {n}.ipynb" for n in ("02", "03")]
     assert {(o.person.id, o.person.is_on_roster) for o in owners(files, CLASS).values()} == {
         ("", False)
     }
