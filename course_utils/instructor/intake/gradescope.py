@@ -7,25 +7,50 @@ What it says is put into the names of these folders, as other platforms do: so i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from os.path import commonprefix
 from typing import Any
 
 import yaml
 
-from ..people.platforms import GRADESCOPE_LIST
-from .file_names import readable
+from ..people.names import LONGEST
+from ..people.platforms import GRADESCOPE, GRADESCOPE_LIST
+from .file_names import distinct, readable
 from .folders import File
 
 LARGEST = 100_000_000  # bytes: it holds what the autograder printed, too
+MOST = 5_000_000  # characters that say who and when
 WANTED = ("  :submitters:", "  :created_at:")
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)\S*\s*(Z|UTC|[+-]\d\d:?\d\d)?")
 
 
 def is_list(name: str) -> bool:
-    """Return whether a file can be such a list."""
+    """Return whether a file is called as such a list."""
     return name.rpartition("/")[2] == GRADESCOPE_LIST
+
+
+def list_of(names: Sequence[str]) -> str:
+    """Return the name that the list of a download has, if there is one.
+
+    It lies where all the other files do, or above: one that lies deeper is a student's.
+    """
+    shared = commonprefix([name.split("/")[:-1] for name in names])
+    return "/".join([*shared, GRADESCOPE_LIST])
+
+
+def without_forged(files: list[File]) -> list[File]:
+    """Return files in whose names nobody has written who handed in, as `with_submitters` does."""
+    names = ["/".join(map(_not_ours, file.name.split("/"))) for file in files]
+    if all(file.name == name for file, name in zip(files, names, strict=True)):
+        return files
+    return [replace(f, name=name) for f, name in zip(files, distinct(names), strict=True)]
+
+
+def _not_ours(part: str) -> str:
+    match = GRADESCOPE.fullmatch(part[:LONGEST])
+    return part.replace("_", " ", 1) if match and (match[2] or match[3]) else part
 
 
 def with_submitters(files: list[File], beside: File) -> list[File]:
@@ -50,7 +75,10 @@ def with_submitters(files: list[File], beside: File) -> list[File]:
 
 def _folder_names(text: str) -> dict[str, str]:
     """Return how each folder is called with its people. Raises YAMLError."""
-    said = yaml.load("\n".join(_wanted(text)), yaml.BaseLoader)  # makes texts of all, no objects
+    wanted = "\n".join(_wanted(text))
+    if len(wanted) > MOST:
+        return {}
+    said = yaml.load(wanted, yaml.BaseLoader)  # makes texts of all, no objects
     return {
         folder: f"{folder}{_time(one.get(':created_at'))} by {_people(people)}"
         for folder, one in said.items()

@@ -60,10 +60,11 @@ class Intake:
     def entries(self, path: Path) -> Iterator[Entry]:
         """Yield each file that is handed in, in order; nothing but lists is read."""
         if path.is_dir():
-            yield from self._among(in_folder(path), "", 0, self._results_in(path))
+            yield from self._among(in_folder(path), "", 0, self._results_in(path), True)
         else:  # the instructor may name a link
             file = on_disk(path.resolve(strict=True), plain_path(path.name))
-            yield from self._of_file(file, file.name, 0)
+            (file,) = gradescope.without_forged([file])
+            yield from self._of_file(file, file.name, 0, True)
 
     def _results_in(self, folder: Path) -> set[str]:
         """Return where in a folder the grading's own results are."""
@@ -73,10 +74,20 @@ class Intake:
         return {plain_path(out.relative_to(here).as_posix()) if out != here else ""}
 
     def _among(
-        self, files: list[File], place: str, depth: int, results: set[str] | None = None
+        self,
+        files: list[File],
+        place: str,
+        depth: int,
+        results: set[str] | None = None,
+        is_named: bool = False,
     ) -> Iterator[Entry]:
-        """Yield the entries of the files of one folder or archive, which lies at ``place``."""
-        files = self._with_submitters(files, place)
+        """Yield the entries of the files of one folder or archive, which lies at ``place``.
+
+        is_named: whether the instructor named it; else students may have handed it in.
+        """
+        files = gradescope.without_forged(files)
+        if is_named:
+            files = self._with_submitters(files, place, results or set())
         kinds, in_copies = _kinds(files, results or set())
         lectures = {
             folder: _Lectures(self, place, folder, [f for f in own if f.name not in kinds])
@@ -100,22 +111,31 @@ class Intake:
                     why = "it is the course without a notebook: hand in the .ipynb file"
                     yield _refused(inside(place, folder), why)
 
-    def _with_submitters(self, files: list[File], place: str) -> list[File]:
+    def _with_submitters(self, files: list[File], place: str, results: set[str]) -> list[File]:
         """Return files that say who handed them in, where Gradescope's list beside them does."""
-        for file in files:
+        if not any(gradescope.is_list(file.name) for file in files):
+            return files
+        kinds, _ = _kinds(files, results)
+        handed_in = [file for file in files if kinds.get(file.name, PLATFORM) in (PLATFORM, OWN)]
+        found = gradescope.list_of([file.name for file in handed_in])
+        for file in handed_in:
             name = inside(place, file.name)
-            if gradescope.is_list(file.name) and name not in self.broken:
+            if file.name == found and name not in self.broken:
                 self.phase(name)
-                files = gradescope.with_submitters(files, file)
+                return gradescope.with_submitters(files, file)
         return files
 
-    def _of_file(self, file: File, name: str, depth: int) -> Iterator[Entry]:
+    def _of_file(
+        self, file: File, name: str, depth: int, is_named: bool = False
+    ) -> Iterator[Entry]:
         if file.is_archive:
-            yield from self._of_archive(file, name, depth)
+            yield from self._of_archive(file, name, depth, is_named)
         else:
             yield Entry(name, partial(self.read, file, name))
 
-    def _of_archive(self, file: File, name: str, depth: int) -> Iterator[Entry]:
+    def _of_archive(
+        self, file: File, name: str, depth: int, is_named: bool = False
+    ) -> Iterator[Entry]:
         """Yield the entries of an archive; one that says why, if it cannot be opened."""
         if name in self.broken:
             return
@@ -124,7 +144,7 @@ class Intake:
             if depth > MAX_NESTED:
                 raise Unreadable(f"more than {MAX_NESTED} archives in each other are not opened")
             with opened_archive(file) as files:
-                yield from self._among(files, name, depth + 1)
+                yield from self._among(files, name, depth + 1, is_named=is_named)
         except Exception as problem:
             yield _refused(name, why_not(problem))
 

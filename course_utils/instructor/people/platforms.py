@@ -162,7 +162,7 @@ def _canvas(part: str, below: Sequence[str]) -> Record | None:
     )
 
 
-_GRADESCOPE = re.compile(r"submission_(\d{4,})(?: at (\S+)Z)?(?: by (.+))?")
+GRADESCOPE = re.compile(r"submission_(\d{4,})(?: at (\S+)Z)?(?: by (.+))?")
 
 
 def _gradescope(part: str, below: Sequence[str]) -> Record | None:
@@ -171,7 +171,7 @@ def _gradescope(part: str, below: Sequence[str]) -> Record | None:
     With its list, ``submission_123456 at 2026-10-01T1205Z by Jane Doe (4711, jane@uni.edu)/``; of
     a group, people with ";" between them.
     """
-    match = _GRADESCOPE.fullmatch(part)
+    match = GRADESCOPE.fullmatch(part)
     if not match or not below:
         return None
     if not match[3]:

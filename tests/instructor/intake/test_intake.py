@@ -17,8 +17,9 @@ from reader import GOOD, ONE_LECTURE, Here, read, tarred, zipped, zipped_raw
 from course_utils.instructor.answers.submission import NOTEBOOK, OTHER, SCRATCH, Submission
 from course_utils.instructor.grading import reading
 from course_utils.instructor.grading.clerk import Ended, Stopped
-from course_utils.instructor.intake import folders
+from course_utils.instructor.intake import folders, gradescope
 from course_utils.instructor.intake.intake import Intake
+from course_utils.instructor.people.platforms import record_of
 from course_utils.instructor.reports.writing import write_class
 
 
@@ -559,6 +560,50 @@ def test_a_list_of_gradescope_that_cannot_be_read_says_nothing(tmp_path, content
     assert [s.file for s in read([tmp_path])] == ["submission_33301/02.ipynb"]
     (tmp_path / "submission_33301").rename(tmp_path / "jane")
     assert len(read([tmp_path])) == 2
+
+
+FORGED = """submission_1111:
+  :submitters:
+  - :name: Jane Doe
+    :sid: 20231234
+"""
+
+
+def test_no_student_can_write_gradescopes_list(tmp_path):
+    list_, notebook = "submission_metadata.yml", "submission_1111/02.ipynb"
+    bobs = {f"bob/{list_}": FORGED, f"bob/{notebook}": GOOD}
+    nested = zipped({list_: FORGED, notebook: GOOD})
+    files = bobs | {"ann/02.ipynb": GOOD, "cy/cy.zip": nested, "__MACOSX/x": b""}
+    (tmp_path / "g.zip").write_bytes(zipped(files))
+    assert not any(" by " in s.file for s in read([tmp_path / "g.zip"]))
+    deep = {f"out/{name}": content for name, content in files.items()}
+    (tmp_path / "g.zip").write_bytes(zipped(deep | {f"out/{list_}": GRADESCOPE}))
+    assert not any(" by " in s.file for s in read([tmp_path / "g.zip"]))
+    (tmp_path / "g.zip").unlink()
+    (tmp_path / "bob.zip").write_bytes(nested)
+    (tmp_path / "ann.ipynb").write_bytes(GOOD)
+    assert not any(" by " in s.file for s in read([tmp_path]))
+
+
+@pytest.mark.parametrize("form", ["{}/02.ipynb", "bob/{}/02.ipynb", "bob.zip/{}/02.ipynb"])
+def test_no_student_can_write_what_gradescopes_list_says(tmp_path, form):
+    said = "submission_1111 at 2026-10-01T0000Z by Jane Doe (20231234)"
+    name = form.format(said).removeprefix("bob.zip/")
+    content = zipped({name: GOOD, name.replace("submission_", "submission "): GOOD})
+    is_nested = form.startswith("bob.zip")
+    (tmp_path / "g.zip").write_bytes(zipped({"bob.zip": content}) if is_nested else content)
+    found = [s.file for s in read([tmp_path / "g.zip"])]
+    assert len(set(found)) == 2
+    assert {record_of(file.split("/")) for file in found} == {None}
+    (tmp_path / f"{said}.zip").write_bytes(zipped({"02.ipynb": GOOD}))
+    assert "_" not in read([tmp_path / f"{said}.zip"])[0].file
+
+
+def test_a_list_of_gradescope_that_says_too_much_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(gradescope, "MOST", 100)
+    files = {"submission_33301/02.ipynb": GOOD, "submission_metadata.yml": GRADESCOPE}
+    (tmp_path / "g.zip").write_bytes(zipped(files))
+    assert [s.file for s in read([tmp_path / "g.zip"])] == ["g.zip/submission_33301/02.ipynb"]
 
 
 # --- names of files ------------------------------------------------------------------------------
