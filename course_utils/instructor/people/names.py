@@ -21,6 +21,9 @@ OWN_ID = re.compile(
 )  # 20231234, s1234567, 2023-12345
 YEAR = re.compile(r"(?:19|20)\d\d")
 DATE = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+SHORT_TIME = re.compile(  # 261001, 235959
+    r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
+)
 # As Moodle numbers people: "Participant 9001", in whatever language, "Teilnehmer/in9001".
 PARTICIPANT = re.compile(r"(?:\D+\s|teilnehmer\D*)(\d+)", re.IGNORECASE)
 COPIES = re.compile(r"(?<!^)\s*[(\[（](\d{1,3})[)\]）]")  # as browsers and systems number them
@@ -81,14 +84,25 @@ def said(text: str, lecture: str = "") -> Said:
     text = unicodedata.normalize("NFC", text[:LONGEST])
     copy = COPIES.search(text)
     text = COPY_OF.sub(" ", SUFFIX.sub(" ", COPIES.sub(" ", text)))
-    ids = [one for one in OWN_ID.finditer(text) if not DATE.fullmatch(one[0])]
+    ids, rest = _own_ids(text), _name(OWN_ID.sub(" ", text), lecture)
+    dates = [one for one in ids if DATE.fullmatch(one[0])]
+    ids = [one for one in ids if one not in dates] or ([] if rest else dates[:1])
     own = ids[0][0] if len({one[0] for one in ids}) == 1 else ""  # of several, none is its own
     if own:
-        before, after = text[: ids[0].start()], text[ids[0].end() :]
+        before, after = (
+            OWN_ID.sub(" ", part) for part in (text[: ids[0].start()], text[ids[0].end() :])
+        )
         name = _name(after, lecture) or _name(before, lecture) or own
     else:
-        name = _name(OWN_ID.sub(" ", text), lecture) or _name(text, lecture)
+        name = rest or _name(text, lecture)
     return Said(name, own, int(copy[1]) + 1 if copy else 0)
+
+
+def _own_ids(text: str) -> list[re.Match[str]]:
+    """Return what may be student numbers or dates; none of six digits that is a time beside one."""
+    found = list(OWN_ID.finditer(text))
+    has_longer = any(len(one[0]) > 6 and not DATE.fullmatch(one[0]) for one in found)
+    return [one for one in found if not has_longer or not SHORT_TIME.fullmatch(one[0])]
 
 
 def _name(text: str, lecture: str) -> str:

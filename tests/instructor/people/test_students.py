@@ -492,6 +492,23 @@ def test_a_date_is_no_ones_number():
     assert owners(["20261301_alice_02.ipynb"])["20261301_alice_02.ipynb"].person.id == "20261301"
 
 
+@pytest.mark.parametrize(
+    ("files", "id"),
+    [
+        (["20231105_02.ipynb", "20231105_02 (1).ipynb", "20231105_03.ipynb"], "20231105"),
+        (["20231105_20261001.ipynb", "20231105_20261008.ipynb"], "20231105"),
+        (["20231234_261001.ipynb", "20231234_261008.ipynb"], "20231234"),
+        (["20231234_20261001_02.ipynb", "20261008_20231234_03.ipynb"], "20231234"),
+        (["20231234_ada_235959.ipynb", "235958_ada_20231234.ipynb"], "20231234"),
+    ],
+)
+def test_a_number_alone_is_an_id_and_times_beside_it_are_none(files, id):
+    found = owners(files)
+    assert len(groups(found)) == 1
+    assert {owner.person.id for owner in found.values()} == {id}
+    assert said("20261001_123456_02").id == "123456"
+
+
 def test_a_plain_name_is_its_own_key_and_page():
     found = owners(["alice/02.ipynb", "20231234_한지우/02.ipynb"])
     assert [o.person.key for o in found.values()] == ["20231234", "alice"]
