@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from string import ascii_letters
 
 from ..reports.class_list import Person
 from .names import OWN_ID, PARTICIPANT, YEAR, bare, plain, said
@@ -116,16 +115,9 @@ class Roster:
         return self.names.get("".join(words), set()) | self.names.get(_in_order(words), set())
 
     def contradicts(self, person: Person, id: str) -> bool:
-        """Return whether a student number cannot be that person's.
-
-        One with other letters, of another length, may be a course's: CS101234.
-        """
-        if not OWN_ID.fullmatch(id) or not OWN_ID.fullmatch(person.id):
-            return False
-        mine, theirs = id.lstrip(ascii_letters), person.id.lstrip(ascii_letters)
-        has_same_letters = id.removesuffix(mine) == person.id.removesuffix(theirs)
-        can_be_compared = has_same_letters or len(mine) == len(theirs)
-        return can_be_compared and same_id(id) != same_id(person.id)
+        """Return whether a student number cannot be that person's."""
+        are_numbers = OWN_ID.fullmatch(id) and OWN_ID.fullmatch(person.id)
+        return bool(are_numbers) and same_id(id) != same_id(person.id)
 
     def _match(self, named: Iterable[set[int]], is_by_id: bool) -> Match:
         """Return whom all of what was found names; where that is nobody, it names several."""

@@ -264,9 +264,13 @@ def _is_another(person: Person, unit: Unit, roster: Roster) -> bool:
     """Return whether a number says that someone is not the one of the roster who is called so."""
     numbers = {claim.number for claim in unit.claims.values() if claim.number}
     has_number = any(alias.isdecimal() for alias in person.aliases)
-    return bool(numbers and has_number) or any(
-        roster.contradicts(person, claim.id) for claim in unit.claims.values() if claim.id
-    )
+    ids = {claim.id for claim in unit.claims.values() if not _is_courses(claim)} - {""}
+    return bool(numbers and has_number) or any(roster.contradicts(person, id) for id in ids)
+
+
+def _is_courses(claim: Claim) -> bool:
+    """Return whether a number is a course's, as CS101234: it stands in names of several people."""
+    return bool(claim.doubt) and claim.id[:1].isalpha()
 
 
 def _mark(person: Person) -> str:
