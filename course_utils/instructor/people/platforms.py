@@ -91,17 +91,27 @@ def _blackboard(part: str, below: Sequence[str]) -> Record | None:
 def blackboard_logins(names: Collection[str], roster: Collection[str]) -> dict[str, str]:
     """Return the login in each name of one download, as ``ann_m`` in ``Lab 2_ann_m``.
 
-    What most names begin with is the assignment's. Where that leaves a choice, it is taken with
-    which most logins are on the roster; else the shortest, or of many names the longest.
+    It is what is behind the last "_", as in all other downloads, unless the roster knows others, or
+    two people would have the same. Then what most names begin with is the assignment's; of equally
+    many it is the shortest, or of many names the longest.
     """
     pairs = [(_start(name, login), login) for name in names for login in _logins(name)]
     shared = Counter(start for start, _ in pairs)
     known = Counter(start for start, login in pairs if login.casefold() in roster)
+    last = {name: _logins(name)[-1] for name in names}
+    beside = Counter((start, last[start + login]) for start, login in pairs)
 
     def fits(start: str) -> tuple[int, int, int]:
-        return shared[start], known[start], len(start) * (1 if shared[start] >= MANY else -1)
+        return known[start], shared[start], len(start) * (1 if shared[start] >= MANY else -1)
 
-    return {name: max(_logins(name), key=lambda end: fits(_start(name, end))) for name in names}
+    def login_in(name: str) -> str:
+        ends = _logins(name)
+        is_several = any(beside[_start(name, end), last[name]] > 1 for end in ends)
+        if not is_several and not any(known[_start(name, end)] for end in ends):
+            return last[name]
+        return max(ends, key=lambda end: fits(_start(name, end)))
+
+    return {name: login_in(name) for name in names}
 
 
 def _start(name: str, login: str) -> str:

@@ -81,7 +81,12 @@ def test_platforms_say_who_and_when(file, name, handed_in, attempt):
     [
         (["Lab 2_ann_m", "Lab 2_bob_m", "Lab 2_cy9"], "", ["ann_m", "bob_m", "cy9"]),
         (["Lab 2_ann_m", "Lab 2_bob_m"], "", ["ann_m", "bob_m"]),
-        (["Lab 2_ann_m"], "", ["ann_m"]),
+        (["Lab 2_ann_m"], "", ["m"]),
+        (["Lab 2_ann_m"], "ann_m", ["ann_m"]),
+        (["Lab 2_stu_ann", "Lab 2_stu_bob", "Lab 2_stu_cy"], "", ["ann", "bob", "cy"]),
+        (["Lab 2_stu_ann", "Lab 2_stu_bob"], "", ["ann", "bob"]),
+        (["Lab 2_stu_ann", "Lab 3_stu_ann"], "", ["ann", "ann"]),
+        (["Lab 2_stu_ann", "Lab 2_stu_bob", "Lab 2_cy"], "ann bob cy", ["ann", "bob", "cy"]),
         (["Lab 2_ann_m", "Lab 2_m"], "m", ["ann_m", "m"]),
         (["Lab 2_stu_1", "Lab 2_stu_2", "Lab 2_stu_3"], "stu_1", ["stu_1", "stu_2", "stu_3"]),
         (["Lab_2_ann", "Lab_2_bob", "Lab_3_bob"], "", ["ann", "bob", "bob"]),
