@@ -131,6 +131,22 @@ def draw_stored(axes: Axes, runs: Runs, arm: str, color: str) -> dict[Any, float
     return {place: runs.mean(arm, place) for place in places}
 
 
+def draw_arm(
+    axes: Axes, live: Mapping[str, Mapping[float, float]], runs: Runs, arm: str, index: int
+) -> Mapping[Any, float]:
+    """Draw an arm's stored runs and a thick line before them; return the thick one, by place.
+
+    It is the reader's run, or else the mean of the stored ones, and its name says so where the
+    other arms' lines are the reader's.
+    """
+    look = series(index)
+    means = draw_stored(axes, runs, arm, look["color"])
+    line: Mapping[Any, float] = live.get(arm) or means
+    label = arm if arm in live or not live else f"{arm} (mean)"
+    axes.plot(list(line), list(line.values()), label=label, ms=5, **look)
+    return line
+
+
 def pale(color: str) -> tuple[float, ...]:
     """Mix a colour with as much white: transparent lines would mix with each other, too."""
     return tuple((1 + part) / 2 for part in to_rgb(color))
@@ -177,11 +193,7 @@ def compared_curves(
     number = "{:.1%}" if percent else "{:.3g}"
     spoken = []
     for index, arm in enumerate(dict.fromkeys([*live, *runs.arms])):
-        look = series(index)
-        middle = draw_stored(axes, runs, arm, look["color"])
-        line: Mapping[Any, float] = live.get(arm) or middle
-        label = arm if arm in live or not live else f"{arm} (mean)"
-        axes.plot(list(line), list(line.values()), label=label, ms=5, **look)
+        line = draw_arm(axes, live, runs, arm, index)
         (first, start), (last, end) = list(line.items())[0], list(line.items())[-1]
         ends = f"from {number.format(start)} at {first:g} to {number.format(end)} at {last:g}"
         spoken.append(f"{arm}: {ends}.")

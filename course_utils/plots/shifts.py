@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..inspection.distribution import area_under_roc, roc_curve
 from ..runtime import Runs
-from .runs import as_percent, draw_stored, thick_and_thin
+from .runs import as_percent, draw_arm, thick_and_thin
 from .style import Figure, new_figure, series
 
 Curves = Mapping[str, Mapping[float, float]]  # name -> {severity: accuracy}
@@ -45,12 +45,7 @@ def corruption_curves(
         stored = runs.get(corruption, Runs())
         ends = []
         for index, name in enumerate(dict.fromkeys([*curves, *stored.arms])):
-            look = series(index)
-            middle = draw_stored(axes, stored, name, look["color"])
-            curve = curves.get(name) or middle
-            label = name if name in curves else f"{name} (mean)"
-            axes.plot(list(curve), list(curve.values()), label=label, ms=5, **look)
-            ends.append(f"{name} {_ends(curve)}")
+            ends.append(f"{name} {_ends(draw_arm(axes, curves, stored, name, index))}")
         axes.set(title=corruption, xlabel=unit[corruption])
         axes.grid(color="0.9")
         said.append(f"{corruption}: {', '.join(ends)}.")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..reports.gradebook import Student
+from ..reports.gradebook import Student, need_a_look
 from ..reports.overriding import lecture_points, read_gradebook
 from ..reports.results import NEEDS_A_LOOK, SubmissionResult, read_results
 from ..reports.safe_text import one_line
@@ -51,10 +51,9 @@ class GradedClass:
         results = [result for student in self.students for result in student.counted.values()]
         looks = sum(result.state == NEEDS_A_LOOK for result in results)
         looks += sum(len([*student.questions()]) for student in self.students)
-        need = "needs" if looks == 1 else "need"
         page = self.out / "class.html"
         return [
-            *([f"{looks} {need} a look: see {page} before you publish them"] if looks else []),
+            *([f"{need_a_look(looks)}: see {page} before you publish them"] if looks else []),
             *(
                 f"no points yet: {_who(student, [result])}: {result.state}"
                 for student in self.students

@@ -17,7 +17,7 @@ from ...runtime.exit_codes import DONE, FAILED, WRONG_USAGE
 from ...runtime.signals import ended_as_interrupted
 from ..reports.attention import groups
 from ..reports.class_list import ClassList
-from ..reports.gradebook import lecture_name
+from ..reports.gradebook import lecture_name, need_a_look
 from ..reports.overriding import read_gradebook
 from ..reports.results import (
     BESIDE,
@@ -126,8 +126,7 @@ def summary(results: list[SubmissionResult], out: Path) -> list[str]:
     graded = sum(result.is_graded for result in results)
     found = groups(book.students)
     looks = sum(len(group.rows) for group in found if group.title == NEEDS_A_LOOK)
-    need = "needs" if looks == 1 else "need"
-    lines = [f"{graded} of {len(results)} submissions graded, {looks} {need} a look"]
+    lines = [f"{graded} of {len(results)} submissions graded, {need_a_look(looks)}"]
     lines.append(accounted_for(results, book.class_list))
     lines += due_dates(results, book.class_list)
     for state in (UNREADABLE, INFRASTRUCTURE):

@@ -224,6 +224,11 @@ def lecture_name(lecture: str) -> str:
     return f"lecture {lecture}" if lecture else "unknown lecture"
 
 
+def need_a_look(count: int) -> str:
+    """Return that so many submissions need a look, as reports say it."""
+    return f"{count} {'needs' if count == 1 else 'need'} a look"
+
+
 def lectures_of(students: Iterable[Student]) -> list[str]:
     """Return all lectures that somebody handed in or has points in."""
     known: set[str] = set()
